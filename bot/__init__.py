@@ -1,0 +1,1 @@
+"""confab: a Discord bot that talks with a community and remembers."""

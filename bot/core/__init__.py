@@ -1,0 +1,1 @@
+"""The behaviour: turns, history, order. Standard library only; start at answer.py."""

@@ -1,0 +1,158 @@
+"""Everything that can go wrong, each with the sentence a person reads.
+
+`str(error)` is for the log and never holds message text or secrets; `user_message` is for people; `code` is
+what is stored with the turn and the model call.
+"""
+
+from typing import ClassVar
+
+
+class BotError(Exception):
+    """The root: something went wrong that we can name."""
+
+    code: ClassVar[str] = "error"
+    user_message: str = "Something went wrong on my side. Please try again."
+
+
+class ModelError(BotError):
+    """The language model gave no answer. *retry_after* is in seconds, where the provider said it."""
+
+    code = "model_error"
+    user_message = "The language model had a problem and I couldn't answer. Please try again in a moment."
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class ModelBusy(ModelError):
+    """HTTP 429, or overloaded."""
+
+    code = "model_busy"
+    user_message = "The language model is busy right now. Please try again in a minute."
+    retryable = True
+
+
+class ModelUnavailable(ModelError):
+    """No connection, HTTP 5xx, a stream that broke or said nothing sensible."""
+
+    code = "model_unavailable"
+    user_message = "I can't reach the language model right now. Please try again in a few minutes."
+    retryable = True
+
+
+class ModelTimeout(ModelError):
+    """One of the deadlines passed: first token, stall, or total."""
+
+    code = "model_timeout"
+    user_message = "The language model took too long to answer. Please try again."
+    retryable = True
+
+
+class EmptyAnswer(ModelError):
+    """The stream ended properly and held no words."""
+
+    code = "empty_answer"
+    user_message = "The language model had nothing to say to that. Please try putting it differently."
+    retryable = True
+
+
+class ModelRefused(ModelError):
+    """A content filter, or the model's own refusal."""
+
+    code = "model_refused"
+    user_message = "The language model declined to answer that."
+
+
+class QuotaUsedUp(ModelError):
+    """The provider's account has no credit left: waiting does not help."""
+
+    code = "quota_used_up"
+    user_message = "The language model's account has no credit left. Whoever runs this bot needs to top it up."
+
+
+class ModelKeyRefused(ModelError):
+    """HTTP 401 or 403 from the provider."""
+
+    code = "model_key_refused"
+    user_message = "The language model refused my key. Whoever runs this bot needs to check OPENAI_API_KEY."
+
+
+class WrongModel(ModelError):
+    """The provider does not know the configured model."""
+
+    code = "wrong_model"
+    user_message = (
+        "The language model I'm set up with doesn't exist. Whoever runs this bot needs to check OPENAI_MODEL."
+    )
+
+
+class ContextTooLong(ModelError):
+    """The provider says that the prompt is longer than the model can read."""
+
+    code = "context_too_long"
+    user_message = "Our conversation is too long for the language model. Use /reset to start anew."
+
+
+class RequestRejected(ModelError):
+    """Any other HTTP 4xx from the provider: asking again would change nothing."""
+
+    code = "request_rejected"
+    user_message = (
+        "The language model rejected my request. Whoever runs this bot will find the reason in its log."
+    )
+
+
+class QuestionTooLong(BotError):
+    """The question alone is over the history budget."""
+
+    code = "question_too_long"
+    user_message = "That message is too long for me to read. Please make it shorter, or send it in pieces."
+
+
+class TooManyAttempts(BotError):
+    """The question was taken up as often as allowed and never got to an end."""
+
+    code = "too_many_attempts"
+    user_message = "I tried several times and couldn't finish an answer. Please ask again."
+
+
+class ShuttingDown(BotError):
+    """The bot is being stopped and the grace period is over."""
+
+    code = "shutting_down"
+    user_message = "I'm being restarted right now. Please ask again in a minute."
+
+
+class DatabaseUnavailable(BotError):
+    """Nothing can be stored, so nothing is taken on."""
+
+    code = "database_unavailable"
+    user_message = "I can't reach my memory right now, so I can't answer. Please try again in a few minutes."
+
+
+class Undeliverable(BotError):
+    """Discord will not take the message: no permission, channel gone, AutoMod, expired interaction."""
+
+    code = "undeliverable"
+    user_message = "I'm not able to post the answer here."
+
+
+class DiscordUnavailable(BotError):
+    """Discord did not take the message this time and may later: 5xx, time-out, connection lost."""
+
+    code = "discord_unavailable"
+    user_message = "Discord didn't take my answer. Please ask again."
+
+
+class Withdrawn(BotError):
+    """The question, or the answer itself, was deleted while the answer was being made."""
+
+    code = "withdrawn"
+
+
+class StartupRefused(BotError):
+    """The bot will not start like this. The message is for the operator: what is wrong, and the cure."""
+
+    code = "startup_refused"

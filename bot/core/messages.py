@@ -1,0 +1,240 @@
+"""The values that travel between the rooms: frozen, named in the words of the field."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+DISCORD_EPOCH_MS = 1_420_070_400_000
+
+
+def snowflake_time(snowflake: int) -> datetime:
+    """When Discord made this id (Discord reference, "Snowflakes"), in UTC."""
+    return datetime.fromtimestamp(((snowflake >> 22) + DISCORD_EPOCH_MS) / 1000, tz=UTC)
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+class Kind(StrEnum):
+    """What a turn is. Its role follows from this alone, never from text or names."""
+
+    MESSAGE = "message"  # a person's Discord message
+    SLASH = "slash"  # a person's /chat
+    QUOTE = "quote"  # a message that somebody's reply brought along
+    ANSWER = "answer"  # what the model said
+    NOTICE = "notice"  # a plain sentence of our own in an answer's place: never history
+
+    @property
+    def role(self) -> Role:
+        return Role.ASSISTANT if self in (Kind.ANSWER, Kind.NOTICE) else Role.USER
+
+
+class TurnState(StrEnum):
+    WAITING = "waiting"  # question: stored, not taken up
+    ANSWERING = "answering"  # question: taken up, its answer does not stand yet
+    ANSWERED = "answered"  # question: its answer, or a notice that answers it, stands
+    FAILED = "failed"  # question: it got a sentence that says why there is no answer; not history
+    DRAFTING = "drafting"  # answer: being generated; what is visible of it is a draft
+    WRITTEN = "written"  # answer: its text is stored and on its way to the channel
+    STANDING = "standing"  # answer: every part has its wanted text
+    UNDELIVERABLE = "undeliverable"  # answer: Discord will not take it; not history
+    WITHDRAWN = "withdrawn"  # deleted by its author, or along with its question: ids remain, no text
+
+
+class Outcome(StrEnum):
+    """How an answer ended."""
+
+    COMPLETE = "complete"
+    CUT_OFF = "cut_off"  # a fault after visible words; what was shown stays
+    LENGTH = "length"  # the model reached MAX_ANSWER_TOKENS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConversationKey:
+    """A channel, thread or DM; or, with *private_to*, what one person and the bot say there unseen."""
+
+    channel_id: int
+    private_to: int = 0  # a person's id; 0: everyone in the channel
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interaction:
+    """What answering a slash command takes. The token is a secret and is good for 15 minutes."""
+
+    id: int
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Quote:
+    """The message that a reply points at, brought along because the reply asks about it."""
+
+    message_id: int
+    author_id: int
+    author_name: str
+    text: str
+    raw_text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncomingMessage:
+    """A person's message or /chat, as read at the Discord edge.
+
+    *raw_text* is what Discord sent, *text* what the model will read (mentions made names), *note* the one
+    sentence that names what could not be read, or None.
+    """
+
+    message_id: int  # the message's id, or the interaction's: unique, and the order of turns
+    kind: Kind
+    key: ConversationKey
+    guild_id: int | None
+    parent_id: int | None  # of a thread
+    author_id: int
+    author_name: str
+    text: str
+    raw_text: str
+    note: str | None = None
+    reply_to: int | None = None
+    quote: Quote | None = None
+    interaction: Interaction | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Turn:
+    """One stored turn. *label* is the speaker's name as the model reads it, frozen when the turn was stored."""
+
+    id: int
+    kind: Kind
+    state: TurnState
+    text: str
+    position: int | None = None
+    author_id: int | None = None
+    label: str | None = None
+    message_id: int | None = None
+    note: str | None = None
+    interaction: Interaction | None = None
+
+    @property
+    def role(self) -> Role:
+        return self.kind.role
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Conversation:
+    id: int
+    key: ConversationKey
+    guild_id: int | None
+    labelled: bool  # a second person has spoken: every turn is sent with its speaker's label
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One Discord message of an answer. *message_id* is None until Discord has told it."""
+
+    n: int  # 0 is the first
+    channel_id: int
+    nonce: str
+    text: str
+    message_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TakenUp:
+    """A conversation's next turn, taken up: everything that answering it needs."""
+
+    conversation: Conversation
+    history: tuple[Turn, ...]  # oldest first, whole turns within the token budget
+    questions: tuple[Turn, ...]  # neighbours of one author, oldest first, quotes before what they belong to
+    answer_id: int
+    attempt: int  # 1 the first time
+    parts: tuple[Part, ...] = ()  # what an earlier attempt left in the channel
+    written: str | None = None  # the stored text to be shown, if an earlier attempt got that far
+
+    @property
+    def question(self) -> Turn:
+        """The newest question: the one that the answer replies to."""
+        return self.questions[-1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """*stored* is False for a message that was stored before: there is nothing to do."""
+
+    stored: bool
+    taken_up: TakenUp | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Erased:
+    """What a deletion reached. *answers*: ids of unfinished answers that must stop and go."""
+
+    turns: int
+    answers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptMessage:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompt:
+    """What the model is sent: one system message, then turns. *tokens* is a high estimate."""
+
+    messages: tuple[PromptMessage, ...]
+    tokens: int
+    max_answer_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Tokens as the provider reported them; None is "not reported", which is not 0."""
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+    REFUSED = "refused"  # a content filter, or the model's own refusal field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delta:
+    """A piece of the answer, as it arrives."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """The last thing a stream says. A stream that ends without it is a fault."""
+
+    reason: FinishReason
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCall:
+    """One request to the model, for the record of what it cost: no text."""
+
+    answer_id: int | None
+    channel_id: int
+    guild_id: int | None
+    author_id: int | None
+    purpose: str
+    model: str
+    attempt: int
+    started_at: datetime
+    first_token_at: datetime | None
+    ended_at: datetime
+    outcome: str  # "complete", "length", … or the error's code
+    usage: Usage = Usage()

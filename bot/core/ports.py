@@ -1,0 +1,149 @@
+"""What the core asks of the world. Adapters implement these; tests/fakes.py does too."""
+
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from bot.core.messages import (
+    ConversationKey,
+    Delta,
+    Erased,
+    Finished,
+    IncomingMessage,
+    ModelCall,
+    Outcome,
+    Part,
+    Prompt,
+    Received,
+    TakenUp,
+)
+
+
+class Deadline(Protocol):
+    """A time limit under way; see `Clock.deadline`."""
+
+    def move(self, seconds: float) -> None:
+        """Let it end *seconds* from now."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The wall clock, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+
+    def sleep(self, seconds: float) -> Awaitable[None]: ...
+
+    def deadline(self, seconds: float) -> AbstractAsyncContextManager[Deadline]:
+        """As `asyncio.timeout`: raises TimeoutError out of its block when it ends."""
+
+
+class TurnStore(Protocol):
+    """The stored turns. Every method is one transaction, committed when it returns.
+
+    A call is carried out whole or not at all, also when its caller is cancelled meanwhile. Every method raises
+    DatabaseUnavailable when the database cannot be reached or written.
+    """
+
+    async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
+        """Store a question, once per message id, and with *take_up* take up the conversation's next one."""
+
+    async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
+        """Take up the waiting question with the lowest Discord id and its neighbours by the same author.
+
+        Questions that were taken up and never finished come first. Positions are given out here. None: nothing
+        waits.
+        """
+
+    async def unfinished(self) -> list[ConversationKey]:
+        """The conversations in which a question waits or was left half answered."""
+
+    async def write_answer(self, answer_id: int, *, text: str, shown: str, outcome: Outcome) -> None:
+        """Store the answer: *text* for the history, *shown* for the channel. Raises Withdrawn."""
+
+    async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:
+        """Store a plain sentence in the answer's place; *code* says why. Raises Withdrawn."""
+
+    async def stand(self, answer_id: int) -> None:
+        """Every part has its wanted text: the answer stands, and its questions are answered (or failed)."""
+
+    async def undeliverable(self, answer_id: int, *, code: str) -> None:
+        """Discord will not take it: neither the answer nor its questions are history."""
+
+    async def withdraw(self, answer_id: int) -> None:
+        """Drop an unfinished answer; those of its questions that still exist wait again."""
+
+    async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
+        """Record, before its first request, that a part is about to be posted. Raises Withdrawn."""
+
+    async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
+        """Record the Discord message that a part became."""
+
+    async def part_deleted(self, answer_id: int, *, n: int) -> None:
+        """Record that we deleted a part again."""
+
+    async def record_call(self, call: ModelCall) -> None:
+        """Append to the record of model calls."""
+
+    async def edit(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
+        """Replace a question's (or quote's) text, if it is stored."""
+
+    async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
+        """Erase the turns that these Discord messages are, and the answers to erased questions."""
+
+    async def erase_channel(self, channel_id: int) -> Erased:
+        """Erase a channel's or thread's conversations, and those of the threads below it."""
+
+    async def erase_guild(self, guild_id: int) -> Erased: ...
+
+    async def forget_user(self, user_id: int) -> Erased:
+        """Erase a person's turns everywhere, the answers to them, and their name on model calls."""
+
+    async def reset(self, key: ConversationKey) -> None:
+        """Start the conversation anew: nothing said so far is history any more."""
+
+    async def read_fact(self, name: str) -> str | None:
+        """One of the program's own facts, such as the hash of the registered commands."""
+
+    async def write_fact(self, name: str, value: str) -> None: ...
+
+
+class ChatModel(Protocol):
+    @property
+    def name(self) -> str:
+        """The model's name, as in the record of model calls."""
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[Delta | Finished, None]:
+        """Ask once; pieces of text, then Finished as the last item. Raises ModelError; never retries."""
+
+
+class Reply(Protocol):
+    """One answer on its way into its channel."""
+
+    @property
+    def visible(self) -> bool:
+        """Words of this answer are in the channel, or on their way there."""
+
+    def start_typing(self) -> None:
+        """Show that an answer is coming, best effort, until the first words."""
+
+    def show(self, text: str) -> None:
+        """The answer so far. Returns at once; the channel follows as its limits allow, latest text wins."""
+
+    async def finish(self, shown: str) -> None:
+        """Bring every part to its wanted text. Raises Undeliverable, DiscordUnavailable, Withdrawn."""
+
+    async def discard(self) -> None:
+        """Delete what is visible of it, best effort."""
+
+    async def close(self) -> None:
+        """Let go of everything that runs for it. Always called, last."""
+
+
+class Replies(Protocol):
+    def open(self, taken: TakenUp) -> Reply: ...
+
+    async def say(self, message: IncomingMessage, sentence: str) -> None:
+        """Say a plain sentence where the message was written, when nothing can be stored. Best effort."""

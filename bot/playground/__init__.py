@@ -1,0 +1,1 @@
+"""A Discord on loopback, for the tests and for people who have no token yet."""
