@@ -99,9 +99,7 @@ class RequestRejected(ModelError):
     """Any other HTTP 4xx from the provider: asking again would change nothing."""
 
     code = "request_rejected"
-    user_message = (
-        "The language model rejected my request. Whoever runs this bot will find the reason in its log."
-    )
+    user_message = "The language model rejected my request. Whoever runs this bot will find the reason in its log."
 
 
 class QuestionTooLong(BotError):

@@ -34,9 +34,7 @@ def newest_within(turns: Iterable[Turn], *, tokens: int, labelled: bool) -> Iter
         yield turn
 
 
-def build_prompt(
-    taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int
-) -> Prompt:
+def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong."""
     labelled = taken.conversation.labelled
     asked = [turn for turn in taken.questions if turn.text]

@@ -81,6 +81,15 @@ class Quote:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Address:
+    """Where a question was asked, and so where its answer goes."""
+
+    channel_id: int
+    message_id: int
+    interaction: Interaction | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncomingMessage:
     """A person's message or /chat, as read at the Discord edge.
 
@@ -101,6 +110,10 @@ class IncomingMessage:
     reply_to: int | None = None
     quote: Quote | None = None
     interaction: Interaction | None = None
+
+    @property
+    def address(self) -> Address:
+        return Address(channel_id=self.key.channel_id, message_id=self.message_id, interaction=self.interaction)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,6 +171,15 @@ class TakenUp:
     def question(self) -> Turn:
         """The newest question: the one that the answer replies to."""
         return self.questions[-1]
+
+    @property
+    def address(self) -> Address:
+        question = self.question
+        return Address(
+            channel_id=self.conversation.key.channel_id,
+            message_id=question.message_id or 0,
+            interaction=question.interaction,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

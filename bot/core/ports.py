@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.core.messages import (
+    Address,
     ConversationKey,
     Delta,
     Erased,
@@ -60,8 +61,13 @@ class TurnStore(Protocol):
     async def unfinished(self) -> list[ConversationKey]:
         """The conversations in which a question waits or was left half answered."""
 
-    async def write_answer(self, answer_id: int, *, text: str, shown: str, outcome: Outcome) -> None:
-        """Store the answer: *text* for the history, *shown* for the channel. Raises Withdrawn."""
+    async def write_answer(
+        self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
+    ) -> None:
+        """Store the answer and the call it came from: *text* for the history, *shown* for the channel.
+
+        Raises Withdrawn; the call is recorded all the same.
+        """
 
     async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:
         """Store a plain sentence in the answer's place; *code* says why. Raises Withdrawn."""
@@ -145,5 +151,5 @@ class Reply(Protocol):
 class Replies(Protocol):
     def open(self, taken: TakenUp) -> Reply: ...
 
-    async def say(self, message: IncomingMessage, sentence: str) -> None:
-        """Say a plain sentence where the message was written, when nothing can be stored. Best effort."""
+    async def say(self, address: Address, sentence: str) -> None:
+        """Say a plain sentence where a question was asked, when nothing can be stored. Best effort."""

@@ -1,0 +1,219 @@
+"""THE TURN, from what was taken up to an answer that stands. Read this first.
+
+1. Open the reply: the place in the channel where the answer will stand.
+2. Write: build the prompt from the history, ask the model, show the answer while it grows.
+3. STORE the text.
+4. Bring every part in the channel to its wanted text.
+5. STORE that it stands.
+
+A turn that an earlier run left half done is entered in the middle: with stored text it starts at step 4.
+Whatever goes wrong becomes a plain sentence in the answer's place, unless the question was deleted.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bot.core.errors import (
+    BotError,
+    DatabaseUnavailable,
+    DiscordUnavailable,
+    ModelError,
+    QuestionTooLong,
+    ShuttingDown,
+    TooManyAttempts,
+    Undeliverable,
+    Withdrawn,
+)
+from bot.core.generation import Generated, Generation, Patience
+from bot.core.history import build_prompt
+from bot.core.messages import ModelCall, TakenUp
+from bot.core.ports import ChatModel, Clock, Replies, Reply, TurnStore
+from bot.core.wording import TOLD, said_without_model, shown_answer, shown_notice
+
+log = logging.getLogger(__name__)
+
+MAX_TAKE_UPS = 3  # how often one question is taken up before we give up on it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerLimits:
+    system_prompt: str
+    history_tokens: int
+    max_answer_tokens: int
+    model_concurrency: int
+    patience: Patience
+
+
+class Answering:
+    """One answer under way."""
+
+    def __init__(self) -> None:
+        self.stopped: BotError | None = None
+        self._generating: asyncio.Task[Generated] | None = None
+
+    def stop(self, why: BotError) -> None:
+        """End it early: generation stops now, and what follows from *why* is done."""
+        if self.stopped is None:
+            self.stopped = why
+        if self._generating is not None:
+            self._generating.cancel()
+
+    async def generate(self, generation: Generation) -> Generated:
+        """Run *generation* so that stop() reaches it. Raises what stop() was told when nothing is to be kept."""
+        if self.stopped is not None:
+            raise self.stopped
+        self._generating = asyncio.create_task(generation.run())
+        try:
+            return await self._generating
+        except asyncio.CancelledError:
+            if self.stopped is None:
+                raise
+            raise self.stopped from None
+        finally:
+            self._generating.cancel()
+            self._generating = None
+
+
+class Answerer:
+    """Answers what was taken up, any number of conversations at a time."""
+
+    def __init__(
+        self, *, store: TurnStore, model: ChatModel, replies: Replies, clock: Clock, limits: AnswerLimits
+    ) -> None:
+        self._store = store
+        self._model = model
+        self._replies = replies
+        self._clock = clock
+        self._limits = limits
+        self._model_slots = asyncio.Semaphore(limits.model_concurrency)
+        self._recording: set[asyncio.Task[None]] = set()
+
+    async def answer(self, taken: TakenUp, answering: Answering) -> None:
+        """Bring *taken* to its end. Raises DatabaseUnavailable, after saying so in the channel."""
+        began = self._clock.monotonic()
+        outcome = "?"
+        try:
+            async with self._reply(taken) as reply:
+                outcome = await self._answer(taken, answering, reply)
+        except DatabaseUnavailable as error:
+            outcome = error.code
+            await self._replies.say(taken.address, error.user_message)
+            raise
+        finally:
+            log.info(
+                "turn channel=%d question=%s answer=%d questions=%d history=%d take_up=%d outcome=%s seconds=%.2f",
+                taken.conversation.key.channel_id,
+                taken.question.message_id,
+                taken.answer_id,
+                len(taken.questions),
+                len(taken.history),
+                taken.attempt,
+                outcome,
+                self._clock.monotonic() - began,
+            )
+
+    async def close(self) -> None:
+        """Wait for the model calls that are still being recorded."""
+        await asyncio.gather(*self._recording, return_exceptions=True)
+
+    async def _answer(self, taken: TakenUp, answering: Answering, reply: Reply) -> str:
+        try:
+            if taken.written is None:
+                shown, outcome = await self._write(taken, answering, reply)
+            else:
+                shown, outcome = taken.written, "resumed"
+            await reply.finish(shown)
+            if isinstance(answering.stopped, Withdrawn):
+                raise answering.stopped
+            await self._store.stand(taken.answer_id)
+        except Withdrawn as error:
+            await reply.discard()
+            await self._store.withdraw(taken.answer_id)
+            return error.code
+        except (Undeliverable, DiscordUnavailable) as error:
+            log.warning(
+                "answer not delivered: channel=%d answer=%d: %s",
+                taken.conversation.key.channel_id,
+                taken.answer_id,
+                error,
+            )
+            await self._store.undeliverable(taken.answer_id, code=error.code)
+            return error.code
+        return outcome
+
+    async def _write(self, taken: TakenUp, answering: Answering, reply: Reply) -> tuple[str, str]:
+        """The answer's text, stored: as shown in the channel, and how it ended."""
+        sentence, code = said_without_model(taken), TOLD
+        if sentence is None:
+            try:
+                generated = await self._generate(taken, answering, reply)
+            except (ModelError, QuestionTooLong, TooManyAttempts, ShuttingDown) as error:
+                log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
+                sentence, code = error.user_message, error.code
+            else:
+                shown = shown_answer(taken, generated.text, generated.outcome)
+                await self._store.write_answer(
+                    taken.answer_id,
+                    text=generated.text,
+                    shown=shown,
+                    outcome=generated.outcome,
+                    call=generated.call,
+                )
+                return shown, generated.outcome
+        shown = shown_notice(taken, sentence)
+        await self._store.write_notice(taken.answer_id, shown=shown, code=code)
+        return shown, code
+
+    async def _generate(self, taken: TakenUp, answering: Answering, reply: Reply) -> Generated:
+        if taken.attempt > MAX_TAKE_UPS:
+            raise TooManyAttempts(f"taken up {taken.attempt} times")
+        limits = self._limits
+        prompt = build_prompt(
+            taken,
+            system_prompt=limits.system_prompt,
+            history_tokens=limits.history_tokens,
+            max_answer_tokens=limits.max_answer_tokens,
+        )
+        reply.start_typing()
+        generation = Generation(
+            taken,
+            prompt,
+            reply=reply,
+            model=self._model,
+            clock=self._clock,
+            patience=limits.patience,
+            record=self._record,
+        )
+        try:
+            async with self._model_slots:
+                return await answering.generate(generation)
+        except BotError as error:
+            if isinstance(error, ModelError) or not generation.asked:
+                raise
+            stopped = generation.cut_off(error)
+            if reply.visible and isinstance(error, ShuttingDown):
+                return stopped
+            self._record(stopped.call)
+            raise
+
+    def _record(self, call: ModelCall) -> None:
+        """Store a call that brought no answer, without making the person wait for it."""
+        task = asyncio.create_task(self._store.record_call(call))
+        self._recording.add(task)
+        task.add_done_callback(self._recorded)
+
+    def _recorded(self, task: asyncio.Task[None]) -> None:
+        self._recording.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a model call could not be recorded: %s", error)
+
+    @asynccontextmanager
+    async def _reply(self, taken: TakenUp) -> AsyncIterator[Reply]:
+        reply = self._replies.open(taken)
+        try:
+            yield reply
+        finally:
+            await reply.close()

@@ -1,0 +1,72 @@
+"""Should the bot answer, and the first, durable step: what happens to messages reaches the store here."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.core.channel_queue import ChannelQueue
+from bot.core.errors import DatabaseUnavailable
+from bot.core.messages import ConversationKey, IncomingMessage
+from bot.core.ports import Replies, TurnStore
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """A message reduced to what decides whether it is for us."""
+
+    speech: bool  # not one of Discord's system messages
+    from_bot: bool  # any bot's, ours included
+    webhook: bool
+    direct: bool  # a DM
+    channel_ids: tuple[int, ...]  # the channel's and, of a thread, its parent's
+    mentions_bot: bool
+    replies_to_bot: bool
+    has_content: bool  # words, an attachment, a forward or a reply
+
+
+def should_answer(heard: Heard, *, chat_channels: frozenset[int]) -> bool:
+    if not heard.speech or heard.from_bot or heard.webhook:
+        return False
+    if heard.mentions_bot or heard.replies_to_bot:
+        return True
+    return heard.has_content and (heard.direct or not chat_channels.isdisjoint(heard.channel_ids))
+
+
+class Intake:
+    """The door for everything that happens in Discord."""
+
+    def __init__(self, *, store: TurnStore, queue: ChannelQueue, replies: Replies) -> None:
+        self._store = store
+        self._queue = queue
+        self._replies = replies
+        self.closed = False
+
+    async def take(self, message: IncomingMessage) -> None:
+        """Take a question on: it is stored when this returns, or its author was told that it could not be."""
+        if self.closed:
+            return
+        try:
+            await self._queue.deliver(message)
+        except DatabaseUnavailable as error:
+            log.error("not stored: channel=%d: %s", message.key.channel_id, error)  # noqa: TRY400 - the cause is named
+            await self._replies.say(message.address, error.user_message)
+
+    async def edited(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
+        await self._store.edit(message_id, text=text, raw_text=raw_text, edited_at=edited_at)
+
+    async def deleted(self, message_ids: Sequence[int]) -> None:
+        """Forget deleted messages; an answer under way to one of them stops and goes."""
+        erased = await self._store.erase_messages(message_ids)
+        self._queue.stop_erased(erased)
+
+    async def channel_deleted(self, channel_id: int) -> None:
+        self._queue.stop_erased(await self._store.erase_channel(channel_id))
+
+    async def guild_left(self, guild_id: int) -> None:
+        self._queue.stop_erased(await self._store.erase_guild(guild_id))
+
+    async def reset(self, key: ConversationKey) -> None:
+        await self._store.reset(key)

@@ -1,0 +1,62 @@
+"""What we say ourselves around an answer: greeting, question above a /chat answer, lines below it."""
+
+from bot.core.messages import Kind, Outcome, TakenUp
+
+QUESTION_SHOWN = 300  # characters of a /chat question above its answer
+
+GREETING = (
+    "Hi! Ask me anything: mention me with your question, reply to one of my messages, or use `/chat`. "
+    "I remember what we talk about in this channel."
+)
+TOLD = "told"  # the code of a notice that is the whole answer, as a greeting is
+
+_BELOW = {
+    Outcome.COMPLETE: "",
+    Outcome.CUT_OFF: "\n-# My answer was cut off here. Say *go on* and I'll continue.",
+    Outcome.LENGTH: "\n-# That's as much as I can write at once. Say *go on* and I'll continue.",
+}
+
+
+def said_without_model(taken: TakenUp) -> str | None:
+    """What to say when no question has words for the model: what we couldn't read, or a greeting."""
+    if any(turn.text for turn in taken.questions):
+        return None
+    return _notes(taken) or GREETING
+
+
+def question_head(taken: TakenUp) -> str:
+    """The lines above a /chat answer: nobody in the channel sees the command's text otherwise."""
+    question = taken.question
+    if question.kind is not Kind.SLASH:
+        return ""
+    line = " ".join(question.text.split()).replace("```", "'''")
+    shown = line if len(line) <= QUESTION_SHOWN else line[: QUESTION_SHOWN - 1].rstrip() + "…"
+    return f"> {shown}\n"
+
+
+def shown_answer(taken: TakenUp, text: str, outcome: Outcome) -> str:
+    """The whole of what stands in the channel for an answer."""
+    notes = _notes(taken)
+    below = f"\n-# {notes}" if notes else ""
+    return f"{question_head(taken)}{text}{_close_fence(text, below or _BELOW[outcome])}{_BELOW[outcome]}{below}"
+
+
+def shown_notice(taken: TakenUp, sentence: str) -> str:
+    return f"{question_head(taken)}{sentence}"
+
+
+def _close_fence(text: str, following: str) -> str:
+    """What closes a code block left open, where a line of ours follows that must not end up inside."""
+    opened = ""
+    for line in text.splitlines():
+        stripped = line.strip()
+        if opened:
+            if stripped.startswith(opened) and not stripped.strip(opened[0]):
+                opened = ""
+        elif stripped.startswith(("```", "~~~")):
+            opened = stripped[: len(stripped) - len(stripped.lstrip(stripped[0]))]
+    return f"\n{opened}" if opened and following else ""
+
+
+def _notes(taken: TakenUp) -> str:
+    return " ".join(dict.fromkeys(turn.note for turn in taken.questions if turn.note))
