@@ -12,7 +12,7 @@ Whatever goes wrong becomes a plain sentence in the answer's place, unless the q
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -78,16 +78,27 @@ class Answering:
 
 
 class Answerer:
-    """Answers what was taken up, any number of conversations at a time."""
+    """Answers what was taken up, any number of conversations at a time.
+
+    *ended* is told of each turn's end: an Outcome's value, "told", "resumed", or an error's code.
+    """
 
     def __init__(
-        self, *, store: TurnStore, model: ChatModel, replies: Replies, clock: Clock, limits: AnswerLimits
+        self,
+        *,
+        store: TurnStore,
+        model: ChatModel,
+        replies: Replies,
+        clock: Clock,
+        limits: AnswerLimits,
+        ended: Callable[[TakenUp, str], None] | None = None,
     ) -> None:
         self._store = store
         self._model = model
         self._replies = replies
         self._clock = clock
         self._limits = limits
+        self._ended = ended
         self._model_slots = asyncio.Semaphore(limits.model_concurrency)
         self._recording: set[asyncio.Task[None]] = set()
 
@@ -114,6 +125,8 @@ class Answerer:
                 outcome,
                 self._clock.monotonic() - began,
             )
+            if self._ended is not None:
+                self._ended(taken, outcome)
 
     async def close(self) -> None:
         """Wait for the model calls that are still being recorded."""

@@ -1,0 +1,524 @@
+"""The turn: from a stored question to an answer that stands, whatever goes wrong on the way."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.core.answer import MAX_TAKE_UPS, Answerer, AnswerLimits
+from bot.core.channel_queue import ChannelQueue
+from bot.core.errors import (
+    ContextTooLong,
+    DatabaseUnavailable,
+    DiscordUnavailable,
+    ModelBusy,
+    ModelUnavailable,
+    Undeliverable,
+    WrongModel,
+)
+from bot.core.generation import Patience
+from bot.core.intake import Intake
+from bot.core.messages import Finished, FinishReason, Interaction, Kind, Quote, TurnState
+from bot.core.wording import GREETING
+from tests.fakes import NOW, FakeClock, FakeModel, FakeReplies, FakeStore, message
+
+LONG = "The sky is blue because air scatters short waves of light."
+
+
+class World:
+    def __init__(self, *scripts, concurrency=8, history_tokens=8000, store=None) -> None:
+        self.store = store or FakeStore()
+        self.model = FakeModel(*scripts)
+        self.replies = FakeReplies()
+        self.clock = FakeClock()
+        limits = AnswerLimits(
+            system_prompt="You are a friendly assistant!",
+            history_tokens=history_tokens,
+            max_answer_tokens=500,
+            model_concurrency=concurrency,
+            patience=Patience(),
+        )
+        self.answerer = Answerer(
+            store=self.store, model=self.model, replies=self.replies, clock=self.clock, limits=limits
+        )
+        self.queue = ChannelQueue(store=self.store, answerer=self.answerer, history_tokens=history_tokens)
+        self.intake = Intake(store=self.store, queue=self.queue, replies=self.replies)
+
+    async def ask(self, *messages) -> None:
+        for item in messages:
+            await self.intake.take(item)
+        await self.idle()
+
+    async def idle(self) -> None:
+        while tasks := [worker.task for worker in self.queue._workers.values() if worker.task]:
+            await asyncio.gather(*tasks)
+        await self.answerer.close()
+
+    def texts(self) -> list[str]:
+        return [text for _, text in self.replies.said]
+
+    def state(self, message_id: int) -> TurnState:
+        return next(turn.state for turn in self.store.turns.values() if turn.message_id == message_id)
+
+
+def answers_of(world: World) -> list:
+    return [turn for turn in world.store.turns.values() if turn.kind is Kind.ANSWER]
+
+
+async def test_a_conversation_reaches_the_model_as_exactly_its_turns() -> None:
+    world = World(["All good, how may I help you?"], ["Because of ", "scattering."])
+
+    await world.ask(message("How is it going?", id=1))
+    await world.ask(message("Why is the sky blue?", id=2))
+
+    assert world.model.turns() == [
+        ("system", "You are a friendly assistant!"),
+        ("user", "How is it going?"),
+        ("assistant", "All good, how may I help you?"),
+        ("user", "Why is the sky blue?"),
+    ]
+    assert world.texts() == ["All good, how may I help you?", "Because of scattering."]
+
+
+async def test_a_restart_forgets_nothing() -> None:
+    first = World(["All good, how may I help you?"])
+    await first.ask(message("How is it going?", id=1))
+
+    second = World(store=first.store)
+    await second.ask(message("Why is the sky blue?", id=2))
+
+    assert [text for _, text in second.model.turns()][1:] == [
+        "How is it going?",
+        "All good, how may I help you?",
+        "Why is the sky blue?",
+    ]
+
+
+async def test_a_message_delivered_twice_is_answered_once() -> None:
+    world = World()
+
+    await world.ask(message("Hi", id=1), message("Hi", id=1))
+
+    assert len(world.model.prompts) == 1
+    assert len(world.texts()) == 1
+
+
+async def test_turns_that_waited_are_answered_by_lowest_id_and_read_in_answered_order() -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], ["two"], ["three"])
+    await world.intake.take(message("first", id=1))
+    await world.intake.take(message("third", id=3, author=3, name="Cleo"))
+    await world.intake.take(message("second", id=2, author=2, name="Bob"))
+
+    gate.set()
+    await world.idle()
+
+    assert [text for role, text in world.model.turns() if role != "system"] == [
+        "Ada: first",
+        "one",
+        "Bob: second",
+        "two",
+        "Cleo: third",
+    ]
+
+
+async def test_neighbouring_waiting_messages_of_one_author_get_one_answer() -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], ["both"])
+    await world.intake.take(message("first", id=1))
+    await world.intake.take(message("and", id=2))
+    await world.intake.take(message("also", id=3))
+
+    gate.set()
+    await world.idle()
+
+    assert world.texts() == ["one", "both"]
+    assert world.model.turns()[-2:] == [("user", "and"), ("user", "also")]
+
+
+async def test_channels_do_not_wait_for_each_other_and_share_nothing() -> None:
+    gate = asyncio.Event()
+    world = World([gate, "slow"], ["quick"])
+    await world.intake.take(message("secret of ten", id=1, channel=10))
+    await world.intake.take(message("hello", id=2, channel=11))
+    await world.store.until(lambda: (11, "quick") in world.replies.said)
+
+    gate.set()
+    await world.idle()
+
+    assert world.replies.said == [(11, "quick"), (10, "slow")]
+    assert all("secret" not in text for _, text in world.model.turns(1))
+
+
+async def test_model_concurrency_bounds_what_is_asked_at_once() -> None:
+    gate = asyncio.Event()
+    world = World([gate, "a"], [gate, "b"], ["c"], concurrency=2)
+    for channel in (1, 2, 3):
+        await world.intake.take(message("hi", id=channel, channel=channel))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    asked = len(world.model.prompts)
+
+    gate.set()
+    await world.idle()
+
+    assert (asked, len(world.model.prompts)) == (2, 3)
+
+
+async def test_speakers_are_labelled_from_the_second_person_on_for_all_turns() -> None:
+    world = World(["hello"], ["hello both"], ["again"])
+
+    await world.ask(message("I am here", id=1, name="Ada"))
+    await world.ask(message("me too", id=2, author=2, name="Bob"))
+    await world.ask(message("fine", id=3, name="Ada"))
+
+    assert world.model.turns(0)[1:] == [("user", "I am here")]
+    assert world.model.turns(2)[1:] == [
+        ("user", "Ada: I am here"),
+        ("assistant", "hello"),
+        ("user", "Bob: me too"),
+        ("assistant", "hello both"),
+        ("user", "Ada: fine"),
+    ]
+
+
+async def test_a_bare_mention_is_greeted_without_asking_the_model_and_is_not_history() -> None:
+    world = World()
+
+    await world.ask(message("", id=1))
+    await world.ask(message("Hi", id=2))
+
+    assert world.texts()[0] == GREETING
+    assert world.model.turns() == [("system", "You are a friendly assistant!"), ("user", "Hi")]
+
+
+async def test_a_bare_mention_in_reply_asks_about_the_quoted_message() -> None:
+    world = World()
+    quote = Quote(message_id=7, author_id=2, author_name="Bob", text="Cats can fly.", raw_text="Cats can fly.")
+
+    await world.ask(message("", id=8, quote=quote))
+
+    assert world.model.turns()[1:] == [("user", "Bob: Cats can fly.")]
+
+
+async def test_what_cannot_be_read_is_named_below_an_answer_and_kept_out_of_the_history() -> None:
+    world = World(["Nice words."], ["ok"])
+
+    await world.ask(message("look", id=1, note="I can't look at pictures yet."))
+    await world.ask(message("and?", id=2))
+
+    assert world.texts()[0] == "Nice words.\n-# I can't look at pictures yet."
+    assert ("assistant", "Nice words.") in world.model.turns()
+
+
+async def test_a_picture_alone_is_answered_with_the_sentence() -> None:
+    world = World()
+
+    await world.ask(message("", id=1, note="I can't look at pictures yet."))
+
+    assert world.texts() == ["I can't look at pictures yet."]
+    assert world.model.prompts == []
+
+
+async def test_a_slash_question_stands_above_its_answer_at_most_300_characters_of_it() -> None:
+    world = World(["Short."])
+    interaction = Interaction(id=1, token="t", expires_at=NOW + timedelta(minutes=15))
+
+    await world.ask(message("why? " * 100, id=1, kind=Kind.SLASH, interaction=interaction))
+
+    head, answer = world.texts()[0].split("\n")
+    assert answer == "Short."
+    assert head.startswith("> why? why?")
+    assert head.endswith("…")
+    assert len(head) <= 302
+
+
+@pytest.mark.parametrize("fault", [ModelBusy("429"), ModelUnavailable("503")])
+async def test_a_passing_fault_of_the_model_is_retried_and_each_call_recorded(fault) -> None:
+    world = World([fault], [fault], ["There you go."])
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.texts() == ["There you go."]
+    assert sorted((call.attempt, call.outcome) for call in world.store.calls) == [
+        (1, fault.code),
+        (2, fault.code),
+        (3, "complete"),
+    ]
+
+
+async def test_retry_after_is_waited_for() -> None:
+    world = World([ModelBusy("429", retry_after=45)], ["ok"])
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.clock.seconds >= 45
+
+
+async def test_a_retry_after_beyond_the_total_deadline_is_not_waited_for() -> None:
+    world = World([ModelBusy("429", retry_after=400)], ["ok"])
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.texts() == [ModelBusy.user_message]
+    assert world.clock.seconds < 400
+
+
+@pytest.mark.parametrize("fault", [WrongModel(), ContextTooLong()])
+async def test_a_lasting_fault_is_told_at_once_and_the_question_is_kept_out_of_the_history(fault) -> None:
+    world = World([fault], ["Hello."])
+
+    await world.ask(message("What is this?", id=1))
+    await world.ask(message("Hi", id=2))
+
+    assert world.texts() == [fault.user_message, "Hello."]
+    assert world.state(1) is TurnState.FAILED
+    assert [text for _, text in world.model.turns()][1:] == ["Hi"]
+
+
+async def test_attempts_are_capped() -> None:
+    world = World(*[[ModelUnavailable("503")] for _ in range(5)])
+
+    await world.ask(message("Hi", id=1))
+
+    assert len(world.model.prompts) == 3
+    assert world.texts() == [ModelUnavailable.user_message]
+
+
+async def test_a_fault_after_visible_words_closes_the_text_and_keeps_it_as_history() -> None:
+    world = World([LONG, ModelUnavailable("reset")], ["Going on."])
+
+    await world.ask(message("Why?", id=1))
+    await world.ask(message("go on", id=2))
+
+    assert len(world.model.prompts) == 2
+    assert world.texts()[0].startswith(LONG)
+    assert "go on" in world.texts()[0]
+    assert ("assistant", LONG) in world.model.turns()
+    assert world.store.outcomes[answers_of(world)[0].id] == "cut_off"
+
+
+async def test_words_nobody_saw_are_taken_back_before_a_retry() -> None:
+    world = World(["Hm", ModelUnavailable("reset")], ["Better."])
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.texts() == ["Better."]
+
+
+async def test_a_stream_without_finish_reason_is_a_fault() -> None:
+    class Truncating(FakeModel):
+        async def stream(self, prompt):
+            async for item in super().stream(prompt):
+                if isinstance(item, Finished) and len(self.prompts) == 1:
+                    return
+                yield item
+
+    world = World()
+    world.model = Truncating(["Hm"], ["Whole."])
+    world.answerer._model = world.model
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.texts() == ["Whole."]
+
+
+async def test_an_answer_at_the_token_limit_says_so_and_an_open_code_block_is_closed_first() -> None:
+    world = World(["```py\nx = 1", Finished(reason=FinishReason.LENGTH)])
+
+    await world.ask(message("code", id=1))
+
+    assert world.texts()[0].startswith("```py\nx = 1\n```\n-# ")
+    assert answers_of(world)[0].text == "```py\nx = 1"
+
+
+async def test_a_refusal_is_told_in_plain_words() -> None:
+    world = World(["I", Finished(reason=FinishReason.REFUSED)])
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.texts() == ["The language model declined to answer that."]
+
+
+async def test_an_empty_answer_is_asked_again() -> None:
+    world = World([" \n"], ["Words."])
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.texts() == ["Words."]
+
+
+async def test_a_model_that_says_nothing_in_time_is_given_up() -> None:
+    world = World(*[[asyncio.Event()] for _ in range(3)])
+    await world.intake.take(message("Hi", id=1))
+    for asked in (1, 2, 3):
+        while len(world.clock.deadlines) == 0 or len(world.model.prompts) < asked:
+            await asyncio.sleep(0)
+        world.clock.pass_deadlines()
+        while world.model.closed < asked:
+            await asyncio.sleep(0)
+
+    await world.idle()
+
+    assert world.texts() == ["The language model took too long to answer. Please try again."]
+    assert [call.outcome for call in world.store.calls] == ["model_timeout"] * 3
+
+
+async def test_a_question_larger_than_the_budget_is_refused_and_the_conversation_goes_on() -> None:
+    world = World(["ok"], history_tokens=200)
+
+    await world.ask(message("x" * 2000, id=1))
+    await world.ask(message("Hi", id=2))
+
+    assert world.texts()[0].startswith("That message is too long")
+    assert world.texts()[1] == "ok"
+
+
+async def test_a_question_deleted_while_it_is_answered_stops_the_model_and_its_draft_goes() -> None:
+    world = World([LONG, asyncio.Event()])
+    await world.intake.take(message("Why?", id=1))
+    while not (world.replies.opened and world.replies.opened[0].visible):
+        await asyncio.sleep(0)
+
+    await world.intake.deleted([1])
+    await world.idle()
+
+    assert world.model.closed == 1
+    assert world.replies.opened[0].discarded
+    assert world.texts() == []
+    assert world.state(1) is TurnState.WITHDRAWN
+    assert len(world.model.prompts) == 1
+
+
+async def test_of_two_questions_answered_together_the_one_left_is_asked_again() -> None:
+    gate, late = asyncio.Event(), asyncio.Event()
+    world = World(["one", gate], [LONG, late], ["just that"])
+    await world.intake.take(message("first", id=1))
+    await world.intake.take(message("this", id=2))
+    await world.intake.take(message("that", id=3))
+    gate.set()
+    while len(world.replies.opened) < 2 or not world.replies.opened[1].visible:
+        await asyncio.sleep(0)
+
+    await world.intake.deleted([2])
+    await world.idle()
+
+    assert world.texts() == ["one", "just that"]
+    assert world.model.turns()[-1] == ("user", "that")
+
+
+async def test_a_deleted_question_and_its_answer_are_history_no_more() -> None:
+    world = World(["secret answer"], ["ok"])
+    await world.ask(message("secret question", id=1))
+
+    await world.intake.deleted([1])
+    await world.ask(message("Hi", id=2))
+
+    assert world.model.turns()[1:] == [("user", "Hi")]
+
+
+async def test_a_database_that_fails_at_intake_is_told_in_the_channel() -> None:
+    world = World()
+    world.store.fault = DatabaseUnavailable("disk full")
+
+    await world.ask(message("Hi", id=1))
+
+    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
+    assert world.model.prompts == []
+
+
+async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_comes_later() -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], ["one again"], ["two"])
+    await world.intake.take(message("first", id=1))
+    world.store.fault = DatabaseUnavailable("disk full")
+    gate.set()
+    await world.idle()
+
+    world.store.fault = None
+    await world.ask(message("second", id=2))
+
+    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
+    assert world.texts() == ["one again", "two"]
+
+
+@pytest.mark.parametrize("fault", [Undeliverable("50013"), DiscordUnavailable("503")])
+async def test_an_answer_that_discord_refuses_is_not_history(fault) -> None:
+    world = World(["lost"], ["ok"])
+    world.replies.fault = fault
+    await world.ask(message("Hi", id=1))
+
+    world.replies.fault = None
+    await world.ask(message("Hello", id=2))
+
+    assert world.state(1) is TurnState.FAILED
+    assert world.model.turns()[1:] == [("user", "Hello")]
+
+
+async def test_stopping_lets_running_answers_finish_and_leaves_waiting_questions_stored() -> None:
+    gate = asyncio.Event()
+    world = World(["done", gate])
+    await world.intake.take(message("first", id=1))
+    await world.intake.take(message("second", id=2))
+    stopping = asyncio.create_task(world.queue.drain(grace=5))
+    await asyncio.sleep(0)
+
+    gate.set()
+    await stopping
+
+    assert world.texts() == ["done"]
+    assert world.state(2) is TurnState.WAITING
+
+
+async def test_an_answer_that_outlives_the_grace_period_is_closed_with_a_sentence() -> None:
+    world = World([LONG, asyncio.Event()], [asyncio.Event()])
+    await world.intake.take(message("shown", id=1, channel=1))
+    await world.intake.take(message("not shown", id=2, channel=2))
+    while len(world.model.prompts) < 2 or not world.replies.opened[0].visible:
+        await asyncio.sleep(0)
+
+    await world.queue.drain(grace=0.01)
+
+    said = dict(world.replies.said)
+    assert said[1].startswith(LONG)
+    assert "cut off" in said[1]
+    assert "restarted" in said[2]
+
+
+async def test_questions_left_waiting_are_answered_at_the_next_start() -> None:
+    stopped = World()
+    await stopped.queue.drain(grace=0)
+    await stopped.queue.deliver(message("Hi", id=1))
+
+    started = World(["Hello."], store=stopped.store)
+    await started.queue.resume()
+    await started.idle()
+
+    assert started.texts() == ["Hello."]
+
+
+async def test_stored_text_is_shown_after_a_restart_without_asking_the_model_again() -> None:
+    crashed = World(["Paid for."])
+    crashed.replies.fault = RuntimeError("the process dies here")
+    await crashed.ask(message("Hi", id=1))
+
+    started = World(store=crashed.store)
+    await started.queue.resume()
+    await started.idle()
+
+    assert started.texts() == ["Paid for."]
+    assert started.model.prompts == []
+
+
+async def test_a_question_that_never_gets_to_an_end_is_given_up_with_a_sentence() -> None:
+    world = World()
+    await world.queue.drain(grace=0)
+    await world.queue.deliver(message("Hi", id=1))
+    for _ in range(MAX_TAKE_UPS):
+        await world.store.take_up(message("", id=0).key, history_tokens=100)
+
+    started = World(store=world.store)
+    await started.queue.resume()
+    await started.idle()
+
+    assert started.texts() == ["I tried several times and couldn't finish an answer. Please ask again."]

@@ -1,0 +1,467 @@
+"""Ports with real behaviour, in memory: what the core's tests stand on."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from bot.core.errors import BotError, Withdrawn
+from bot.core.history import newest_within
+from bot.core.messages import (
+    Address,
+    Conversation,
+    ConversationKey,
+    Delta,
+    Erased,
+    Finished,
+    FinishReason,
+    IncomingMessage,
+    Kind,
+    ModelCall,
+    Outcome,
+    Part,
+    Prompt,
+    Received,
+    Role,
+    TakenUp,
+    Turn,
+    TurnState,
+    Usage,
+)
+from bot.core.speakers import label_key, unique_label
+from bot.core.wording import TOLD
+
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+def message(
+    text: str,
+    *,
+    id: int,  # noqa: A002 - reads as the message's id where it is used
+    channel: int = 10,
+    author: int = 1,
+    name: str = "Ada",
+    **more: object,
+) -> IncomingMessage:
+    """A person's message, with only what a test cares about said."""
+    fields: dict[str, object] = {
+        "message_id": id,
+        "kind": Kind.MESSAGE,
+        "key": ConversationKey(channel_id=channel),
+        "guild_id": 5,
+        "parent_id": None,
+        "author_id": author,
+        "author_name": name,
+        "text": text,
+        "raw_text": text,
+    }
+    return IncomingMessage(**{**fields, **more})  # type: ignore[arg-type]
+
+
+@dataclass
+class _Room:
+    conversation: Conversation
+    reset_position: int = 0
+    next_position: int = 0
+    labels: dict[int, str] = field(default_factory=dict)
+
+
+class FakeStore:
+    """The TurnStore port over dictionaries."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[ConversationKey, _Room] = {}
+        self.turns: dict[int, Turn] = {}
+        self.room_of: dict[int, ConversationKey] = {}
+        self.answers_of: dict[int, int] = {}  # question → answer
+        self.shown: dict[int, str] = {}
+        self.codes: dict[int, str] = {}
+        self.outcomes: dict[int, str] = {}
+        self.attempts: dict[int, int] = defaultdict(int)
+        self.parts: dict[int, dict[int, Part]] = defaultdict(dict)
+        self.calls: list[ModelCall] = []
+        self.facts: dict[str, str] = {}
+        self.fault: BotError | None = None
+        self.changed = asyncio.Condition()
+
+    async def until(self, predicate: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(predicate)
+
+    async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
+        await self._begin()
+        if any(
+            turn.message_id == message.message_id and turn.kind is not Kind.QUOTE for turn in self.turns.values()
+        ):
+            return Received(stored=False)
+        room = self.rooms.setdefault(
+            message.key,
+            _Room(
+                Conversation(id=len(self.rooms) + 1, key=message.key, guild_id=message.guild_id, labelled=False)
+            ),
+        )
+        if (quote := message.quote) is not None:
+            self._add(
+                room,
+                Kind.QUOTE,
+                quote.text,
+                message_id=quote.message_id,
+                author_id=quote.author_id,
+                label=self._label(room, quote.author_id, quote.author_name),
+                state=TurnState.WAITING,
+            )
+        self._add(
+            room,
+            message.kind,
+            message.text,
+            message_id=message.message_id,
+            author_id=message.author_id,
+            label=self._label(room, message.author_id, message.author_name),
+            state=TurnState.WAITING,
+            note=message.note,
+            interaction=message.interaction,
+        )
+        return Received(stored=True, taken_up=self._take_up(message.key, history_tokens) if take_up else None)
+
+    async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
+        await self._begin()
+        return self._take_up(key, history_tokens)
+
+    async def unfinished(self) -> list[ConversationKey]:
+        states = (TurnState.WAITING, TurnState.ANSWERING)
+        return list(dict.fromkeys(self.room_of[turn.id] for turn in self.turns.values() if turn.state in states))
+
+    async def write_answer(
+        self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
+    ) -> None:
+        await self._begin()
+        self.calls.append(call)
+        self._live(answer_id)
+        self._update(answer_id, text=text, state=TurnState.WRITTEN)
+        self.shown[answer_id], self.outcomes[answer_id] = shown, outcome
+
+    async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:
+        await self._begin()
+        self._live(answer_id)
+        self._update(answer_id, kind=Kind.NOTICE, state=TurnState.WRITTEN)
+        self.shown[answer_id], self.codes[answer_id] = shown, code
+
+    async def stand(self, answer_id: int) -> None:
+        await self._begin()
+        self._live(answer_id)
+        failed = self.turns[answer_id].kind is Kind.NOTICE and self.codes[answer_id] != TOLD
+        self._update(answer_id, state=TurnState.STANDING)
+        for question in self._questions(answer_id):
+            self._update(question.id, state=TurnState.FAILED if failed else TurnState.ANSWERED)
+
+    async def undeliverable(self, answer_id: int, *, code: str) -> None:
+        await self._begin()
+        self._update(answer_id, state=TurnState.UNDELIVERABLE)
+        self.codes[answer_id] = code
+        for question in self._questions(answer_id):
+            self._update(question.id, state=TurnState.FAILED)
+
+    async def withdraw(self, answer_id: int) -> None:
+        await self._begin()
+        for question in self._questions(answer_id):
+            if question.state is TurnState.ANSWERING:
+                self._update(question.id, state=TurnState.WAITING, position=None)
+        self.turns.pop(answer_id, None)
+
+    async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
+        await self._begin()
+        self._live(answer_id)
+        self.parts[answer_id].setdefault(part.n, part)
+
+    async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
+        await self._begin()
+        self.parts[answer_id][n] = replace(self.parts[answer_id][n], message_id=message_id)
+
+    async def part_deleted(self, answer_id: int, *, n: int) -> None:
+        await self._begin()
+        del self.parts[answer_id][n]
+
+    async def record_call(self, call: ModelCall) -> None:
+        await self._begin()
+        self.calls.append(call)
+
+    async def edit(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
+        await self._begin()
+        for turn in list(self.turns.values()):
+            if turn.message_id == message_id:
+                self._update(turn.id, text=text)
+
+    async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
+        await self._begin()
+        answers = []
+        erased = [turn for turn in self.turns.values() if turn.message_id in message_ids]
+        for turn in erased:
+            self._update(turn.id, state=TurnState.WITHDRAWN, text="", position=None, author_id=None, label=None)
+            answer = self.turns.get(self.answers_of.get(turn.id, 0))
+            if answer is None:
+                continue
+            if answer.state in (TurnState.DRAFTING, TurnState.WRITTEN):
+                answers.append(answer.id)
+                self._update(answer.id, state=TurnState.WITHDRAWN, text="")
+            else:
+                del self.turns[answer.id]
+        return Erased(turns=len(erased), answers=tuple(answers))
+
+    async def erase_channel(self, channel_id: int) -> Erased:
+        return await self._erase_rooms(lambda room: room.conversation.key.channel_id == channel_id)
+
+    async def erase_guild(self, guild_id: int) -> Erased:
+        return await self._erase_rooms(lambda room: room.conversation.guild_id == guild_id)
+
+    async def forget_user(self, user_id: int) -> Erased:
+        ids = [turn.message_id for turn in self.turns.values() if turn.author_id == user_id]
+        return await self.erase_messages([id_ for id_ in ids if id_ is not None])
+
+    async def reset(self, key: ConversationKey) -> None:
+        await self._begin()
+        if (room := self.rooms.get(key)) is not None:
+            room.reset_position = room.next_position
+            room.labels.clear()
+            room.conversation = replace(room.conversation, labelled=False)
+
+    async def read_fact(self, name: str) -> str | None:
+        return self.facts.get(name)
+
+    async def write_fact(self, name: str, value: str) -> None:
+        self.facts[name] = value
+
+    async def _begin(self) -> None:
+        await asyncio.sleep(0)
+        if self.fault is not None:
+            raise self.fault
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def _erase_rooms(self, chosen: Callable[[_Room], bool]) -> Erased:
+        await self._begin()
+        keys = {key for key, room in self.rooms.items() if chosen(room)}
+        gone = [turn for turn in self.turns.values() if self.room_of[turn.id] in keys]
+        for turn in gone:
+            del self.turns[turn.id]
+        for key in keys:
+            del self.rooms[key]
+        unfinished = (TurnState.DRAFTING, TurnState.WRITTEN)
+        return Erased(turns=len(gone), answers=tuple(turn.id for turn in gone if turn.state in unfinished))
+
+    def _take_up(self, key: ConversationKey, history_tokens: int) -> TakenUp | None:
+        room = self.rooms.get(key)
+        if room is None:
+            return None
+        mine = [turn for turn in self.turns.values() if self.room_of[turn.id] == key]
+        for turn in mine:
+            if turn.state in (TurnState.DRAFTING, TurnState.WRITTEN):
+                return self._taken(room, list(self._questions(turn.id)), turn, history_tokens)
+        waiting = [turn for turn in mine if turn.state is TurnState.WAITING]
+        if not waiting:
+            return None
+        real = sorted(
+            (turn for turn in waiting if turn.kind is not Kind.QUOTE), key=lambda turn: turn.message_id or 0
+        )
+        group = [real[0]]
+        for turn in real[1:]:
+            if {turn.kind, real[0].kind} != {Kind.MESSAGE} or turn.author_id != real[0].author_id:
+                break
+            group.append(turn)
+        quotes = [turn for turn in waiting if turn.kind is Kind.QUOTE and turn.id == group[0].id - 1]
+        taken = [*quotes, *group]
+        for turn in taken:
+            self._update(turn.id, state=TurnState.ANSWERING, position=room.next_position)
+            room.next_position += 1
+        answer = self._add(
+            room, Kind.ANSWER, "", state=TurnState.DRAFTING, position=room.next_position, author_id=None
+        )
+        room.next_position += 1
+        for turn in taken:
+            self.answers_of[turn.id] = answer.id
+        return self._taken(room, [self.turns[turn.id] for turn in taken], answer, history_tokens)
+
+    def _taken(self, room: _Room, questions: list[Turn], answer: Turn, history_tokens: int) -> TakenUp:
+        speakers = {
+            turn.author_id
+            for turn in self.turns.values()
+            if self.room_of[turn.id] == room.conversation.key
+            and turn.role is Role.USER
+            and turn.position is not None
+            and turn.position >= room.reset_position
+        }
+        if len(speakers - {None}) > 1:
+            room.conversation = replace(room.conversation, labelled=True)
+        self.attempts[answer.id] += 1
+        first = min(turn.position for turn in questions if turn.position is not None)
+        history = sorted(
+            (
+                turn
+                for turn in self.turns.values()
+                if self._is_history(room, turn) and (turn.position or 0) < first
+            ),
+            key=lambda turn: turn.position or 0,
+        )
+        kept = list(newest_within(reversed(history), tokens=history_tokens, labelled=room.conversation.labelled))
+        written = self.shown.get(answer.id) if answer.state is TurnState.WRITTEN else None
+        return TakenUp(
+            conversation=room.conversation,
+            history=tuple(kept[::-1]),
+            questions=tuple(questions),
+            answer_id=answer.id,
+            attempt=self.attempts[answer.id],
+            parts=tuple(self.parts[answer.id].values()),
+            written=written,
+        )
+
+    def _is_history(self, room: _Room, turn: Turn) -> bool:
+        if self.room_of[turn.id] != room.conversation.key or turn.position is None:
+            return False
+        stands = turn.state is (TurnState.STANDING if turn.kind is Kind.ANSWER else TurnState.ANSWERED)
+        return turn.position >= room.reset_position and bool(turn.text) and stands
+
+    def _label(self, room: _Room, author_id: int, name: str) -> str:
+        taken = {label_key(label) for author, label in room.labels.items() if author != author_id}
+        room.labels[author_id] = unique_label(name, author_id=author_id, taken=taken)
+        return room.labels[author_id]
+
+    def _add(self, room: _Room, kind: Kind, text: str, **more: object) -> Turn:
+        turn = Turn(id=max(self.room_of, default=0) + 1, kind=kind, text=text, **more)  # type: ignore[arg-type]
+        self.turns[turn.id] = turn
+        self.room_of[turn.id] = room.conversation.key
+        return turn
+
+    def _update(self, turn_id: int, **changes: object) -> None:
+        self.turns[turn_id] = replace(self.turns[turn_id], **changes)  # type: ignore[arg-type]
+
+    def _questions(self, answer_id: int) -> list[Turn]:
+        return [
+            self.turns[question]
+            for question, answer in self.answers_of.items()
+            if answer == answer_id and question in self.turns
+        ]
+
+    def _live(self, answer_id: int) -> None:
+        if answer_id not in self.turns or self.turns[answer_id].state is TurnState.WITHDRAWN:
+            raise Withdrawn
+
+
+class FakeModel:
+    """Says what it is scripted to; each item of a script is text, an error, Finished, or an Event to wait for."""
+
+    name = "fake-model"
+
+    def __init__(self, *scripts: Sequence[object]) -> None:
+        self.scripts = list(scripts)
+        self.prompts: list[Prompt] = []
+        self.closed = 0
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Delta | Finished, None]:
+        self.prompts.append(prompt)
+        script = self.scripts.pop(0) if self.scripts else ["All good."]
+        try:
+            for item in script:
+                if isinstance(item, BaseException):
+                    raise item
+                if isinstance(item, asyncio.Event):
+                    await item.wait()
+                elif isinstance(item, Finished):
+                    yield item
+                    return
+                else:
+                    yield Delta(text=str(item))
+                await asyncio.sleep(0)
+            yield Finished(reason=FinishReason.STOP, usage=Usage(input_tokens=10, output_tokens=3))
+        finally:
+            self.closed += 1
+
+    def turns(self, n: int = -1) -> list[tuple[str, str]]:
+        """The n-th prompt as (role, content) pairs."""
+        return [(item.role.value, item.content) for item in self.prompts[n].messages]
+
+
+class FakeReply:
+    def __init__(self, channel: "FakeReplies", taken: TakenUp) -> None:
+        self._channel = channel
+        self.taken = taken
+        self.shown = ""
+        self.typing = self.visible = self.discarded = self.closed = False
+
+    def start_typing(self) -> None:
+        self.typing = True
+
+    def show(self, text: str) -> None:
+        self.shown = text
+        self.visible = self.visible or (len(text) >= self._channel.visible_from)
+
+    async def finish(self, shown: str) -> None:
+        await asyncio.sleep(0)
+        if self._channel.fault is not None:
+            raise self._channel.fault
+        self.visible = True
+        self._channel.said.append((self.taken.address.channel_id, shown))
+
+    async def discard(self) -> None:
+        self.discarded = True
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeReplies:
+    """A channel's reader: *said* holds what stands in it, in order."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[int, str]] = []
+        self.sentences: list[tuple[Address, str]] = []
+        self.opened: list[FakeReply] = []
+        self.fault: BotError | None = None
+        self.visible_from = 40
+
+    def open(self, taken: TakenUp) -> FakeReply:
+        self.opened.append(FakeReply(self, taken))
+        return self.opened[-1]
+
+    async def say(self, address: Address, sentence: str) -> None:
+        self.sentences.append((address, sentence))
+
+
+class FakeClock:
+    """Time passes only while somebody sleeps: `sleep` returns at once and moves the clock."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.deadlines: list[asyncio.Timeout] = []
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def deadline(self, seconds: float):
+        async with asyncio.timeout(None) as timeout:
+            self.deadlines.append(timeout)
+            yield _FakeDeadline(seconds)
+
+    def pass_deadlines(self) -> None:
+        """Every deadline under way ends now."""
+        now = asyncio.get_running_loop().time()
+        for timeout in self.deadlines:
+            if not timeout.expired():
+                timeout.reschedule(now)
+        self.deadlines.clear()
+
+
+class _FakeDeadline:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def move(self, seconds: float) -> None:
+        self.seconds = seconds
