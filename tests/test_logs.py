@@ -1,0 +1,347 @@
+import asyncio
+import io
+import logging
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+
+from bot.core.errors import DatabaseUnavailable
+from bot.logs import configure_logging, describe, holds_secret
+
+TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.canary-canary-canary-canary-canary-12"
+KEY = "sk-proj-canary0123456789canary"
+CONFIGURED = "from bot.logs import configure_logging\nconfigure_logging('DEBUG')"
+TEXT = "canary words that a person wrote"
+LIBRARY_LOGGERS = [
+    "discord.http",
+    "discord.gateway",
+    "discord.client",
+    "discord.webhook.async_",
+    "openai._base_client",
+    "httpx2",
+    "httpcore2.http11",
+    "aiosqlite",
+    "sqlalchemy.engine.Engine",
+    "asyncpg",
+    "aiohttp.access",
+    "asyncio",
+    "dotenv.main",
+]
+
+
+@pytest.fixture
+def log():
+    """The log as text, with Python's own logging put back afterwards."""
+    root = logging.getLogger()
+    names = ["", "bot", *{name.partition(".")[0] for name in LIBRARY_LOGGERS}, "httpcore", "httpx"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers, hooks = root.handlers[:], (sys.excepthook, threading.excepthook, sys.unraisablehook)
+    stream = io.StringIO()
+    configure_logging("DEBUG", secrets=["hunter2hunter2"], stream=stream)
+    yield stream
+    root.handlers[:] = handlers
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
+    logging.captureWarnings(capture=False)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def raised(error):
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
+
+
+def run_python(code, *arguments):
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+
+
+def test_a_line_has_its_time_in_utc_its_level_and_its_logger(log):
+    record = logging.makeLogRecord(
+        {
+            "name": "bot.app",
+            "msg": "%d turns",
+            "args": (3,),
+            "created": 0.25,
+            "levelname": "INFO",
+            "levelno": 20,
+        }
+    )
+
+    logging.getLogger().handle(record)
+
+    assert log.getvalue() == "1970-01-01 00:00:00.250Z INFO    bot.app: 3 turns\n"
+
+
+def test_our_own_debug_lines_are_written_at_debug(log):
+    logging.getLogger("bot.core.answer").debug("turn %d", 7)
+
+    assert "bot.core.answer: turn 7" in log.getvalue()
+
+
+@pytest.mark.parametrize("name", LIBRARY_LOGGERS)
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
+def test_a_library_cannot_write_payloads_even_when_its_logger_is_set_to_debug(log, name, level):
+    logger = logging.getLogger(name)
+    logger.setLevel(logging.DEBUG)
+
+    logger.debug("POST with %s", {"content": TEXT})
+    logger.log(level, "received %s", {"content": TEXT, "token": TOKEN})
+    logger.warning("received %s", {"content": TEXT, "token": TOKEN})
+
+    assert "canary" not in log.getvalue()
+    logger.setLevel(logging.NOTSET)
+
+
+def test_a_librarys_warnings_are_written(log):
+    logging.getLogger("discord.http").warning("We are being rate limited. Retrying in %.2f seconds.", 1.5)
+
+    assert "WARNING discord.http: We are being rate limited. Retrying in 1.50 seconds." in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        (f"token {TOKEN} refused", "token [secret] refused"),
+        (f"key '{KEY}'", "key '[secret]'"),
+        ("Authorization: Bearer canary-of-any-shape", "Authorization: Bearer [secret]"),
+        ("{'Authorization': 'Bot canary.of.any.shape'}", "[secret]"),
+        ("POST https://d.example/api/webhooks/42/canary-token?wait=1", "/webhooks/42/[secret]?wait=1"),
+        (
+            "POST https://d.example/api/v10/interactions/42/canary/callback",
+            "/interactions/42/[secret]/callback",
+        ),
+        ("postgresql+asyncpg://bot:canary@db:5432/bot", "postgresql+asyncpg://bot:[secret]@db:5432/bot"),
+        ("postgresql://bot:can@ary/canary@db/bot", "postgresql://bot:[secret]@db/bot"),
+        ("the password is hunter2hunter2", "the password is [secret]"),
+    ],
+)
+def test_secrets_are_redacted_in_messages_arguments_and_notes_of_a_stack(log, line, kept):
+    logger = logging.getLogger("bot.app")
+
+    logger.info(line.replace("%", "%%"))
+    logger.info("said: %s", line)
+    logger.info("said: %(line)s", {"line": line})
+
+    assert "canary" not in log.getvalue()
+    assert "hunter2" not in log.getvalue()
+    assert log.getvalue().count(kept) == 3
+
+
+def test_a_foreign_exception_is_told_by_type_place_and_codes_but_not_by_its_text(log):
+    class HTTPError(Exception):
+        status = 403
+        code = 50013
+        text = TEXT
+
+    logging.getLogger("discord.client").error("Ignoring", exc_info=raised(HTTPError(TEXT)))
+
+    written = log.getvalue()
+    assert "HTTPError (status=403, code=50013)\n" in written
+    assert "in raised" in written
+    assert "raise error" in written
+    assert "canary" not in written
+
+
+def test_causes_contexts_and_groups_are_told_in_the_same_way(log):
+    error = raised(ExceptionGroup(TEXT, [ValueError(TEXT), KeyError(TOKEN)]))
+    error.__cause__ = raised(LookupError(TEXT))
+    error.__cause__.__context__ = raised(OSError(28, TEXT))
+
+    logging.getLogger("bot.app").error("It broke.", exc_info=error)
+
+    written = log.getvalue()
+    assert "canary" not in written
+    for name in ("OSError", "LookupError", "ExceptionGroup", "ValueError", "KeyError"):
+        assert name in written
+    assert "No space left on device" in written
+
+
+def test_an_exception_that_causes_itself_ends(log):
+    error = raised(ValueError("round"))
+    error.__cause__ = LookupError("and round")
+    error.__cause__.__cause__ = error
+
+    logging.getLogger("bot.app").error("It broke.", exc_info=error)
+
+    assert log.getvalue().rstrip().endswith("ValueError")
+
+
+def test_what_another_handler_made_of_a_traceback_is_not_used(log):
+    record = logging.makeLogRecord({"name": "bot", "msg": "It broke.", "levelno": 40, "exc_text": TEXT})
+
+    logging.getLogger().handle(record)
+
+    assert "It broke." in log.getvalue()
+    assert "canary" not in log.getvalue()
+
+
+def test_our_own_errors_keep_their_text():
+    assert describe(DatabaseUnavailable("disk full")) == "bot.core.errors.DatabaseUnavailable: disk full"
+
+
+def test_an_exception_as_an_argument_is_told_without_its_text(log):
+    logging.getLogger("bot.app").warning("Could not post: %s", ValueError(TEXT))
+
+    assert "Could not post: ValueError\n" in log.getvalue()
+
+
+async def test_a_task_whose_exception_nobody_fetched_is_told_without_objects(log):
+    async def fails():
+        raise ValueError(TEXT)
+
+    task = asyncio.create_task(fails(), name=TEXT)
+    await asyncio.wait([task])
+    asyncio.get_running_loop().default_exception_handler(
+        {"message": "Task exception was never retrieved", "future": task, "exception": task.exception()}
+    )
+    task.exception()
+
+    written = log.getvalue()
+    assert "ERROR   asyncio: Task exception was never retrieved\n" in written
+    assert "in fails" in written
+    assert "canary" not in written
+
+
+async def test_slow_and_failing_callbacks_are_told_without_their_arguments(log):
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    loop.set_debug(True)
+    loop.slow_callback_duration = 0.0
+
+    def fails(text):
+        done.set()
+        raise ValueError(text)
+
+    loop.call_soon(fails, TEXT)
+    await done.wait()
+    await asyncio.sleep(0)
+    loop.set_debug(False)
+
+    written = log.getvalue()
+    assert "asyncio: Exception in callback" in written
+    assert "asyncio: Executing … took" in written
+    assert "canary" not in written
+
+
+def test_a_record_that_cannot_be_formatted_is_reported_without_its_arguments():
+    ended = run_python(f"import logging\n{CONFIGURED}\nlogging.getLogger('bot').info('%d turns', {TEXT!r})")
+
+    assert "A log record from bot:" in ended.stderr
+    assert "was lost: TypeError" in ended.stderr
+    assert "canary" not in ended.stderr
+
+
+def test_warnings_go_to_the_log(log):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn(f"deprecated {KEY}", DeprecationWarning, stacklevel=1)
+
+    assert "DeprecationWarning: deprecated [secret]" in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise ValueError(TEXT)",
+        "threading.Thread(target=lambda: int(TEXT)).start()",
+        "class Falls:\n    def __del__(self): raise ValueError(TEXT)\nfall = Falls()\ndel fall",
+    ],
+)
+def test_what_nobody_catches_is_told_without_its_text(code):
+    ended = run_python(f"import threading\n{CONFIGURED}\nTEXT = {TEXT!r}\n{code}")
+
+    assert "bot: An exception was not caught in" in ended.stderr
+    assert "ValueError" in ended.stderr
+    assert "canary" not in ended.stderr + ended.stdout
+
+
+def test_keys_and_tokens_are_known_by_their_shape():
+    assert holds_secret(TOKEN)
+    assert holds_secret(f"x={KEY}")
+    assert not holds_secret("gpt-5.4")
+    assert not holds_secret("You are a friendly assistant! risk-free and task-oriented.")
+
+
+REAL_LIBRARIES = """
+import asyncio, logging, os, sys
+os.environ["OPENAI_LOG"] = "debug"
+from bot.logs import configure_logging
+TOKEN, KEY, TEXT = sys.argv[1:]
+configure_logging("DEBUG", secrets=[TOKEN, KEY])
+import discord, openai
+from aiohttp import web
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+async def fail(request):
+    await request.read()
+    return web.json_response({"message": TEXT, "error": {"message": TEXT}}, status=400)
+
+async def main():
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", fail)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = "http://127.0.0.1:%d" % runner.addresses[0][1]
+    discord.http.Route.BASE = url
+    for library in ("sqlalchemy", "aiosqlite", "discord", "httpx2", "httpcore2", "openai", "aiohttp"):
+        logging.getLogger(library).setLevel(logging.DEBUG)
+    log = logging.getLogger("bot.test")
+
+    client = discord.Client(intents=discord.Intents.none())
+    try:
+        await client.login(TOKEN)
+    except discord.HTTPException:
+        log.exception("discord")
+    try:
+        await client.http.send_message(1, params=discord.http.handle_message_parameters(content=TEXT))
+    except discord.HTTPException:
+        log.exception("discord")
+    try:
+        await client.http.request(discord.http.Route(
+            "POST", "/interactions/{interaction_id}/{interaction_token}/callback",
+            interaction_id=1, interaction_token="canary"), json={"content": TEXT})
+    except discord.HTTPException:
+        log.exception("discord")
+    await client.close()
+
+    model = openai.AsyncOpenAI(api_key=KEY, base_url=url, max_retries=0)
+    try:
+        await model.chat.completions.create(model="m", messages=[{"role": "user", "content": TEXT}])
+    except openai.BadRequestError:
+        log.exception("openai")
+    await model.close()
+
+    engine = create_async_engine("sqlite+aiosqlite://")
+    async with engine.connect() as connection:
+        print((await connection.execute(text("select :said"), {"said": TEXT})).scalar() == TEXT)
+        try:
+            await connection.execute(text("insert into nowhere values (:said)"), {"said": TEXT})
+        except Exception:
+            log.exception("sqlalchemy")
+    await engine.dispose()
+    await runner.cleanup()
+
+asyncio.run(main(), debug=True)
+"""
+
+
+def test_the_real_libraries_at_debug_write_no_text_token_or_key():
+    ended = run_python(REAL_LIBRARIES, TOKEN, KEY, TEXT)
+
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "True\n"
+    assert ended.stderr.count("bot.test: discord") == 3
+    assert "openai.BadRequestError (status_code=400)" in ended.stderr
+    assert "sqlalchemy.exc.OperationalError" in ended.stderr
+    assert "canary" not in ended.stderr
