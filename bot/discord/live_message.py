@@ -1,0 +1,267 @@
+"""One answer in its channel: parts that grow while it is written, and a guaranteed final state.
+
+The writer task brings the parts to the newest text, latest wins. `finish` lets the writer's request under way
+end and then does the same for the whole text, without waiting for the pace.
+"""
+
+import asyncio
+import logging
+import re
+from dataclasses import replace
+
+from bot.core.errors import BotError, DiscordUnavailable
+from bot.core.messages import Part, TakenUp
+from bot.core.ports import Clock, TurnStore
+from bot.core.wording import question_head
+from bot.discord.outbound import Outbox, nonce
+from bot.discord.place import Place
+from bot.discord.refusals import Gone
+from bot.discord.split import split
+
+log = logging.getLogger(__name__)
+
+FIRST_WORDS_CHARACTERS = 40
+FIRST_WORDS_SECONDS = 0.4
+SECONDS_BEFORE_TYPING = 0.25
+SECONDS_BETWEEN_TYPING = 9.0  # the sign lasts 10 s (Discord, "Trigger Typing Indicator")
+SECONDS_BETWEEN_EDITS = 1.25  # four of the five that Discord takes in 5 s: one stays in reserve for the final
+SECONDS_AFTER_FAILED_DRAFT = 5.0
+
+_SENTENCE_END = re.compile(r"\S[^\S\n]*\n|(?<!\d)[.!?…][\"')\]*_»\u2019\u201d]{0,4}\s|[\u3002\uff01\uff1f]")
+_PLACEHOLDER = "…"
+
+
+class DraftPace:
+    """When each channel may have its next draft request."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._free_at: dict[int, float] = {}
+
+    def reserve(self, channel_id: int, *, seconds: float = SECONDS_BETWEEN_EDITS) -> float:
+        """Seconds to wait for the channel's next turn, which is taken hereby."""
+        now = self._clock.monotonic()
+        self._free_at = {one: at for one, at in self._free_at.items() if at > now}
+        begins = self._free_at.get(channel_id, now)
+        self._free_at[channel_id] = begins + seconds
+        return begins - now
+
+
+class LiveMessage:
+    """Implements Reply."""
+
+    def __init__(self, taken: TakenUp, *, store: TurnStore, outbox: Outbox, clock: Clock, pace: DraftPace) -> None:
+        self._taken = taken
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+        self._pace = pace
+        self._place = Place(taken, outbox=outbox, clock=clock)
+        self._head = question_head(taken)
+        self._parts = {part.n: part for part in taken.parts}
+        self._tried = set(self._parts)  # parts for which a request has gone out, now or in an earlier attempt
+        self._shown: dict[int, str] = {}  # what is known to stand in the channel
+        self._text = ""
+        self._visible = False
+        self._changed = asyncio.Event()
+        self._ending = asyncio.Event()
+        self._typing: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._failure: BotError | None = None
+
+    @property
+    def visible(self) -> bool:
+        return self._visible
+
+    def start_typing(self) -> None:
+        if self._typing is None and not self._visible and self._place.shows_typing:
+            self._typing = asyncio.create_task(self._keep_typing())
+
+    def show(self, text: str) -> None:
+        self._text = text
+        self._changed.set()
+        if text and self._writer is None and not self._ending.is_set():
+            self._writer = asyncio.create_task(self._write_drafts())
+
+    async def finish(self, shown: str) -> None:
+        await self._stop_writer()
+        if self._failure is not None:
+            raise self._failure
+        self._become_visible()
+        wanted = split(shown).parts
+        for n, part in enumerate(wanted):
+            await self._bring(n, part.content, patient=True)
+        for n in sorted(self._parts, reverse=True):
+            if n >= len(wanted):
+                await self._remove(self._parts[n])
+
+    async def discard(self) -> None:
+        self._stop_typing()
+        await self._stop_writer()
+        for n in sorted(self._parts, reverse=True):
+            try:
+                await self._remove(self._parts[n])
+            except BotError as error:
+                log.warning("a draft stays: channel=%d part=%d: %s", self._place.channel_id, n, error)
+        try:
+            await self._place.leave()
+        except BotError as error:
+            log.debug("the original response keeps as it is: %s", error)
+
+    async def close(self) -> None:
+        self._stop_typing()
+        try:
+            await self._stop_writer()
+        finally:
+            if self._typing is not None:
+                await asyncio.gather(self._typing, return_exceptions=True)
+
+    # Drafts
+
+    async def _write_drafts(self) -> None:
+        try:
+            while not self._ending.is_set():
+                if not self._visible:
+                    await self._first_words()
+                elif self._next_change() is None:
+                    await self._change()
+                    continue
+                if not await self._ends_within(self._pace.reserve(self._place.channel_id)):
+                    await self._draft()
+        except BotError as error:
+            log.info(
+                "drafts ended: channel=%d answer=%d: %s", self._place.channel_id, self._taken.answer_id, error
+            )
+            self._failure = error
+
+    async def _first_words(self) -> None:
+        """Wait until there is enough to show."""
+        while not self._text.strip() and not self._ending.is_set():
+            await self._change()
+        try:
+            async with self._clock.deadline(FIRST_WORDS_SECONDS):
+                while not _is_worth_showing(self._text) and not self._ending.is_set():
+                    await self._change()
+        except TimeoutError:
+            log.debug("first words: time is up: answer=%d", self._taken.answer_id)
+
+    async def _draft(self) -> None:
+        """One request towards the newest text."""
+        change = self._next_change()
+        if change is None:
+            return
+        self._become_visible()
+        n, content = change
+        try:
+            await self._bring(n, content, patient=False)
+        except DiscordUnavailable as error:
+            log.info("draft not shown: channel=%d part=%d: %s", self._place.channel_id, n, error)
+            self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)
+
+    def _next_change(self) -> tuple[int, str] | None:
+        """The first part that is not as wanted, and its wanted content."""
+        if not self._text.strip():
+            return None
+        for n, part in enumerate(split(self._head + self._text).parts):
+            if self._shown.get(n) != part.content:
+                return n, part.content
+        return None
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def _ends_within(self, seconds: float) -> bool:
+        """Wait, but not beyond the end of the drafts."""
+        if seconds > 0:
+            try:
+                async with self._clock.deadline(seconds):
+                    await self._ending.wait()
+            except TimeoutError:
+                return False
+        return self._ending.is_set()
+
+    async def _stop_writer(self) -> None:
+        """No draft goes out any more; the one under way ends first."""
+        self._ending.set()
+        self._changed.set()
+        if self._writer is not None:
+            await asyncio.wait({self._writer})  # unlike a plain await it leaves the task alone when cancelled
+            self._writer.result()
+
+    # Parts
+
+    async def _bring(self, n: int, content: str, *, patient: bool) -> None:
+        """Let part *n* stand in the channel with this content."""
+        part = self._parts.get(n)
+        if part is None:
+            part = self._new_part(n, content)
+            await self._store.add_part(self._taken.answer_id, attempt=self._taken.attempt, part=part)
+            self._parts[n] = part
+        message_id = part.message_id
+        if message_id is None:
+            message_id = await self._post(part, content)
+        if self._shown.get(n) != content:
+            self._shown.pop(n, None)
+            await self._place.edit(part, message_id, content, patient=patient)
+            self._shown[n] = content
+
+    async def _post(self, part: Part, content: str) -> int:
+        resumed = part.n in self._tried
+        self._tried.add(part.n)
+        posted = await self._place.post(part, content, resumed=resumed)
+        self._parts[part.n] = replace(part, message_id=posted.message_id)
+        if posted.content is not None and posted.content.strip() == content.strip():
+            self._shown[part.n] = content
+        await self._store.part_posted(self._taken.answer_id, n=part.n, message_id=posted.message_id)
+        return posted.message_id
+
+    async def _remove(self, part: Part) -> None:
+        message_id = part.message_id
+        if message_id is None:
+            # Nobody knows whether it was posted. Its nonce finds it, or posts what is deleted at once.
+            try:
+                message_id = await self._post(part, _PLACEHOLDER)
+            except Gone:
+                log.debug("already deleted: part=%d", part.n)
+        if message_id is not None:
+            await self._place.delete(part, message_id)
+        del self._parts[part.n]
+        await self._store.part_deleted(self._taken.answer_id, n=part.n)
+
+    def _new_part(self, n: int, content: str) -> Part:
+        return Part(
+            n=n,
+            channel_id=self._place.channel_id,
+            nonce=nonce(
+                bot_id=self._outbox.bot_id,
+                question_id=self._taken.address.message_id,
+                attempt=self._taken.attempt,
+                n=n,
+                purpose="answer",
+            ),
+            text=content,
+        )
+
+    def _become_visible(self) -> None:
+        self._visible = True
+        self._stop_typing()
+
+    # Typing
+
+    async def _keep_typing(self) -> None:
+        await self._clock.sleep(SECONDS_BEFORE_TYPING)
+        while True:
+            try:
+                await self._outbox.show_typing(self._place.channel_id)
+            except BotError as error:
+                log.debug("typing not shown: channel=%d: %s", self._place.channel_id, error)
+            await self._clock.sleep(SECONDS_BETWEEN_TYPING)
+
+    def _stop_typing(self) -> None:
+        if self._typing is not None:
+            self._typing.cancel()
+
+
+def _is_worth_showing(text: str) -> bool:
+    return len(text) >= FIRST_WORDS_CHARACTERS or _SENTENCE_END.search(text) is not None

@@ -1,0 +1,122 @@
+"""Where an answer's parts stand: in its channel, or in the responses to its /chat while that is possible."""
+
+import logging
+
+from bot.core.errors import BotError, Undeliverable
+from bot.core.messages import Interaction, Kind, Part, TakenUp
+from bot.core.ports import Clock
+from bot.discord.outbound import Outbox, Posted
+from bot.discord.refusals import CannotReply, Gone
+
+log = logging.getLogger(__name__)
+
+SECONDS_LEFT_TO_BEGIN = 60.0  # an interaction with less is no place for a new answer
+SECONDS_LEFT_TO_EDIT = 5.0
+
+
+class Place:
+    """The way of each part of one answer into Discord. A private answer has no way into the channel."""
+
+    def __init__(self, taken: TakenUp, *, outbox: Outbox, clock: Clock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self.channel_id = taken.address.channel_id
+        self._private = bool(taken.conversation.key.private_to)
+        self._interaction = taken.question.interaction
+        self._reply_to = taken.question.message_id if taken.question.kind is Kind.MESSAGE else None
+        # An earlier attempt began in the original response if there is still time to begin there now.
+        self._responses = {
+            part.n
+            for part in taken.parts
+            if self._private or (part.n == 0 and self._living(SECONDS_LEFT_TO_BEGIN) is not None)
+        }
+
+    @property
+    def shows_typing(self) -> bool:
+        """The original response says "thinking…" by itself."""
+        return self._living(SECONDS_LEFT_TO_BEGIN) is None and not self._private
+
+    async def post(self, part: Part, content: str, *, resumed: bool) -> Posted:
+        """*resumed*: an earlier request for this part may have succeeded."""
+        if part.n == 0 and (interaction := self._living(SECONDS_LEFT_TO_BEGIN)) is not None:
+            try:
+                posted = await self._outbox.edit_original(interaction, content, patient=True)
+            except Undeliverable:
+                if self._private:
+                    raise
+            else:
+                self._responses.add(0)
+                return posted
+        if self._private:
+            return await self._follow_up(part, content)
+        posted = await self._post_in_channel(part, content, resumed=resumed)
+        if part.n == 0:
+            await self._settle_original()
+        return posted
+
+    async def edit(self, part: Part, message_id: int, content: str, *, patient: bool) -> None:
+        interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        if part.n not in self._responses or (interaction is None and not self._private):
+            await self._outbox.edit(part.channel_id, message_id, content, patient=patient)
+        elif interaction is None:
+            raise Undeliverable("the interaction of a private answer has expired")
+        elif part.n == 0:
+            await self._outbox.edit_original(interaction, content, patient=patient)
+        else:
+            await self._outbox.edit_follow_up(interaction, message_id, content, patient=patient)
+
+    async def delete(self, part: Part, message_id: int) -> None:
+        """Delete a part, unless somebody did already."""
+        interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        try:
+            if part.n not in self._responses or interaction is None:
+                await self._outbox.delete(part.channel_id, message_id)
+            elif part.n == 0:
+                await self._outbox.delete_original(interaction)
+            else:
+                await self._outbox.delete_follow_up(interaction, message_id)
+        except Gone:
+            log.debug("already deleted: message=%d", message_id)
+
+    async def leave(self) -> None:
+        """Nothing will be posted here: "thinking…" must not remain."""
+        interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        if interaction is not None and not self._outbox.original_has_text(interaction.id):
+            await self._outbox.delete_original(interaction)
+
+    async def _post_in_channel(self, part: Part, content: str, *, resumed: bool) -> Posted:
+        reply_to = self._reply_to if part.n == 0 else None
+        try:
+            try:
+                return await self._outbox.create(
+                    part.channel_id, content, nonce=part.nonce, reply_to=reply_to, resumed=resumed
+                )
+            except CannotReply:
+                return await self._outbox.create(part.channel_id, content, nonce=part.nonce, resumed=resumed)
+        except Undeliverable:
+            if self._living(SECONDS_LEFT_TO_EDIT) is None:
+                raise
+        return await self._follow_up(part, content)
+
+    async def _follow_up(self, part: Part, content: str) -> Posted:
+        interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        if interaction is None:
+            raise Undeliverable("the interaction has expired")
+        posted = await self._outbox.follow_up(interaction, content, ephemeral=self._private)
+        self._responses.add(part.n)
+        return posted
+
+    async def _settle_original(self) -> None:
+        interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        if interaction is not None:
+            try:
+                await self._outbox.settle_original(interaction)
+            except BotError as error:
+                log.debug("the original response keeps as it is: %s", error)
+
+    def _living(self, seconds: float) -> Interaction | None:
+        """The interaction, if its token is good for longer than this."""
+        interaction = self._interaction
+        if interaction is None or (interaction.expires_at - self._clock.now()).total_seconds() <= seconds:
+            return None
+        return interaction

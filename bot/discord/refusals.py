@@ -1,0 +1,45 @@
+"""What Discord's (and the library's) errors mean for a message of ours."""
+
+import aiohttp
+import discord
+
+from bot.core.errors import DiscordUnavailable, Undeliverable
+
+NOT_FOUND = 404
+TOO_MANY_REQUESTS = 429
+SERVER_ERRORS = 500
+
+# Discord's JSON error codes
+ALREADY_ACKNOWLEDGED = 40060
+NO_REPLY_WITHOUT_HISTORY = 160002
+
+# What a request can raise: ValueError is a body cut off in mid-JSON, RuntimeError a session that is closed.
+REQUEST_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, ValueError, RuntimeError)
+
+
+class OutcomeUnknown(DiscordUnavailable):
+    """The request may or may not have been carried out: time-out, connection lost, HTTP 5xx."""
+
+
+class Gone(Undeliverable):
+    """What the request is about no longer exists: message, channel, interaction."""
+
+
+class CannotReply(Undeliverable):
+    """Replying to a message takes the permission to read the channel's history."""
+
+
+def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
+    """*error*, one of REQUEST_ERRORS, in the core's words: status and Discord's code, never its text."""
+    if isinstance(error, discord.RateLimited):
+        return DiscordUnavailable("rate limited for too long")
+    if not isinstance(error, discord.HTTPException):
+        return OutcomeUnknown(type(error).__name__)
+    said = f"HTTP {error.status}, code {error.code}"
+    if error.status == TOO_MANY_REQUESTS:
+        return DiscordUnavailable(said)
+    if error.status >= SERVER_ERRORS:
+        return OutcomeUnknown(said)
+    if error.code == NO_REPLY_WITHOUT_HISTORY:
+        return CannotReply(said)
+    return Gone(said) if error.status == NOT_FOUND else Undeliverable(said)

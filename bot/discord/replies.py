@@ -1,0 +1,55 @@
+"""Opens the place where an answer will stand, and says plain sentences where there is nothing but a sentence."""
+
+import logging
+
+from bot.core.errors import BotError, Undeliverable
+from bot.core.messages import Address, TakenUp
+from bot.core.ports import Clock, TurnStore
+from bot.discord.live_message import DraftPace, LiveMessage
+from bot.discord.outbound import Outbox, nonce
+from bot.discord.place import SECONDS_LEFT_TO_EDIT
+
+log = logging.getLogger(__name__)
+
+
+class DiscordReplies:
+    """Implements Replies."""
+
+    def __init__(self, *, store: TurnStore, outbox: Outbox, clock: Clock) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+        self._pace = DraftPace(clock)
+
+    def open(self, taken: TakenUp) -> LiveMessage:
+        return LiveMessage(taken, store=self._store, outbox=self._outbox, clock=self._clock, pace=self._pace)
+
+    async def say(self, address: Address, sentence: str) -> None:
+        try:
+            if not await self._say_in_response(address, sentence):
+                await self._say_in_channel(address, sentence)
+        except BotError as error:
+            log.info("a sentence could not be said: channel=%d: %s", address.channel_id, error)
+
+    async def _say_in_response(self, address: Address, sentence: str) -> bool:
+        """Whether the original response took the sentence: it still says "thinking…", and its token is good."""
+        interaction = address.interaction
+        if interaction is None or self._outbox.original_has_text(interaction.id):
+            return False
+        if (interaction.expires_at - self._clock.now()).total_seconds() <= SECONDS_LEFT_TO_EDIT:
+            return False
+        try:
+            await self._outbox.edit_original(interaction, sentence, patient=True)
+        except Undeliverable:
+            return False
+        return True
+
+    async def _say_in_channel(self, address: Address, sentence: str) -> None:
+        await self._outbox.create(
+            address.channel_id,
+            sentence,
+            nonce=nonce(
+                bot_id=self._outbox.bot_id, question_id=address.message_id, attempt=0, n=0, purpose="fault"
+            ),
+            reply_to=address.message_id if address.interaction is None else None,
+        )
