@@ -1,0 +1,258 @@
+"""Slash commands as they are called and answered, by Discord's two clocks: 3 seconds and 15 minutes."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.core.ports import Clock
+from bot.playground.loopback import payloads
+from bot.playground.loopback.changes import Seen
+from bot.playground.loopback.commands import IN_BOT_DMS, IN_GUILDS, Commands, entered, require_usable
+from bot.playground.loopback.drafts import MOST_FILE_BYTES, is_empty, read_content, settable_flags
+from bot.playground.loopback.events import Events
+from bot.playground.loopback.mentions import IN_INTERACTIONS, read_allowed
+from bot.playground.loopback.permissions import ALL
+from bot.playground.loopback.posting import Posting, reference_to
+from bot.playground.loopback.refusals import Json, Refusal, invalid
+from bot.playground.loopback.snowflakes import Snowflakes
+from bot.playground.loopback.world import (
+    Channel,
+    Invocation,
+    Message,
+    MessageFlag,
+    MessageType,
+    Upload,
+    User,
+    World,
+)
+
+SECONDS_TO_ACKNOWLEDGE = 3.0
+TOKEN_SECONDS = 900.0
+WITH_MESSAGE, DEFERRED = 4, 5
+
+
+@dataclass(kw_only=True, eq=False)
+class Interaction:
+    """A slash command that somebody called, and what they see of its answer."""
+
+    id: int
+    token: str
+    channel: Channel
+    user: User
+    command: str
+    options: Json
+    called_at: float
+    acknowledged_at: float | None = None
+    unanswered: bool = False  # "The application did not respond"
+    response: Message | None = None
+    followups: list[Message] = field(default_factory=list)
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.acknowledged_at is not None
+
+    @property
+    def thinking(self) -> bool:
+        """The person sees "thinking…"."""
+        return self.response is not None and self.response.is_loading and not self.response.deleted
+
+    @property
+    def original(self) -> Message | None:
+        """The message shown as the answer, if there is one yet, or still."""
+        if self.response is None or self.response.is_loading or self.response.deleted:
+            return None
+        return self.response
+
+    @property
+    def ephemeral(self) -> bool:
+        return self.response is not None and self.response.is_ephemeral
+
+
+class Interactions:
+    def __init__(
+        self,
+        world: World,
+        events: Events,
+        posting: Posting,
+        commands: Commands,
+        clock: Clock,
+        snowflakes: Snowflakes,
+    ) -> None:
+        self.calls: list[Interaction] = []
+        self._world = world
+        self._events = events
+        self._posting = posting
+        self._commands = commands
+        self._clock = clock
+        self._snowflakes = snowflakes
+        self._by_token: dict[str, Interaction] = {}
+
+    def call(self, channel: Channel, user: User, command: str, values: Json) -> Interaction:
+        """Raises LookupError, PermissionError or ValueError for what a client would not let a person do."""
+        name, *path = command.split()
+        guild = channel.guild
+        registered = self._commands.find(name, guild.id if guild else 0)
+        may = ALL if guild is None else self._world.member_permissions(guild, user)
+        require_usable(registered, context=IN_GUILDS if guild else IN_BOT_DMS, may=may)
+        options = entered(registered, path, values)
+        interaction = Interaction(
+            id=self._snowflakes.make(),
+            token=secrets.token_urlsafe(96),
+            channel=channel,
+            user=user,
+            command=command,
+            options=values,
+            called_at=self._clock.monotonic(),
+        )
+        self.calls.append(interaction)
+        self._by_token[interaction.token] = interaction
+        self._events.interaction_created(channel, self._payload(interaction, registered, options))
+        return interaction
+
+    async def watch_acknowledgement(self, interaction: Interaction) -> None:
+        """After three seconds without an answer, tell the person so."""
+        await self._clock.sleep(SECONDS_TO_ACKNOWLEDGE)
+        if not interaction.acknowledged:
+            interaction.unanswered = True
+            self._events.changes.show(Seen(kind="unanswered", channel=interaction.channel, user=interaction.user))
+
+    # -- the bot's requests
+
+    def respond(self, interaction_id: int, token: str, body: Json, files: Sequence[Upload] = ()) -> Interaction:
+        """The first response. Raises 10062 when it comes late and 40060 when it is not the first."""
+        interaction = self._by_token.get(token)
+        if interaction is None or interaction.id != interaction_id:
+            raise Refusal(10062)
+        if interaction.acknowledged:
+            raise Refusal(40060)
+        if self._clock.monotonic() - interaction.called_at > SECONDS_TO_ACKNOWLEDGE:
+            raise Refusal(10062)
+        kind = body.get("type")
+        if kind not in (WITH_MESSAGE, DEFERRED):
+            raise invalid("type", "INTERACTION_CALLBACK_TYPE_INVALID", "Not an answer to a slash command")
+        data = body.get("data") or {}
+        if kind == DEFERRED:
+            ephemeral = MessageFlag((data.get("flags") or 0) & MessageFlag.EPHEMERAL)
+            message = self._message(interaction, "", flags=ephemeral | MessageFlag.LOADING)
+        else:
+            message = self._filled(interaction, data, files)
+        interaction.acknowledged_at = self._clock.monotonic()
+        interaction.response = message
+        self._posting.publish(message)
+        self._events.changes.show(
+            Seen(kind="acknowledged", channel=interaction.channel, message=message, user=interaction.user)
+        )
+        return interaction
+
+    def edit_original(self, token: str, body: Json, files: Sequence[Upload] = ()) -> Message:
+        return self._edit(self.original(token), body, files)
+
+    def original(self, token: str) -> Message:
+        response = self._usable(token).response
+        if response is None or response.deleted:
+            raise Refusal(10008)
+        return response
+
+    def follow_up(self, token: str, body: Json, files: Sequence[Upload] = ()) -> Message:
+        """A further message; straight after a deferral, Discord makes it the deferred message's text."""
+        interaction = self._usable(token)
+        response = interaction.response
+        if response is not None and response.is_loading and not response.deleted:
+            return self._edit(response, {key: body[key] for key in body if key != "flags"}, files)
+        message = self._filled(interaction, body, files)
+        if response is not None and not response.deleted:
+            message.type = MessageType.REPLY
+            message.reference, message.replied_to = reference_to(response), response
+        interaction.followups.append(message)
+        self._posting.publish(message)
+        return message
+
+    def message(self, token: str, message_id: int) -> Message:
+        interaction = self._usable(token)
+        for message in (interaction.response, *interaction.followups):
+            if message is not None and message.id == message_id and not message.deleted:
+                return message
+        raise Refusal(10008)
+
+    def edit_message(self, token: str, message_id: int, body: Json, files: Sequence[Upload] = ()) -> Message:
+        return self._edit(self.message(token, message_id), body, files)
+
+    def delete(self, message: Message) -> None:
+        self._posting.remove(message)
+
+    def _usable(self, token: str) -> Interaction:
+        """Raises 10015 before the first response, and 50027 when 15 minutes are over."""
+        interaction = self._by_token.get(token)
+        if interaction is None or not interaction.acknowledged:
+            raise Refusal(10015)
+        if self._clock.monotonic() - interaction.called_at > TOKEN_SECONDS:
+            raise Refusal(50027)
+        return interaction
+
+    def _edit(self, message: Message, body: Json, files: Sequence[Upload]) -> Message:
+        was_loading = message.is_loading
+        message.flags &= ~MessageFlag.LOADING
+        try:
+            self._posting.rewrite(message, body, files, default=IN_INTERACTIONS, shows_first_words=was_loading)
+        except Refusal:
+            message.flags |= MessageFlag.LOADING if was_loading else MessageFlag(0)
+            raise
+        return message
+
+    def _filled(self, interaction: Interaction, body: Json, files: Sequence[Upload]) -> Message:
+        content = read_content(body, files)
+        allowed = read_allowed(body, default=IN_INTERACTIONS)
+        if is_empty(content):
+            raise Refusal(50006)
+        flags = settable_flags(content.flags, ephemeral=True)
+        message = self._message(interaction, content.text or "", flags=flags)
+        self._posting.fill(message, content, allowed=allowed)
+        return message
+
+    def _message(self, interaction: Interaction, text: str, *, flags: MessageFlag) -> Message:
+        guild = interaction.channel.guild
+        message = self._posting.new_message(
+            interaction.channel, self._world.bot, text, type=MessageType.CHAT_INPUT_COMMAND, flags=flags
+        )
+        message.webhook_id = self._world.application_id
+        message.visible_to = interaction.user if flags & MessageFlag.EPHEMERAL else None
+        message.interaction = Invocation(
+            id=interaction.id,
+            user=interaction.user,
+            command=interaction.command,
+            guild_id=guild.id if guild else None,
+        )
+        return message
+
+    def _payload(self, interaction: Interaction, command: Json, options: Sequence[Json]) -> Json:
+        channel, guild, user = interaction.channel, interaction.channel.guild, interaction.user
+        data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
+        if options:
+            data["options"] = list(options)
+        payload: Json = {
+            "id": str(interaction.id),
+            "application_id": str(self._world.application_id),
+            "type": 2,
+            "token": interaction.token,
+            "version": 1,
+            "data": data,
+            "channel_id": str(channel.id),
+            "channel": payloads.channel(channel, self._world),
+            "app_permissions": str(int(self._world.permissions(channel))),
+            "locale": "en-US",
+            "entitlements": [],
+            "attachment_size_limit": MOST_FILE_BYTES,
+            "authorizing_integration_owners": {"0": str(guild.id if guild else 0)},
+            "context": IN_GUILDS if guild else IN_BOT_DMS,
+        }
+        if guild is None:
+            return {**payload, "user": payloads.user(user)}
+        may = str(int(self._world.member_permissions(guild, user)))
+        payload["channel"]["permissions"] = may
+        return {
+            **payload,
+            "guild_id": str(guild.id),
+            "guild": {"id": str(guild.id), "locale": "en-US", "features": []},
+            "guild_locale": "en-US",
+            "member": {**payloads.member(user, guild), "permissions": may},
+        }

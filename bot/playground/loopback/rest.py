@@ -1,0 +1,203 @@
+"""A REST request's way through the loopback Discord: record, limits, faults, the deed, the answer."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_request import FileField
+
+from bot.core.ports import Clock
+from bot.playground.loopback.changes import Changes
+from bot.playground.loopback.faults import Fault, Faults, end_connection
+from bot.playground.loopback.rate_limits import RateLimits, exceeded
+from bot.playground.loopback.record import RecordedRequest
+from bot.playground.loopback.refusals import Json, Refusal, Unauthorized
+from bot.playground.loopback.routes import Answer, Call, Route
+from bot.playground.loopback.world import Upload
+
+PREFIX = "/api/v10"
+MOST_BYTES = 25 * 1024 * 1024
+UNKNOWN_ROUTE = "/{unknown}"
+VIA = {"Via": "1.1 google"}
+CLOUDFLARE = "<!DOCTYPE html><html><head><title>{0}</title></head><body>error code: {0}</body></html>"
+MALFORMED = object()
+
+
+class Rest:
+    """*token*: the bot's, changeable while it runs."""
+
+    def __init__(
+        self, clock: Clock, changes: Changes, limits: RateLimits, faults: Faults, *, token: str, latency: float
+    ) -> None:
+        self.token = token
+        self.latency = latency
+        self.requests: list[RecordedRequest] = []
+        self._clock = clock
+        self._changes = changes
+        self._limits = limits
+        self._faults = faults
+
+    def install(self, app: web.Application, routes: list[Route]) -> None:
+        for route in routes:
+            app.router.add_route(route.method, PREFIX + route.path, self._serving(route), name=None)
+        unknown = Route(method="*", path=UNKNOWN_ROUTE, act=_not_found, public=True)
+        app.router.add_route("*", PREFIX + "/{unknown:.*}", self._serving(unknown))
+
+    def _serving(self, route: Route) -> Any:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            return await self._serve(request, route)
+
+        return serve
+
+    async def _serve(self, request: web.Request, route: Route) -> web.StreamResponse:
+        body, files = await _read(request)
+        record = RecordedRequest(
+            method=request.method,
+            path=request.path.removeprefix(PREFIX),
+            route=route.path,
+            query=dict(request.query),
+            body=None if body is MALFORMED else body,
+            files=tuple(file.filename for file in files),
+            authorized=request.headers.get("Authorization") == f"Bot {self.token}",
+            sent_at=self._clock.monotonic(),
+        )
+        self.requests.append(record)
+        await self._travel()
+        record.arrived_at = self._clock.monotonic()
+        self._changes.notify()
+        fault = self._faults.take(record)
+        record.fault = fault.what if fault is not None else None
+        if fault is not None and fault.when == "before":
+            response = await self._fail(request, fault, None, {})
+            if response is None:  # a request that hung and was released
+                answer, headers = self._carry_out(request, route, record, body, files)
+                response = _response(answer, headers)
+        else:
+            answer, headers = self._carry_out(request, route, record, body, files)
+            response = _response(answer, headers)
+            if fault is not None:
+                response = await self._fail(request, fault, answer, headers) or response
+        await self._travel()
+        self._note(record, response)
+        return response
+
+    def _carry_out(
+        self,
+        request: web.Request,
+        route: Route,
+        record: RecordedRequest,
+        body: Any,
+        files: list[Upload],
+    ) -> tuple[Answer, dict[str, str]]:
+        """Everything from here to the answer happens at one moment."""
+        if self._limits.banned:
+            return Answer(status=429, body=CLOUDFLARE.format(1015)), {}
+        params = dict(request.match_info)
+        given = request.headers.get("Authorization")
+        try:
+            if not record.authorized and (given is not None or not route.public):
+                raise Unauthorized
+            headers, over = self._limits.enter(route.method, route.path, params)
+        except Refusal as refusal:
+            return Answer(status=refusal.status, body=refusal.body()), {}
+        if over is not None:
+            return Answer(status=429, body=over.body), headers
+        try:
+            if body is MALFORMED:
+                raise Refusal(50109)  # noqa: TRY301 -- the same
+            return route.act(Call(params=params, query=record.query, body=body, files=files)), headers
+        except Refusal as refusal:
+            return Answer(status=refusal.status, body=refusal.body()), headers
+
+    async def _fail(
+        self, request: web.Request, fault: Fault, answer: Answer | None, headers: dict[str, str]
+    ) -> web.StreamResponse | None:
+        """The response that the fault makes of it; None: it may go on as if nothing had been."""
+        match fault.what:
+            case "status":
+                body: Json = {"message": fault.message, "code": fault.code}
+                return _response(Answer(status=fault.status, body=body), headers)
+            case "rate_limit":
+                over = exceeded(fault.retry_after, scope=fault.scope, code=fault.code)
+                return _response(Answer(status=429, body=over.body), over.headers)
+            case "html":
+                return _html(fault.status)
+            case "truncated":
+                text = json.dumps(answer.body if answer is not None else {"message": "truncated"})
+                return _json_response(200, text[: len(text) // 2].encode(), headers)
+            case "hang":
+                await fault.released.wait()
+                return None
+            case "reset" | "close":
+                end_connection(request, reset=fault.what == "reset")
+                return _html(fault.status)  # which nobody receives
+
+    async def _travel(self) -> None:
+        if self.latency:
+            await self._clock.sleep(self.latency / 2)
+
+    def _note(self, record: RecordedRequest, response: web.StreamResponse) -> None:
+        record.answered_at = self._clock.monotonic()
+        record.headers = {
+            name: value
+            for name, value in response.headers.items()
+            if name.startswith("X-RateLimit") or name in ("Retry-After", "Via")
+        }
+        record.bucket = record.headers.get("X-RateLimit-Bucket")
+        lost = record.fault in ("reset", "close")
+        if not lost:
+            record.status = response.status
+        if isinstance(response, web.Response) and response.content_type == "application/json" and not lost:
+            body = response.body
+            if record.fault != "truncated" and isinstance(body, bytes) and body:
+                record.answer = json.loads(body)
+        shared = record.headers.get("X-RateLimit-Scope") == "shared"
+        self._limits.count_answer(response.status, shared=shared)
+        self._changes.notify()
+
+
+def _not_found(_: Call) -> Answer:
+    raise Refusal(0)
+
+
+def _response(answer: Answer, headers: dict[str, str]) -> web.Response:
+    if isinstance(answer.body, str):
+        return web.Response(status=answer.status, text=answer.body, content_type="text/html")
+    if answer.body is None:
+        return web.Response(status=answer.status, headers={**headers, **VIA})
+    return _json_response(answer.status, json.dumps(answer.body).encode(), headers)
+
+
+def _json_response(status: int, body: bytes, headers: dict[str, str]) -> web.Response:
+    # Exactly this content type, without a charset, or discord.py takes the answer for text.
+    return web.Response(status=status, body=body, headers={**headers, **VIA, "Content-Type": "application/json"})
+
+
+def _html(status: int) -> web.Response:
+    return web.Response(status=status, text=CLOUDFLARE.format(status), content_type="text/html")
+
+
+async def _read(request: web.Request) -> tuple[Any, list[Upload]]:
+    """The JSON body and the files that come with it."""
+    if request.content_type.startswith("multipart/"):
+        form = await request.post()
+        payload = form.get("payload_json", "{}")
+        files = [
+            Upload(filename=field.filename, data=field.file.read(), content_type=field.content_type)
+            for field in form.values()
+            if isinstance(field, FileField)
+        ]
+        return _parse(payload if isinstance(payload, str) else ""), files
+    raw = await request.read()
+    if not raw:
+        return None, []
+    if request.content_type != "application/json":
+        return MALFORMED, []
+    return _parse(raw), []
+
+
+def _parse(raw: str | bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return MALFORMED
