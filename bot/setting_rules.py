@@ -1,0 +1,112 @@
+"""What makes a setting's value acceptable: each rule raises ValueError with the fault, never quoting the value."""
+
+import ipaddress
+import re
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+
+from bot.logs import holds_secret
+
+
+def no_secret(value: Any) -> Any:
+    if isinstance(value, str) and holds_secret(value):
+        raise ValueError("holds a bot token or an API key, which belongs elsewhere")
+    return value
+
+
+def capitals(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+def small_letters(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def channel_ids(value: Any) -> Any:
+    """Ids parted by commas or spaces."""
+    if not isinstance(value, str):
+        return value
+    ids = re.split(r"[,;\s]+", value.strip(",; \t\n"))
+    if not all(re.fullmatch(r"[1-9][0-9]{0,18}", each) for each in ids):
+        raise ValueError("holds something that is not a channel's id")
+    return frozenset(map(int, ids))
+
+
+def bot_token(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if value[:4].lower() == "bot ":
+        value = value[4:].strip()
+    if value.startswith("sk-"):
+        raise ValueError("is a language model's API key, not a bot token")
+    return SecretStr(_one_word(value))
+
+
+def is_discords_token(value: str) -> bool:
+    """Whether it looks like a token of discord.com: base64(application id).time.signature."""
+    return re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]{20,}", value, re.ASCII) is not None
+
+
+def api_key(secret: SecretStr | None) -> SecretStr | None:
+    if secret is None:
+        return None
+    value = secret.get_secret_value()
+    if holds_secret(value) and "sk-" not in value:
+        raise ValueError("is a Discord bot token, not an API key")
+    return SecretStr(_one_word(value))
+
+
+def _one_word(value: str) -> str:
+    if re.search(r"\s", value):
+        raise ValueError("has a space or a line break inside")
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("holds a character that cannot be part of it")
+    return value
+
+
+def model_server(value: str | None) -> str | None:
+    if value is None:
+        return None
+    url = _web_address(value)
+    if url.path.endswith(("/completions", "/responses")):
+        raise ValueError("goes too far: leave out what follows the version, as in …/v1")
+    return url.geturl()
+
+
+def discord_server(value: str) -> str:
+    url = _web_address(value)
+    if url.scheme != "https" and not _is_loopback(url.hostname or ""):
+        raise ValueError("is not https, and would receive the bot's token")
+    return url.geturl()
+
+
+def _web_address(value: str) -> SplitResult:
+    try:
+        url = urlsplit(value)
+        usable = url.scheme in ("http", "https") and url.hostname and url.port != 0 and value.isprintable()
+    except ValueError:
+        usable = False
+    if not usable or " " in value:
+        raise ValueError("is not a web address beginning with https:// or http://")
+    if url.username is not None or url.query or url.fragment:
+        raise ValueError("must not hold a user name, a password, or anything after ? or #")
+    return url._replace(path=url.path.rstrip("/"))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def database(secret: SecretStr) -> SecretStr:
+    scheme, separator, rest = secret.get_secret_value().partition("://")
+    if not separator or scheme not in ("sqlite", "postgresql", "postgres"):
+        raise ValueError("is not for a database that confab knows")
+    if scheme == "sqlite" and not rest.startswith("/"):
+        raise ValueError("needs three slashes after sqlite:, or four where the path begins at the root")
+    if scheme == "sqlite" and rest[1:] in ("", ":memory:"):
+        raise ValueError("names no file, so that everything would be forgotten when the bot stops")
+    return secret

@@ -1,0 +1,210 @@
+"""What the operator may set: the only reader of the environment and of .env.
+
+A value that is refused is never quoted: a secret may have been pasted into the wrong line.
+"""
+
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+from dotenv.parser import parse_stream
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from bot import setting_rules as rules
+from bot.core.errors import StartupRefused
+from bot.core.history import TOKENS_PER_MESSAGE, estimate_tokens
+
+DISCORD_API = "https://discord.com/api/v10"
+_LIKENESS_OF_A_TYPO = 0.8  # difflib's ratio; OPENAI_KEY for OPENAI_API_KEY has 0.83
+_LEAST_QUESTION_TOKENS = 200
+
+_Plain = BeforeValidator(rules.no_secret)
+_Seconds = Annotated[float, _Plain, Field(gt=0, le=3600)]
+_Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class Settings(BaseModel):
+    """Everything that can be set. A field is read from the variable of its name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    discord_token: Annotated[SecretStr, AfterValidator(rules.bot_token)]
+    discord_api_url: Annotated[str, _Plain, AfterValidator(rules.discord_server)] = DISCORD_API
+    message_content: Annotated[Literal["auto", "on", "off"], BeforeValidator(rules.small_letters)] = "auto"
+    chat_channels: Annotated[frozenset[int], BeforeValidator(rules.channel_ids)] = frozenset()
+
+    openai_api_key: Annotated[SecretStr | None, AfterValidator(rules.api_key)] = None
+    openai_base_url: Annotated[str | None, _Plain, AfterValidator(rules.model_server)] = None
+    openai_model: Annotated[str, _Plain, Field(pattern=r"^\S+$", max_length=200)] = "gpt-5.4"
+    model_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 8
+    model_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    first_token_seconds: _Seconds = 60
+    stall_seconds: _Seconds = 30
+    answer_seconds: _Seconds = 300
+
+    system_prompt: Annotated[str, _Plain, Field(repr=False)] = "You are a friendly assistant!"
+    history_tokens: Annotated[int, Field(ge=256, le=2_000_000)] = 8_000
+    max_answer_tokens: Annotated[int, Field(ge=16, le=200_000)] = 4_000
+
+    database_url: Annotated[SecretStr, AfterValidator(rules.database)] = SecretStr("sqlite:///data/bot.db")
+    shutdown_grace_seconds: Annotated[float, Field(ge=0, le=600)] = 8
+    log_level: Annotated[_Level, BeforeValidator(rules.capitals)] = "INFO"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The exact values that no log line may hold."""
+        secrets = [self.discord_token.get_secret_value()]
+        if self.openai_api_key:
+            secrets.append(self.openai_api_key.get_secret_value())
+        if password := re.match(r"\w+://[^:/@]*:(.+)@", self.database_url.get_secret_value()):
+            secrets += {password[1], unquote(password[1])}
+        return tuple(secrets)
+
+
+_CURES = {
+    "discord_token": "On https://discord.com/developers/applications choose your application, Bot, Reset Token, "
+    "and put the token here.",
+    "discord_api_url": f"Leave it out for Discord itself ({DISCORD_API}); otherwise an https address, "
+    "or http on this machine.",
+    "message_content": "auto asks Discord whether the message content intent is granted; on requires it; "
+    "off does without.",
+    "chat_channels": "Ids parted by commas. To see them, switch on Developer Mode in Discord (Advanced), "
+    "right-click the channel, Copy Channel ID.",
+    "openai_api_key": "Create one at https://platform.openai.com/api-keys, or set OPENAI_BASE_URL to a server "
+    "that needs none.",
+    "openai_base_url": "For example http://127.0.0.1:11434/v1, or leave it out for OpenAI itself.",
+    "openai_model": "The model's name as its provider spells it, such as gpt-5.4.",
+    "model_concurrency": "How many answers are generated at once, such as 8.",
+    "model_attempts": "How often the model is asked before the bot gives up, such as 3.",
+    "first_token_seconds": "How long to wait for the first word, such as 60.",
+    "stall_seconds": "How long to wait for the next word, such as 30.",
+    "answer_seconds": "How long an answer may take in all, such as 300.",
+    "system_prompt": "A few sentences that tell the model how to behave, or a larger HISTORY_TOKENS.",
+    "history_tokens": "How much of the conversation the model reads, such as 8000.",
+    "max_answer_tokens": "How long an answer may be, the model's own thinking included, such as 4000.",
+    "database_url": "sqlite:///data/bot.db, or postgresql://user:password@host/database.",
+    "shutdown_grace_seconds": "How long running answers may go on when the bot is stopped, such as 8.",
+    "log_level": "INFO is right for most.",
+}
+
+# Pydantic's names of what was wrong, and the words that go behind the setting's name.
+_FAULTS = {
+    "missing": "is not set",
+    "value_error": "{error}",
+    "literal_error": "must be one of {expected}",
+    "string_pattern_mismatch": "must not have a space inside",
+    "string_too_long": "is too long",
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:,g}",
+    "int_parsing": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "int_parsing_size": "is not a whole number of that size",
+    "float_parsing": "is not a number",
+}
+
+
+def load_settings(env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings from *environ*, then *env_file*, then the defaults. Raises StartupRefused with every fault."""
+    values, faults = _read(env_file, environ)
+    if not values.keys() & {"openai_api_key", "openai_base_url"}:
+        faults["openai_api_key"] = "is not set"
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as invalid:
+        # `from None`: the chain would bring back what was given.
+        raise StartupRefused(_refusal(faults | _faults(invalid), env_file)) from None
+    faults |= _faults_between(settings)
+    if faults:
+        raise StartupRefused(_refusal(faults, env_file))
+    return settings
+
+
+def names_given(env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """The names of the settings that are given a value, be it right or wrong."""
+    return frozenset(name.upper() for name in _read(env_file, environ)[0])
+
+
+def _read(env_file: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The given values by field, and what is wrong with the file: fault by place."""
+    written, faults = _read_file(env_file) if env_file else ({}, {})
+    given = {name: _unquoted(value.strip()) for name, value in environ.items()}
+    values = {}
+    for field in Settings.model_fields:
+        if value := given.get(field.upper()) or written.get(field.upper(), ""):
+            values[field] = value
+    missing = [field.upper() for field in Settings.model_fields if field not in values]
+    for name in written.keys() - {field.upper() for field in Settings.model_fields}:
+        if meant := get_close_matches(name.upper(), missing, n=1, cutoff=_LIKENESS_OF_A_TYPO):
+            faults[name] = f"is not a setting; did you mean {meant[0]}?"
+    return values, faults
+
+
+def _read_file(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}, {}
+    except UnicodeDecodeError:
+        return {}, {str(path): "is not a text file in UTF-8"}
+    except OSError as error:
+        return {}, {str(path): f"cannot be read: {os.strerror(error.errno or 0)}"}
+    values, faults = {}, {}
+    for binding in parse_stream(io.StringIO(text)):
+        source = binding.original.string
+        if binding.error or (binding.key and binding.value is None):
+            line = binding.original.line + source[: len(source) - len(source.lstrip())].count("\n")
+            faults[f"Line {line} of {path}"] = "is not NAME=value, or lacks a closing quote"
+        elif binding.key:
+            values[binding.key] = (binding.value or "").strip()
+    return values, faults
+
+
+def _unquoted(value: str) -> str:
+    """Without the quotes that `docker run --env-file` leaves in place."""
+    inner = value[1:-1]
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" and value[0] not in inner
+    return inner.strip() if quoted else value
+
+
+def _faults(invalid: ValidationError) -> dict[str, str]:
+    errors = invalid.errors(include_input=False, include_url=False)
+    return {str(error["loc"][0]): _fault(error["type"], error.get("ctx", {})) for error in errors}
+
+
+def _fault(kind: str, limits: Mapping[str, Any]) -> str:
+    return _FAULTS.get(kind, "is not acceptable").format_map(limits)
+
+
+def _faults_between(settings: Settings) -> dict[str, str]:
+    """What is wrong between settings that are right one by one."""
+    faults: dict[str, str] = {}
+    token = settings.discord_token.get_secret_value()
+    if settings.discord_api_url == DISCORD_API and not rules.is_discords_token(token):
+        faults |= {"discord_token": "is not a bot token, which has three parts joined by dots"}
+    prompt = TOKENS_PER_MESSAGE + estimate_tokens(settings.system_prompt)
+    if prompt + _LEAST_QUESTION_TOKENS > settings.history_tokens:
+        faults["system_prompt"] = f"is about {prompt} tokens long and leaves no room in HISTORY_TOKENS"
+    return faults
+
+
+def _refusal(faults: Mapping[str, str], env_file: Path | None) -> str:
+    return "\n".join(_refusal_lines(faults, env_file))
+
+
+def _refusal_lines(faults: Mapping[str, str], env_file: Path | None) -> Iterator[str]:
+    yield "These settings need your attention:"
+    fields = list(Settings.model_fields)
+    for place, fault in sorted(faults.items(), key=lambda each: each[0] in fields and fields.index(each[0])):
+        known = place in fields
+        yield f"\n  {place.upper() if known else place} {fault}" + ("" if fault.endswith("?") else ".")
+        if known:
+            yield f"    {_CURES[place]}"
+    file = f", then from {env_file.absolute()}" if env_file else ""
+    absent = " (there is no such file)" if env_file and not env_file.exists() else ""
+    yield f"\nSettings are read from the environment{file}{absent}. .env.example explains each."
