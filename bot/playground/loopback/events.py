@@ -90,8 +90,9 @@ class Events:
         self.changes.notify()
 
     def _about_channel(self, event: str, channel: Channel, payload: Json) -> None:
-        # An app is told about channels that it cannot see, too, but not about others' private threads.
-        if self._world.is_inside(channel):
+        # An app is told about channels that it cannot see, too, but not about threads in them.
+        hears = bool(self._world.permissions(channel)) if channel.is_thread else self._world.is_inside(channel)
+        if hears:
             self._gateway.dispatch(event, intent=Intent.GUILDS, place=channel.guild, build=lambda _: payload)
         self.changes.notify()
 

@@ -128,9 +128,10 @@ class Gateway:
 
     def leave(self, session: Session, line: Line, *, for_good: bool) -> None:
         """A connection is gone; *for_good* ends its session, too."""
-        if session.line is line:
-            session.line = None
-            session.left_at = self._clock.monotonic()
+        if session.line is not line:  # it was resumed on another one meanwhile
+            return
+        session.line = None
+        session.left_at = self._clock.monotonic()
         if for_good:
             self._sessions.pop(session.id, None)
         self._changes.notify()

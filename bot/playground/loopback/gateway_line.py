@@ -131,6 +131,7 @@ class GatewayLine:
             await writing
         finally:
             writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
             if self._session is not None:
                 ended = self._socket.close_code in ENDS_SESSION
                 self._door.gateway.leave(self._session, self, for_good=ended)
@@ -151,7 +152,7 @@ class GatewayLine:
                 else:
                     data = self._deflate.compress(item.encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
                     await self._socket.send_bytes(data)
-            except ConnectionError:
+            except ConnectionError:  # the client is gone, and `serve` is about to notice
                 return
 
     def _receive(self, data: str | bytes) -> None:

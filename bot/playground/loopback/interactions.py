@@ -71,6 +71,7 @@ class Interaction:
 class Interactions:
     def __init__(
         self,
+        *,
         world: World,
         events: Events,
         posting: Posting,

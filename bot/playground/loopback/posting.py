@@ -1,6 +1,7 @@
 """What the bot may post, edit and delete, and what then stands: Discord's rules about messages."""
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import timedelta
 
 from bot.core.ports import Clock
@@ -56,7 +57,7 @@ class Posting:
         content = read_content(body, files)
         allowed = read_allowed(body, default=IN_MESSAGES)
         reference, target = self._reference(channel, body.get("message_reference"))
-        forwarded = target if reference is not None and reference.type == FORWARD else None
+        forwarded = copy(target) if reference is not None and reference.type == FORWARD else None
         if is_empty(content) and forwarded is None and not body.get("sticker_ids") and not body.get("poll"):
             raise Refusal(50006)
         if files and not self._world.permissions(channel) & Permission.ATTACH_FILES:

@@ -39,7 +39,10 @@ class Rest:
 
     def install(self, app: web.Application, routes: list[Route]) -> None:
         for route in routes:
-            app.router.add_route(route.method, PREFIX + route.path, self._serving(route), name=None)
+            app.router.add_route(route.method, PREFIX + route.path, self._serving(route))
+
+    def install_fallback(self, app: web.Application) -> None:
+        """Whatever else is asked for is recorded, too. To be installed last."""
         unknown = Route(method="*", path=UNKNOWN_ROUTE, act=_not_found, public=True)
         app.router.add_route("*", PREFIX + "/{unknown:.*}", self._serving(unknown))
 
