@@ -1,0 +1,106 @@
+"""A clock that stands still until a test moves it."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+ROUNDS_FOR_THE_WOKEN = 20  # of the event loop, so that what was woken can act and wait again
+
+
+class ManualClock:
+    """Implements `bot.core.ports.Clock`: sleeps and deadlines end by `advance`, and by nothing else."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._start = start
+        self._elapsed = 0.0
+        self._alarms: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._sleeping = 0
+        self._somebody_slept = asyncio.Event()
+
+    @property
+    def sleeping(self) -> int:
+        """How many sleeps are under way."""
+        return self._sleeping
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken = asyncio.get_running_loop().create_future()
+        self._set_alarm(self._elapsed + seconds, lambda: woken.done() or woken.set_result(None))
+        self._sleeping += 1
+        self._somebody_slept.set()
+        try:
+            await woken
+        finally:
+            self._sleeping -= 1
+
+    @asynccontextmanager
+    async def deadline(self, seconds: float) -> AsyncIterator["ManualDeadline"]:
+        async with asyncio.timeout(None) as timeout:
+            deadline = ManualDeadline(self, timeout)
+            deadline.move(seconds)
+            try:
+                yield deadline
+            finally:
+                deadline.over = True
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass; whoever wakes on the way acts before it goes on."""
+        end = self._elapsed + seconds
+        await self._let_act()
+        while self._alarms and self._alarms[0][0] <= end:
+            self._elapsed = self._alarms[0][0]
+            while self._alarms and self._alarms[0][0] <= self._elapsed:
+                heapq.heappop(self._alarms)[2]()
+            await self._let_act()
+        self._elapsed = end
+        await self._let_act()
+
+    async def until_sleeping(self, sleepers: int = 1) -> None:
+        """Wait until at least so many sleep on this clock."""
+        while self._sleeping < sleepers:
+            self._somebody_slept.clear()
+            async with asyncio.timeout(10):
+                await self._somebody_slept.wait()
+
+    async def _let_act(self) -> None:
+        for _ in range(ROUNDS_FOR_THE_WOKEN):
+            await asyncio.sleep(0)
+
+    def _set_alarm(self, at: float, ring: Callable[[], None]) -> None:
+        heapq.heappush(self._alarms, (at, next(self._order), ring))
+
+
+class ManualDeadline:
+    def __init__(self, clock: ManualClock, timeout: asyncio.Timeout) -> None:
+        self.over = False
+        self._clock = clock
+        self._timeout = timeout
+        self._ends_at = 0.0
+
+    def move(self, seconds: float) -> None:
+        self._ends_at = self._clock.monotonic() + seconds
+        if seconds <= 0:
+            self._end()
+        else:
+            self._clock._set_alarm(self._ends_at, self._ring)
+
+    def _ring(self) -> None:
+        if self._clock.monotonic() >= self._ends_at:  # else it was moved, and rings again
+            self._end()
+
+    def _end(self) -> None:
+        if not self.over:
+            self._timeout.reschedule(asyncio.get_running_loop().time())
