@@ -1,0 +1,204 @@
+"""The connection to Discord: its events go to the intake, and it stays up until it is told to stop."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+import discord
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+from yarl import URL
+
+from bot.core.errors import StartupRefused
+from bot.core.intake import Intake, should_answer
+from bot.core.ports import Clock, TurnStore
+from bot.discord.commands import Commands
+from bot.discord.commands.doors import Doors
+from bot.discord.identify import IdentifyPace
+from bot.discord.inbound import hear, read_message, read_words
+from bot.discord.outbound import Outbox
+from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
+from bot.discord.refusals import REQUEST_ERRORS, translate
+from bot.discord.registration import register_commands
+
+log = logging.getLogger(__name__)
+
+LOGIN_SECONDS = 60.0
+AUTHENTICATION_FAILED = 4004  # Discord, "Gateway Close Event Codes"
+
+
+def point_library_at(*, api_url: str, gateway_url: str) -> None:
+    """Which Discord the library talks to, in the whole process."""
+    Route.BASE = api_url
+    DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway_url)
+
+
+class ConfabClient(discord.Client):
+    """Receives events and hands them on. It needs `wire` before it connects."""
+
+    intake: Intake
+    outbox: Outbox
+    tree: Commands
+
+    def __init__(
+        self, *, application: Application, message_content: bool, chat_channels: frozenset[int], clock: Clock
+    ) -> None:
+        intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+        intents.message_content = message_content
+        super().__init__(
+            intents=intents,
+            max_messages=None,
+            chunk_guilds_at_startup=False,
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self._about = application
+        self._chat_channels = chat_channels
+        self._clock = clock
+        self._kept: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    def wire(self, *, intake: Intake, outbox: Outbox, store: TurnStore) -> None:
+        """Say where events go. The outbox needs the client, so it comes after it."""
+        self.intake = intake
+        self.outbox = outbox
+        self._store = store
+        self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
+        self.tree = Commands(self, Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep))
+
+    async def run_forever(self, token: str) -> None:
+        """Log in, connect, stay connected until `close`. Raises StartupRefused for what waiting cannot cure."""
+        pauses = backoff_seconds()
+        for step in (partial(self._log_in, token), self._stay_connected):
+            while not self._stopping.is_set() and (obstacle := await step()):
+                await self._pause(next(pauses), obstacle)
+
+    async def close(self) -> None:
+        self._stopping.set()
+        for task in self._kept:
+            task.cancel()
+        await asyncio.gather(*self._kept, return_exceptions=True)
+        await super().close()
+
+    async def setup_hook(self) -> None:
+        registering = register_commands(
+            self.tree, application_id=self._about.id, store=self._store, clock=self._clock
+        )
+        self._keep(registering)
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        await super().before_identify_hook(shard_id, initial=initial)
+        await self._identify_pace.wait()
+
+    # What happens in Discord
+
+    async def on_message(self, message: discord.Message) -> None:
+        if message.author.id == self.me.id:
+            self.outbox.heard_own(message.nonce, message.id)
+        elif should_answer(hear(message, me=self.me), chat_channels=self._chat_channels):
+            await self.intake.take(read_message(message, me=self.me))
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        message = payload.message
+        if message.author.id == self.me.id:
+            self.outbox.heard_own_edit(message.id, message.content)
+        elif message.edited_at is not None:  # otherwise a link was unfurled, or the message pinned
+            await self.intake.edited(
+                message.id,
+                text=read_words(message, me=self.me).text,
+                raw_text=message.content,
+                edited_at=message.edited_at,
+            )
+
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        await self.intake.deleted([payload.message_id])
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        await self.intake.deleted(sorted(payload.message_ids))
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        await self.intake.channel_deleted(channel.id)
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        await self.intake.channel_deleted(payload.thread_id)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """We left, or were made to; an outage of Discord's is another event."""
+        await self.intake.guild_left(guild.id)
+
+    async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:  # noqa: ARG002 - they hold message text
+        """The one place where an event's unforeseen exception ends."""
+        log.error("the event %s was not handled", event_method, exc_info=True)  # noqa: LOG014 - the library calls it in its handler
+
+    async def on_ready(self) -> None:
+        log.info("connected as %s, in %d servers", self.me.id, len(self.guilds))
+
+    @property
+    def me(self) -> discord.ClientUser:
+        if self.user is None:
+            raise RuntimeError("there are no events before the login")
+        return self.user
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._kept.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("something beside the events failed", exc_info=error)
+
+    async def _log_in(self, token: str) -> str | None:
+        """None, or what was in the way this time."""
+        try:
+            async with self._clock.deadline(LOGIN_SECONDS):
+                await self.login(token)
+        except discord.LoginFailure as error:
+            raise token_refused() from error
+        except REQUEST_ERRORS as error:
+            # The library makes a new session at each login and forgets the old one.
+            await self.http.close()
+            self.http.connector = discord.utils.MISSING
+            return str(translate(error))
+        return None
+
+    async def _stay_connected(self) -> str | None:
+        """None when the connection was closed by us, or what was in the way of the first one."""
+        try:
+            await self.connect()
+        except discord.PrivilegedIntentsRequired as error:
+            raise intent_refused(self._about.id) from error
+        except discord.ConnectionClosed as error:
+            raise _closed_for_good(error.code) from error
+        except AttributeError:
+            # discord.py 2.7 stumbles over its own missing socket when the very first handshake fails.
+            if self.ws is not None:
+                raise
+            return "the gateway did not answer"
+        except REQUEST_ERRORS:
+            if not self._stopping.is_set():
+                raise
+        return None
+
+    async def _pause(self, seconds: float, obstacle: str) -> None:
+        """Wait, or be woken by `close`."""
+        log.warning("Discord can't be reached (%s); trying again in %.0f s", obstacle, seconds)
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            stopping.cancel()
+
+
+def _closed_for_good(code: int) -> StartupRefused:
+    if code == AUTHENTICATION_FAILED:
+        return token_refused()
+    return StartupRefused(
+        f"Discord closed the connection for good (code {code}). Is this the newest version of the bot? "
+        "If it is, please report this number."
+    )

@@ -1,0 +1,166 @@
+"""What Discord says about our application before anything connects: wrong token, missing intent, the gateway.
+
+Asked without the library, so that a refusal is a plain sentence and an outage at start is waited out.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+import discord
+
+from bot.core.errors import StartupRefused
+from bot.core.ports import Clock
+
+log = logging.getLogger(__name__)
+
+REQUEST_SECONDS = 20.0
+FIRST_BACKOFF_SECONDS = 5.0
+LONGEST_BACKOFF_SECONDS = 900.0
+
+# GATEWAY_MESSAGE_CONTENT and its _LIMITED (Discord, "Application Flags"): either lets a bot ask for the intent.
+_CONTENT_GRANTED = 1 << 18 | 1 << 19
+_PERMISSIONS = discord.Permissions(
+    view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
+)
+_USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__version__}) confab"
+_OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
+
+MessageContent = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Application:
+    """Our application, as Discord knows it. *bot_id* is None where Discord did not say."""
+
+    id: int
+    name: str
+    bot_id: int | None
+    message_content_granted: bool
+    gateway_url: str
+
+
+class _NotNow(Exception):
+    """Discord gave no usable answer this time; the text is for the log."""
+
+
+async def look_up_application(*, api_url: str, token: str, clock: Clock) -> Application:
+    """Ask until Discord answers. Raises StartupRefused for what waiting cannot cure."""
+    pauses = backoff_seconds()
+    async with aiohttp.ClientSession(headers={"User-Agent": _USER_AGENT}) as session:
+        while True:
+            try:
+                return await _look_up(session, api_url=api_url, token=token, clock=clock)
+            except _NotNow as error:
+                seconds = next(pauses)
+                log.warning("Discord can't be reached (%s); trying again in %.0f s", error, seconds)
+            await clock.sleep(seconds)
+
+
+def backoff_seconds() -> Iterator[float]:
+    """5 s, doubling to a quarter of an hour."""
+    seconds = FIRST_BACKOFF_SECONDS
+    while True:
+        yield seconds
+        seconds = min(seconds * 2, LONGEST_BACKOFF_SECONDS)
+
+
+def wants_message_content(setting: MessageContent, application: Application) -> bool:
+    """Whether to request the message content intent. Raises StartupRefused: it is required and not granted."""
+    if setting == "on" and not application.message_content_granted:
+        raise intent_refused(application.id)
+    if setting == "auto" and not application.message_content_granted:
+        log.info(
+            "the message content intent is not granted: mentions, pinged replies, DMs and /chat are answered; "
+            "other messages, in CHAT_CHANNELS too, can't be read"
+        )
+    return setting != "off" and application.message_content_granted
+
+
+def invite_link(application_id: int) -> str:
+    """Where a server's owner adds the bot, with the least permissions that it needs."""
+    asked = {
+        "client_id": application_id,
+        "scope": "bot applications.commands",
+        "permissions": _PERMISSIONS.value,
+    }
+    return f"https://discord.com/oauth2/authorize?{urlencode(asked)}"
+
+
+def token_refused() -> StartupRefused:
+    return StartupRefused(
+        "DISCORD_TOKEN is refused by Discord. On https://discord.com/developers/applications choose your "
+        "application, Bot, Reset Token, and set DISCORD_TOKEN to the new one."
+    )
+
+
+def intent_refused(application_id: int) -> StartupRefused:
+    return StartupRefused(
+        "Discord has not granted the message content intent. Switch it on at "
+        f"https://discord.com/developers/applications/{application_id}/bot under Privileged Gateway Intents, "
+        "or set MESSAGE_CONTENT=off: mentions, pinged replies, DMs and /chat work without it."
+    )
+
+
+async def _look_up(session: aiohttp.ClientSession, *, api_url: str, token: str, clock: Clock) -> Application:
+    about = await _get(session, f"{api_url}/applications/@me", token=token, clock=clock)
+    gateway = await _get(session, f"{api_url}/gateway", token=None, clock=clock)
+    try:
+        bot = about.get("bot")
+        return Application(
+            id=int(about["id"]),
+            name=str(about["name"]),
+            bot_id=int(bot["id"]) if bot else None,
+            message_content_granted=bool(int(about.get("flags", 0)) & _CONTENT_GRANTED),
+            gateway_url=_trusted(str(gateway["url"])),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _NotNow("its answer makes no sense") from error
+
+
+async def _get(session: aiohttp.ClientSession, url: str, *, token: str | None, clock: Clock) -> dict[str, Any]:
+    headers = {} if token is None else {"Authorization": f"Bot {token}"}
+    try:
+        # No redirect is followed: the token goes where the settings say, and nowhere else.
+        async with (
+            clock.deadline(REQUEST_SECONDS),
+            session.get(url, headers=headers, allow_redirects=False) as response,
+        ):
+            if response.status == _UNAUTHORIZED:
+                raise token_refused()
+            if response.status == _NOT_FOUND:
+                raise StartupRefused(
+                    "DISCORD_API_URL is no Discord API of version 10: it answered HTTP 404. "
+                    "Leave it out for Discord itself."
+                )
+            if response.status != _OK:
+                raise _NotNow(f"HTTP {response.status}")
+            answer = json.loads(await response.read())
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        raise _NotNow(type(error).__name__) from error
+    if not isinstance(answer, dict):
+        raise _NotNow("its answer makes no sense")
+    return answer
+
+
+def _trusted(gateway_url: str) -> str:
+    """The gateway receives the token, so it is encrypted or on this machine. Raises StartupRefused."""
+    url = urlsplit(gateway_url)
+    if url.scheme == "wss" or (url.scheme == "ws" and _is_loopback(url.hostname or "")):
+        return gateway_url
+    raise StartupRefused(
+        "DISCORD_API_URL names a gateway without encryption, which would receive the bot's token. "
+        "Use a server whose gateway begins with wss://."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
