@@ -1,0 +1,138 @@
+"""An answer on its way: its text, its parts in the channel, how it ended, what it cost."""
+
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from bot.core.messages import Kind, ModelCall, Part, TurnState
+from bot.core.wording import TOLD
+from bot.storage.schema import model_calls, parts, turns
+from bot.storage.upsert import inserts
+
+UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
+
+_ADD_PART = {
+    dialect: statement.on_conflict_do_update(
+        index_elements=[parts.c.turn_id, parts.c.n],
+        set_={
+            "attempt": statement.excluded.attempt,
+            "channel_id": statement.excluded.channel_id,
+            "message_id": None,
+            "nonce": statement.excluded.nonce,
+            "first_tried_at": statement.excluded.first_tried_at,
+            "state": "pending",
+            "text": statement.excluded.text,
+        },
+        # A part that may be in the channel keeps its nonce: a second one would post it twice.
+        where=parts.c.state == "deleted",
+    )
+    for dialect, statement in inserts(parts).items()
+}
+
+
+def write(connection: Connection, answer_id: int, *, kind: Kind, text: str, shown: str, outcome: str) -> bool:
+    """False when the answer was withdrawn."""
+    written = connection.execute(
+        update(turns)
+        .where(turns.c.id == answer_id, turns.c.state.in_(UNFINISHED))
+        .values(kind=kind, state=TurnState.WRITTEN, text=text, raw_text=shown, outcome=outcome)
+    )
+    return written.rowcount == 1
+
+
+def record_call(connection: Connection, call: ModelCall) -> None:
+    values = asdict(call)
+    values |= values.pop("usage")
+    # The answer may be gone by now; what it cost stays.
+    values["turn_id"] = select(turns.c.id).where(turns.c.id == values.pop("answer_id")).scalar_subquery()
+    connection.execute(insert(model_calls).values(values))
+
+
+def stand(connection: Connection, answer_id: int) -> None:
+    answer = connection.execute(
+        update(turns)
+        .where(turns.c.id == answer_id, turns.c.state == TurnState.WRITTEN)
+        .values(state=TurnState.STANDING)
+        .returning(turns.c.kind, turns.c.outcome)
+    ).one_or_none()
+    if answer is None:
+        return
+    if answer.kind == Kind.ANSWER or answer.outcome == TOLD:
+        _end_questions(connection, answer_id, state=TurnState.ANSWERED, outcome=None)
+    else:
+        _end_questions(connection, answer_id, state=TurnState.FAILED, outcome=answer.outcome)
+
+
+def undeliverable(connection: Connection, answer_id: int, *, code: str) -> None:
+    ended = connection.execute(
+        update(turns)
+        .where(turns.c.id == answer_id, turns.c.state.in_(UNFINISHED))
+        .values(state=TurnState.UNDELIVERABLE, outcome=code)
+    )
+    if ended.rowcount:
+        _end_questions(connection, answer_id, state=TurnState.FAILED, outcome=code)
+
+
+def withdraw(connection: Connection, answer_id: int) -> bool:
+    """False when there was no such unfinished answer."""
+    gone = connection.execute(
+        select(turns.c.id).where(turns.c.id == answer_id, turns.c.state.in_([*UNFINISHED, TurnState.WITHDRAWN]))
+    ).one_or_none()
+    if gone is None:
+        return False
+    ask_again(connection, [answer_id])
+    connection.execute(delete(turns).where(turns.c.id == answer_id))
+    return True
+
+
+def ask_again(connection: Connection, answer_ids: list[int]) -> None:
+    """The questions of these answers wait again, and get their place anew when they are taken up."""
+    connection.execute(
+        update(turns)
+        .where(turns.c.answered_by.in_(answer_ids), turns.c.state == TurnState.ANSWERING)
+        .values(state=TurnState.WAITING, position=None, answered_by=None)
+    )
+
+
+def add_part(connection: Connection, answer_id: int, *, attempt: int, part: Part, now: datetime) -> bool:
+    """False when the answer was withdrawn."""
+    state = connection.scalar(select(turns.c.state).where(turns.c.id == answer_id))
+    if state is None or state == TurnState.WITHDRAWN:
+        return False
+    connection.execute(
+        _ADD_PART[connection.dialect.name],
+        {
+            "turn_id": answer_id,
+            "attempt": attempt,
+            "n": part.n,
+            "channel_id": part.channel_id,
+            "nonce": part.nonce,
+            "first_tried_at": now,
+            "state": "pending",
+            "text": part.text,
+        },
+    )
+    return True
+
+
+def part_posted(connection: Connection, answer_id: int, *, n: int, message_id: int) -> None:
+    connection.execute(
+        update(parts)
+        .where(parts.c.turn_id == answer_id, parts.c.n == n)
+        .values(message_id=message_id, state="posted")
+    )
+
+
+def part_deleted(connection: Connection, answer_id: int, *, n: int) -> None:
+    connection.execute(
+        update(parts).where(parts.c.turn_id == answer_id, parts.c.n == n).values(state="deleted", text="")
+    )
+
+
+def _end_questions(connection: Connection, answer_id: int, *, state: TurnState, outcome: str | None) -> None:
+    connection.execute(
+        update(turns)
+        .where(turns.c.answered_by == answer_id, turns.c.state == TurnState.ANSWERING)
+        .values(state=state, outcome=outcome, interaction_token=None)
+    )

@@ -1,0 +1,131 @@
+"""Conversations, and who has spoken in them since the last reset."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+
+from bot.core.messages import Conversation, ConversationKey, IncomingMessage, TurnState
+from bot.core.speakers import label_key, speaker_label, unique_label
+from bot.storage.schema import conversations, speakers, turns
+from bot.storage.upsert import inserts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A conversation, and where in it the next turn goes."""
+
+    conversation: Conversation
+    next_position: int
+    reset_position: int
+
+
+_COLUMNS = (
+    conversations.c.id,
+    conversations.c.guild_id,
+    conversations.c.labelled,
+    conversations.c.next_position,
+    conversations.c.reset_position,
+)
+# Built once: SQLAlchemy then finds their SQL without looking through them again.
+_FIND = select(*_COLUMNS).where(
+    conversations.c.channel_id == bindparam("channel_id"), conversations.c.private_to == bindparam("private_to")
+)
+_ENSURE = {
+    dialect: statement.on_conflict_do_update(
+        index_elements=[conversations.c.channel_id, conversations.c.private_to],
+        set_={
+            "guild_id": statement.excluded.guild_id,
+            "parent_id": func.coalesce(statement.excluded.parent_id, conversations.c.parent_id),
+        },
+    ).returning(*_COLUMNS)
+    for dialect, statement in inserts(conversations).items()
+}
+_SPEAKER = select(speakers.c.name, speakers.c.label).where(
+    speakers.c.conversation_id == bindparam("conversation_id"), speakers.c.author_id == bindparam("author_id")
+)
+_SPEAK = {
+    dialect: statement.on_conflict_do_update(
+        index_elements=[speakers.c.conversation_id, speakers.c.author_id],
+        set_={
+            "name": statement.excluded.name,
+            "label": statement.excluded.label,
+            "label_key": statement.excluded.label_key,
+        },
+    )
+    for dialect, statement in inserts(speakers).items()
+}
+
+
+def find(connection: Connection, key: ConversationKey) -> Place | None:
+    row = connection.execute(_FIND, {"channel_id": key.channel_id, "private_to": key.private_to}).one_or_none()
+    return _place(key, row) if row else None
+
+
+def ensure(connection: Connection, message: IncomingMessage, *, now: datetime) -> Place:
+    """The message's conversation, made if this is its first message."""
+    values = {
+        "channel_id": message.key.channel_id,
+        "private_to": message.key.private_to,
+        "guild_id": message.guild_id,
+        "parent_id": message.parent_id,
+        "next_position": 1,
+        "window_start": 1,
+        "reset_position": 1,
+        "created_at": now,
+    }
+    return _place(message.key, connection.execute(_ENSURE[connection.dialect.name], values).one())
+
+
+def _place(key: ConversationKey, row: Row[*tuple[Any, ...]]) -> Place:
+    return Place(
+        conversation=Conversation(id=row.id, key=key, guild_id=row.guild_id, labelled=row.labelled),
+        next_position=row.next_position,
+        reset_position=row.reset_position,
+    )
+
+
+def speak(connection: Connection, conversation_id: int, *, author_id: int, display_name: str) -> str:
+    """The speaker's label: the same as before as long as the name is, and nobody else's."""
+    speaker = {"conversation_id": conversation_id, "author_id": author_id}
+    name = speaker_label(display_name)
+    known = connection.execute(_SPEAKER, speaker).one_or_none()
+    if known and known.name == name:
+        return str(known.label)
+    taken = connection.scalars(
+        select(speakers.c.label_key).where(
+            speakers.c.conversation_id == conversation_id,
+            speakers.c.author_id != author_id,
+            speakers.c.label_key.startswith(label_key(name), autoescape=True),
+        )
+    ).all()
+    label = unique_label(display_name, author_id=author_id, taken=taken)
+    connection.execute(
+        _SPEAK[connection.dialect.name],
+        {**speaker, "name": name, "label": label, "label_key": label_key(label)},
+    )
+    return label
+
+
+def reset(connection: Connection, key: ConversationKey) -> None:
+    place = find(connection, key)
+    if place is None:
+        return
+    conversation_id = place.conversation.id
+    connection.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(
+            labelled=False,
+            window_start=conversations.c.next_position,
+            reset_position=conversations.c.next_position,
+        )
+    )
+    # Whoever waits speaks after the reset, under the label that the waiting turn has already.
+    waiting = select(turns.c.author_id).where(
+        turns.c.conversation_id == conversation_id, turns.c.state == TurnState.WAITING
+    )
+    connection.execute(
+        delete(speakers).where(speakers.c.conversation_id == conversation_id, speakers.c.author_id.not_in(waiting))
+    )

@@ -1,0 +1,190 @@
+"""Erases what was deleted in Discord or is to be forgotten: texts, names, tokens; ids and costs stay."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+
+from bot.core.messages import Erased, Kind, TurnState
+from bot.storage.answers import UNFINISHED, ask_again
+from bot.storage.schema import (
+    IS_NO_QUOTE,
+    IS_OPEN,
+    IS_QUOTE,
+    conversations,
+    model_calls,
+    parts,
+    speakers,
+    turns,
+)
+
+IDS_PER_STATEMENT = 500  # both databases take some 32,000 parameters, older SQLite 999
+DRAFT_DELETED = "draft_deleted"
+
+_BLANK = {"text": "", "raw_text": "", "position": None, "state": TurnState.WITHDRAWN}
+_TOMBSTONE = _BLANK | {
+    "author_id": None,
+    "label": None,
+    "note": None,
+    "reply_to_id": None,
+    "interaction_id": None,
+    "interaction_token": None,
+    "interaction_expires_at": None,
+    "answered_by": None,
+}
+
+
+@dataclass(kw_only=True, slots=True)
+class _Tally:
+    turns: int = 0
+    answers: set[int] = field(default_factory=set)
+
+    def erased(self) -> Erased:
+        return Erased(turns=self.turns, answers=tuple(sorted(self.answers)))
+
+
+def edit(connection: Connection, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> bool:
+    """False when there is nothing to replace, or a newer wording is stored."""
+    edited = connection.execute(
+        update(turns)
+        .where(
+            turns.c.message_id == message_id,
+            turns.c.state != TurnState.WITHDRAWN,
+            or_(turns.c.edited_at.is_(None), turns.c.edited_at <= edited_at),
+            or_(turns.c.text != text, turns.c.raw_text != raw_text),
+        )
+        .values(text=text, raw_text=raw_text, edited_at=edited_at)
+    )
+    return edited.rowcount > 0
+
+
+def erase_messages(connection: Connection, message_ids: Iterable[int]) -> Erased:
+    tally = _Tally()
+    for ids in _chunks(set(message_ids)):
+        _erase_quotes(connection, and_(IS_QUOTE, turns.c.message_id.in_(ids)), tally)
+        questions = connection.scalars(
+            select(turns.c.id).where(
+                IS_NO_QUOTE, turns.c.message_id.in_(ids), turns.c.state != TurnState.WITHDRAWN
+            )
+        ).all()
+        _erase_questions(connection, questions, tally)
+        # A part that we deleted ourselves is not the answer being deleted.
+        answers = connection.scalars(
+            select(parts.c.turn_id).where(parts.c.message_id.in_(ids), parts.c.state != "deleted").distinct()
+        ).all()
+        _erase_deleted_answers(connection, answers, tally)
+    return tally.erased()
+
+
+def erase_channel(connection: Connection, channel_id: int) -> Erased:
+    tally = _Tally()
+    below = or_(conversations.c.channel_id == channel_id, conversations.c.parent_id == channel_id)
+    _erase_conversations(connection, below, tally)
+    return tally.erased()
+
+
+def erase_guild(connection: Connection, guild_id: int) -> Erased:
+    tally = _Tally()
+    _erase_conversations(connection, conversations.c.guild_id == guild_id, tally)
+    return tally.erased()
+
+
+def forget_user(connection: Connection, user_id: int) -> Erased:
+    tally = _Tally()
+    _erase_conversations(connection, conversations.c.private_to == user_id, tally)
+    _erase_quotes(connection, and_(IS_QUOTE, turns.c.author_id == user_id), tally)
+    questions = connection.scalars(select(turns.c.id).where(turns.c.author_id == user_id)).all()
+    for ids in _chunks(questions):
+        _erase_questions(connection, ids, tally)
+    connection.execute(delete(speakers).where(speakers.c.author_id == user_id))
+    connection.execute(update(model_calls).where(model_calls.c.author_id == user_id).values(author_id=None))
+    return tally.erased()
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    rest = iter(ids)
+    while chunk := list(islice(rest, IDS_PER_STATEMENT)):
+        yield chunk
+
+
+def _erase_conversations(connection: Connection, which: ColumnElement[bool], tally: _Tally) -> None:
+    ids = select(conversations.c.id).where(which)
+    there = turns.c.conversation_id.in_(ids)
+    tally.answers |= set(
+        connection.scalars(select(turns.c.id).where(there, IS_OPEN, turns.c.state.in_(UNFINISHED)))
+    )
+    tally.turns += connection.execute(
+        select(func.count()).select_from(turns).where(there, turns.c.state != TurnState.WITHDRAWN)
+    ).scalar_one()
+    connection.execute(delete(conversations).where(which))
+
+
+def _erase_questions(connection: Connection, ids: Collection[int], tally: _Tally) -> None:
+    """Their rows stay as tombstones: a message delivered again must not come back."""
+    if not ids:
+        return
+    rows = connection.execute(
+        select(turns.c.conversation_id, turns.c.author_id, turns.c.answered_by).where(turns.c.id.in_(ids))
+    ).all()
+    _erase_quotes(connection, turns.c.quoted_by.in_(ids), tally)
+    connection.execute(update(turns).where(turns.c.id.in_(ids)).values(_TOMBSTONE))
+    tally.turns += len(rows)
+    _erase_answers(connection, {row.answered_by for row in rows} - {None}, tally)
+    _drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in rows})
+
+
+def _erase_quotes(connection: Connection, which: ColumnElement[bool], tally: _Tally) -> None:
+    quoted = connection.execute(
+        delete(turns).where(which).returning(turns.c.conversation_id, turns.c.author_id)
+    ).all()
+    tally.turns += len(quoted)
+    _drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in quoted})
+
+
+def _erase_deleted_answers(connection: Connection, ids: Collection[int], tally: _Tally) -> None:
+    """Answers of which somebody deleted a message: their questions are not asked again."""
+    if not ids:
+        return
+    mine = turns.c.answered_by.in_(ids)
+    # A /chat question was visible only in the message that is gone.
+    slashes = connection.scalars(select(turns.c.id).where(mine, turns.c.kind == Kind.SLASH)).all()
+    connection.execute(
+        update(turns)
+        .where(mine, turns.c.state == TurnState.ANSWERING)
+        .values(state=TurnState.FAILED, outcome=DRAFT_DELETED, interaction_token=None)
+    )
+    _erase_questions(connection, slashes, tally)
+    _erase_answers(connection, ids, tally)
+
+
+def _erase_answers(connection: Connection, ids: Collection[int], tally: _Tally) -> None:
+    """Finished answers go. Unfinished ones stay without text, with what finds their drafts in the channel."""
+    if not ids:
+        return
+    states = connection.execute(
+        select(turns.c.id, turns.c.state).where(turns.c.id.in_(ids), turns.c.state != TurnState.WITHDRAWN)
+    ).all()
+    unfinished = [row.id for row in states if row.state in UNFINISHED]
+    finished = [row.id for row in states if row.state not in UNFINISHED]
+    tally.turns += len(states)
+    tally.answers |= set(unfinished)
+    if finished:
+        connection.execute(delete(turns).where(turns.c.id.in_(finished)))
+    if unfinished:
+        connection.execute(update(turns).where(turns.c.id.in_(unfinished)).values(_BLANK))
+        connection.execute(update(parts).where(parts.c.turn_id.in_(unfinished)).values(text=""))
+        ask_again(connection, unfinished)
+
+
+def _drop_silent_speakers(connection: Connection, spoke: Iterable[tuple[int, int]]) -> None:
+    """Forget the names of those of whom nothing is left in the conversation."""
+    for conversation_id, author_id in spoke:
+        connection.execute(
+            delete(speakers).where(
+                speakers.c.conversation_id == conversation_id,
+                speakers.c.author_id == author_id,
+                ~exists().where(turns.c.author_id == author_id, turns.c.conversation_id == conversation_id),
+            )
+        )

@@ -1,0 +1,75 @@
+"""Reads a conversation's turns, newest first and no further back than the token budget reaches."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, and_, bindparam, or_, select
+
+from bot.core.history import newest_within
+from bot.core.messages import Kind, Turn, TurnState
+from bot.storage.conversations import Place
+from bot.storage.schema import turns
+
+TURNS_PER_READ = 256  # more than most budgets hold, so that one read is the rule
+
+_KINDS = {kind.value: kind for kind in Kind}  # calling an enum takes five times as long as looking it up
+_STATES = {state.value: state for state in TurnState}
+
+_NEWEST = (
+    select(
+        turns.c.id,
+        turns.c.kind,
+        turns.c.state,
+        turns.c.text,
+        turns.c.position,
+        turns.c.author_id,
+        turns.c.label,
+        turns.c.message_id,
+        turns.c.note,
+    )
+    .where(
+        turns.c.conversation_id == bindparam("conversation_id"),
+        turns.c.position >= bindparam("since"),
+        turns.c.position < bindparam("before"),
+        turns.c.text != "",
+        or_(
+            turns.c.state == TurnState.ANSWERED,
+            and_(
+                turns.c.kind == Kind.ANSWER,
+                turns.c.state.in_([TurnState.STANDING, TurnState.WRITTEN]),
+            ),
+        ),
+    )
+    .order_by(turns.c.position.desc())
+    .limit(TURNS_PER_READ)
+)
+
+
+def read_history(connection: Connection, place: Place, *, before: int, tokens: int) -> tuple[Turn, ...]:
+    """The newest turns since the last reset that fit into *tokens*, oldest first."""
+    newest = newest_within(
+        _newest_first(connection, place, before=before), tokens=tokens, labelled=place.conversation.labelled
+    )
+    return tuple(newest)[::-1]
+
+
+def _newest_first(connection: Connection, place: Place, *, before: int) -> Iterator[Turn]:
+    while True:
+        rows = connection.execute(
+            _NEWEST,
+            {"conversation_id": place.conversation.id, "since": place.reset_position, "before": before},
+        ).all()
+        for turn_id, kind, state, text, position, author_id, label, message_id, note in rows:
+            yield Turn(
+                id=turn_id,
+                kind=_KINDS[kind],
+                state=_STATES[state],
+                text=text,
+                position=position,
+                author_id=author_id,
+                label=label,
+                message_id=message_id,
+                note=note,
+            )
+        if len(rows) < TURNS_PER_READ:
+            return
+        before = rows[-1].position

@@ -1,0 +1,125 @@
+"""PostgreSQL: a database with one owner at a time, held by an advisory lock on a connection of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # asyncpg carries no types
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.core.errors import StartupRefused
+
+OWNER_LOCK = 0x636F6E6661620000  # "confab", 0
+SECONDS_TO_CONNECT = 10.0
+SECONDS_PER_STATEMENT = 30.0
+
+_CURES = {
+    "28P01": "refused the user name or password. Check both in DATABASE_URL.",
+    "28000": "refused the user. Check the user name in DATABASE_URL and the server's pg_hba.conf.",
+    "3D000": "has no such database. Create it, or name another one in DATABASE_URL.",
+    "42501": "lets this user create no tables there. Make the user the owner of the database.",
+    "53300": "has no connection left. Close other programs' connections or raise max_connections.",
+    "57P03": "is starting up or shutting down. Start the bot again in a moment.",
+}
+
+
+@asynccontextmanager
+async def open_postgresql(
+    url: URL, *, wait_seconds: float, ownership_lost: asyncio.Event
+) -> AsyncIterator[AsyncEngine]:
+    """The engine for a database that this process owns. Raises StartupRefused.
+
+    *ownership_lost* is set when the connection that holds the ownership ends before we end it.
+    """
+    connect = partial(
+        asyncpg.connect,
+        url.set(drivername="postgresql").render_as_string(hide_password=False),
+        timeout=SECONDS_TO_CONNECT,
+        server_settings={"application_name": "confab"},
+    )
+    owner = await _connect(connect, url)
+    lost = lambda _connection: ownership_lost.set()  # noqa: E731 - needed by name to be taken off again
+    try:
+        await _own(owner, wait_seconds, url)
+        owner.add_termination_listener(lost)
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=partial(connect, command_timeout=SECONDS_PER_STATEMENT),
+            pool_size=1,
+            max_overflow=0,
+            pool_timeout=None,
+            pool_pre_ping=True,  # the server may have been restarted since the last unit of work
+            hide_parameters=True,
+        )
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
+    finally:
+        owner.remove_termination_listener(lost)
+        await _let_go(owner)
+
+
+def check(connection: Connection, url: URL) -> None:
+    """Raises StartupRefused where the database cannot hold every text."""
+    encoding = connection.scalar(text("SHOW server_encoding"))
+    if encoding != "UTF8":
+        raise StartupRefused(f"{_where(url)} is encoded as {encoding}. Create the database with ENCODING 'UTF8'.")
+
+
+def refusal(error: DBAPIError | OSError, url: URL) -> StartupRefused:
+    """What to tell the operator when opening or migrating failed; never with the password."""
+    code = getattr(getattr(error, "orig", error), "sqlstate", None)
+    if cure := _CURES.get(code or ""):
+        return StartupRefused(f"{_where(url)} {cure}")
+    return StartupRefused(
+        f"{_where(url)} cannot be used ({code or type(error).__name__}). Check the server's log."
+    )
+
+
+async def _connect(connect: partial[Any], url: URL) -> Any:
+    try:
+        return await connect()
+    except asyncpg.PostgresError as error:
+        raise refusal(error, url) from error
+    except OSError as error:
+        raise StartupRefused(
+            f"{_where(url)} cannot be reached ({type(error).__name__}). "
+            "Check that it runs, and host and port in DATABASE_URL."
+        ) from error
+    except (ValueError, asyncpg.InterfaceError) as error:
+        # Without its cause, which may repeat the URL with the password.
+        raise StartupRefused(
+            f"DATABASE_URL cannot be read as a PostgreSQL address ({type(error).__name__}). "
+            "Write postgresql://user:password@host/database."
+        ) from None
+
+
+async def _own(owner: Any, wait_seconds: float, url: URL) -> None:
+    """Take the lock, waiting for a predecessor that is just being stopped."""
+    try:
+        await owner.execute(f"SET lock_timeout = {max(1, int(wait_seconds * 1000))}")
+        await owner.execute(f"SELECT pg_advisory_lock({OWNER_LOCK})")
+        await owner.execute("SET lock_timeout = 0")
+    except asyncpg.LockNotAvailableError:
+        raise StartupRefused(
+            f"Another bot is using {_where(url)}. Stop it first, or give this one a database of its own."
+        ) from None
+    except (asyncpg.PostgresError, OSError) as error:
+        raise refusal(error, url) from error
+
+
+async def _let_go(owner: Any) -> None:
+    try:
+        await owner.close(timeout=SECONDS_TO_CONNECT)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        owner.terminate()  # the server is gone, and the lock with it
+
+
+def _where(url: URL) -> str:
+    host = url.host or url.query.get("host") or "this machine"
+    return f"PostgreSQL at {host}{f':{url.port}' if url.port else ''}, database {url.database or url.username}"

@@ -1,0 +1,274 @@
+"""Stores questions, and takes up the next one together with what answering it needs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, true, update
+
+from bot.core.messages import (
+    ConversationKey,
+    IncomingMessage,
+    Interaction,
+    Kind,
+    Part,
+    Received,
+    Role,
+    TakenUp,
+    Turn,
+    TurnState,
+    snowflake_time,
+)
+from bot.storage import conversations as places
+from bot.storage.conversations import Place
+from bot.storage.history import read_history
+from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
+from bot.storage.upsert import inserts
+
+MOST_NEIGHBOURS = 50  # questions taken up together: far more than a budget holds, and a bound for one read
+
+
+class AlreadyStored(Exception):
+    """The message was stored before."""
+
+
+_STORE = {
+    dialect: statement.on_conflict_do_nothing().returning(turns.c.id)
+    for dialect, statement in inserts(turns).items()
+}
+# In the order of the index, so that nothing is sorted. "answering" comes before "waiting".
+_OPEN = (
+    select(turns)
+    .where(turns.c.conversation_id == bindparam("conversation_id"), IS_OPEN, turns.c.kind != Kind.QUOTE)
+    .order_by(turns.c.state, turns.c.message_id)
+    .limit(MOST_NEIGHBOURS)
+)
+_DRAFT = insert(turns).returning(turns.c.id)
+_PLACE = (
+    update(turns)
+    .where(turns.c.id == bindparam("turn"))
+    .values(
+        state=TurnState.ANSWERING,
+        position=bindparam("place"),
+        answered_by=bindparam("answer"),
+        attempts=bindparam("attempt"),
+    )
+)
+_SOMEBODY_ELSE_SPOKE = exists(
+    select(speakers.c.author_id).where(
+        speakers.c.conversation_id == conversations.c.id,
+        speakers.c.author_id != bindparam("author"),
+        exists(
+            select(turns.c.id).where(
+                turns.c.author_id == speakers.c.author_id,
+                turns.c.conversation_id == speakers.c.conversation_id,
+                turns.c.position >= conversations.c.reset_position,
+            )
+        ),
+    )
+)
+_ADVANCE = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation"))
+    .values(
+        next_position=bindparam("next"),
+        labelled=or_(conversations.c.labelled, bindparam("several") == true(), _SOMEBODY_ELSE_SPOKE),
+    )
+    .returning(conversations.c.labelled)
+)
+
+
+def receive(
+    connection: Connection, message: IncomingMessage, *, take_up: bool, history_tokens: int, now: datetime
+) -> Received:
+    """Raises AlreadyStored."""
+    place = places.ensure(connection, message, now=now)
+    _store(connection, place.conversation.id, message)
+    taken = _take_up(connection, place, history_tokens=history_tokens, now=now) if take_up else None
+    return Received(stored=True, taken_up=taken)
+
+
+def take_up(connection: Connection, key: ConversationKey, *, history_tokens: int, now: datetime) -> TakenUp | None:
+    place = places.find(connection, key)
+    return _take_up(connection, place, history_tokens=history_tokens, now=now) if place else None
+
+
+def unfinished(connection: Connection) -> list[ConversationKey]:
+    """Those that wait longest first."""
+    rows = connection.execute(
+        select(conversations.c.channel_id, conversations.c.private_to)
+        .join(turns)
+        .where(IS_OPEN)
+        .group_by(conversations.c.id)
+        .order_by(func.min(turns.c.message_id))
+    )
+    return [ConversationKey(channel_id=channel_id, private_to=private_to) for channel_id, private_to in rows]
+
+
+def _store(connection: Connection, conversation_id: int, message: IncomingMessage) -> None:
+    interaction = message.interaction
+    shared = {"conversation_id": conversation_id, "role": Role.USER, "state": TurnState.WAITING, "attempts": 0}
+    question = {
+        **shared,
+        "kind": message.kind,
+        "author_id": message.author_id,
+        "label": places.speak(
+            connection, conversation_id, author_id=message.author_id, display_name=message.author_name
+        ),
+        "raw_text": message.raw_text,
+        "text": message.text,
+        "note": message.note,
+        "message_id": message.message_id,
+        "reply_to_id": message.reply_to,
+        "interaction_id": interaction.id if interaction else None,
+        "interaction_token": interaction.token if interaction else None,
+        "interaction_expires_at": interaction.expires_at if interaction else None,
+        "sent_at": snowflake_time(message.message_id),
+    }
+    question_id = connection.scalar(_STORE[connection.dialect.name], question)
+    if question_id is None:
+        raise AlreadyStored
+    if quote := message.quote:
+        label = places.speak(
+            connection, conversation_id, author_id=quote.author_id, display_name=quote.author_name
+        )
+        connection.execute(
+            insert(turns),
+            {
+                **shared,
+                "kind": Kind.QUOTE,
+                "author_id": quote.author_id,
+                "label": label,
+                "raw_text": quote.raw_text,
+                "text": quote.text,
+                "message_id": quote.message_id,
+                "quoted_by": question_id,
+                "sent_at": snowflake_time(quote.message_id),
+            },
+        )
+
+
+def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: datetime) -> TakenUp | None:
+    rows = connection.execute(_OPEN, {"conversation_id": place.conversation.id}).all()
+    if not rows:
+        return None
+    if rows[0].state == TurnState.ANSWERING:
+        return _take_up_again(connection, place, rows[0].answered_by, history_tokens=history_tokens)
+
+    asked = _neighbours(rows)
+    questions = _with_quotes(connection, asked)
+    first, after = place.next_position, place.next_position + len(questions)
+    attempt = max(row.attempts for row in asked) + 1
+    answer_id = _open_answer(connection, place, position=after, attempt=attempt, now=now)
+    connection.execute(
+        _PLACE,
+        [
+            {"turn": row.id, "place": position, "answer": answer_id, "attempt": attempt}
+            for position, row in enumerate(questions, first)
+        ],
+    )
+    place = _advance(connection, place, after + 1, questions)
+    return TakenUp(
+        conversation=place.conversation,
+        history=read_history(connection, place, before=first, tokens=history_tokens),
+        questions=tuple(_turn(row, position) for position, row in enumerate(questions, first)),
+        answer_id=answer_id,
+        attempt=attempt,
+    )
+
+
+def _neighbours(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Row[*tuple[Any, ...]]]:
+    """The first waiting question and those right behind it, as far as one author simply goes on writing."""
+    first = rows[0]
+    asked = [first]
+    if first.kind == Kind.MESSAGE:
+        for row in rows[1:]:
+            if (row.state, row.kind, row.author_id) != (first.state, first.kind, first.author_id):
+                break
+            asked.append(row)
+    return asked
+
+
+def _with_quotes(connection: Connection, asked: Sequence[Row[*tuple[Any, ...]]]) -> list[Row[*tuple[Any, ...]]]:
+    """Every question behind the quote that it brought along."""
+    replies = [row.id for row in asked if row.reply_to_id is not None]
+    if not replies:
+        return list(asked)
+    quotes = connection.execute(select(turns).where(turns.c.quoted_by.in_(replies)))
+    by_question = {quote.quoted_by: quote for quote in quotes}
+    return [row for question in asked for row in (by_question.get(question.id), question) if row]
+
+
+def _open_answer(connection: Connection, place: Place, *, position: int, attempt: int, now: datetime) -> int:
+    values = {
+        "conversation_id": place.conversation.id,
+        "role": Role.ASSISTANT,
+        "kind": Kind.ANSWER,
+        "position": position,
+        "state": TurnState.DRAFTING,
+        "raw_text": "",
+        "text": "",
+        "sent_at": now,
+        "attempts": attempt,
+    }
+    return int(connection.execute(_DRAFT, values).scalar_one())
+
+
+def _advance(
+    connection: Connection, place: Place, next_position: int, questions: Sequence[Row[*tuple[Any, ...]]]
+) -> Place:
+    labelled = connection.execute(
+        _ADVANCE,
+        {
+            "conversation": place.conversation.id,
+            "next": next_position,
+            "several": len({row.author_id for row in questions}) > 1,
+            "author": questions[-1].author_id,
+        },
+    ).scalar_one()
+    return replace(place, conversation=replace(place.conversation, labelled=labelled), next_position=next_position)
+
+
+def _take_up_again(connection: Connection, place: Place, answer_id: int, *, history_tokens: int) -> TakenUp:
+    """What a crash or a fault left half done."""
+    answer = connection.execute(select(turns).where(turns.c.id == answer_id)).one()
+    mine = (turns.c.answered_by == answer_id) & (turns.c.state == TurnState.ANSWERING)
+    questions = connection.execute(select(turns).where(mine).order_by(turns.c.position)).all()
+    attempt = answer.attempts + 1
+    connection.execute(update(turns).where(mine | (turns.c.id == answer_id)).values(attempts=attempt))
+    left = connection.execute(
+        select(parts).where(parts.c.turn_id == answer_id, parts.c.state != "deleted").order_by(parts.c.n)
+    )
+    return TakenUp(
+        conversation=place.conversation,
+        history=read_history(connection, place, before=questions[0].position, tokens=history_tokens),
+        questions=tuple(_turn(row, row.position) for row in questions),
+        answer_id=answer_id,
+        attempt=attempt,
+        parts=tuple(
+            Part(n=row.n, channel_id=row.channel_id, nonce=row.nonce, text=row.text, message_id=row.message_id)
+            for row in left
+        ),
+        written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
+    )
+
+
+def _turn(row: Row[*tuple[Any, ...]], position: int) -> Turn:
+    interaction = None
+    if row.interaction_token is not None:
+        interaction = Interaction(
+            id=row.interaction_id, token=row.interaction_token, expires_at=row.interaction_expires_at
+        )
+    return Turn(
+        id=row.id,
+        kind=Kind(row.kind),
+        state=TurnState.ANSWERING,
+        text=row.text,
+        position=position,
+        author_id=row.author_id,
+        label=row.label,
+        message_id=row.message_id,
+        note=row.note,
+        interaction=interaction,
+    )

@@ -1,0 +1,181 @@
+"""The tables, as the newest migration leaves them."""
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    false,
+    text,
+)
+
+from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
+
+HEAD = "0001"  # the newest revision in migrations/versions; a test holds it
+VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
+
+# SQLite uses a partial index only where the query repeats the index's condition word for word.
+IS_OPEN = text("state IN ('waiting', 'answering', 'drafting', 'written')")
+IS_QUOTE = text("kind = 'quote'")
+IS_NO_QUOTE = text("kind <> 'quote'")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", RowId, nullable=False),
+    Column("channel_id", Number, nullable=False),
+    Column("private_to", Number, nullable=False),  # 0: everyone in the channel
+    Column("guild_id", Number),
+    Column("parent_id", Number),
+    Column("labelled", Boolean, nullable=False, server_default=false()),
+    Column("next_position", Number, nullable=False),
+    Column("window_start", Number, nullable=False),
+    Column("reset_position", Number, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("channel_id", "private_to"),
+    CheckConstraint("reset_position <= window_start AND window_start <= next_position", name="positions"),
+    Index("ix_conversations_parent_id", "parent_id"),
+    Index("ix_conversations_guild_id", "guild_id"),
+)
+
+# Who has spoken since the last reset.
+speakers = Table(
+    "speakers",
+    metadata,
+    Column("conversation_id", Number, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("author_id", Number, nullable=False),
+    Column("name", AnyText, nullable=False),
+    Column("label", AnyText, nullable=False),
+    Column("label_key", AnyText, nullable=False),
+    PrimaryKeyConstraint("conversation_id", "author_id"),
+    UniqueConstraint("conversation_id", "label_key"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", RowId, nullable=False),
+    Column("conversation_id", Number, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("role", Word, nullable=False),
+    Column("kind", Word, nullable=False),
+    Column("position", Number),
+    Column("state", Word, nullable=False),
+    Column("author_id", Number),
+    Column("label", AnyText),
+    Column("raw_text", AnyText, nullable=False),
+    Column("text", AnyText, nullable=False),
+    Column("note", AnyText),
+    Column("message_id", Number),  # of the message or the interaction
+    Column("reply_to_id", Number),
+    Column("quoted_by", Number, ForeignKey("turns.id", ondelete="CASCADE")),  # the question that brought a quote
+    Column("interaction_id", Number),
+    Column("interaction_token", AnyText),
+    Column("interaction_expires_at", UtcDateTime),
+    Column("answered_by", Number, ForeignKey("turns.id", ondelete="SET NULL")),
+    Column("outcome", Word),
+    Column("sent_at", UtcDateTime, nullable=False),
+    Column("edited_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("prompt_version", Word),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("conversation_id", "position"),
+    CheckConstraint(
+        "(role = 'user' AND kind IN ('message', 'slash', 'quote')"
+        " AND state IN ('waiting', 'answering', 'answered', 'failed', 'withdrawn'))"
+        " OR (role = 'assistant' AND kind IN ('answer', 'notice')"
+        " AND state IN ('drafting', 'written', 'standing', 'undeliverable', 'withdrawn'))",
+        name="role_kind_state",
+    ),
+    CheckConstraint("(kind = 'quote') = (quoted_by IS NOT NULL)", name="quote"),
+    CheckConstraint("state <> 'withdrawn' OR (text = '' AND raw_text = '')", name="withdrawn"),
+    Index(
+        "uq_turns_message_id",
+        "message_id",
+        unique=True,
+        sqlite_where=IS_NO_QUOTE,
+        postgresql_where=IS_NO_QUOTE,
+    ),
+    Index("ix_turns_quoted_message", "message_id", sqlite_where=IS_QUOTE, postgresql_where=IS_QUOTE),
+    Index(
+        "ix_turns_open",
+        "conversation_id",
+        "state",
+        "message_id",
+        sqlite_where=IS_OPEN,
+        postgresql_where=IS_OPEN,
+    ),
+    Index("ix_turns_quoted_by", "quoted_by"),
+    Index("ix_turns_answered_by", "answered_by"),
+    Index("ix_turns_author_id", "author_id", "conversation_id"),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    Column("id", RowId, nullable=False),
+    Column("turn_id", Number, ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),  # the answer
+    Column("attempt", Integer, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("channel_id", Number, nullable=False),
+    Column("message_id", Number),
+    Column("nonce", Word, nullable=False),
+    Column("first_tried_at", UtcDateTime, nullable=False),
+    Column("state", Word, nullable=False),
+    Column("text", AnyText, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("turn_id", "n"),
+    UniqueConstraint("nonce"),
+    CheckConstraint("state IN ('pending', 'posted', 'deleted')", name="state"),
+    Index("ix_parts_message_id", "message_id"),
+)
+
+# What it cost is known even when the text is gone: no text here, and no row is ever deleted.
+model_calls = Table(
+    "model_calls",
+    metadata,
+    Column("id", RowId, nullable=False),
+    Column("turn_id", Number, ForeignKey("turns.id", ondelete="SET NULL")),
+    Column("guild_id", Number),
+    Column("channel_id", Number, nullable=False),
+    Column("author_id", Number),
+    Column("purpose", Word, nullable=False),
+    Column("model", AnyText, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("input_tokens", Integer),
+    Column("cached_tokens", Integer),
+    Column("output_tokens", Integer),
+    Column("reasoning_tokens", Integer),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("first_token_at", UtcDateTime),
+    Column("ended_at", UtcDateTime, nullable=False),
+    Column("outcome", Word, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index("ix_model_calls_turn_id", "turn_id"),
+    Index("ix_model_calls_author_id", "author_id"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", AnyText, nullable=False),
+    Column("value", AnyText, nullable=False),
+    Column("written_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("name"),
+)

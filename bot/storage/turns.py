@@ -1,0 +1,154 @@
+"""The TurnStore on a database: each method is one unit of work, one transaction."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
+
+from sqlalchemy import Connection, select
+
+from bot.core.clock import SystemClock
+from bot.core.errors import Withdrawn
+from bot.core.messages import (
+    ConversationKey,
+    Erased,
+    IncomingMessage,
+    Kind,
+    ModelCall,
+    Outcome,
+    Part,
+    Received,
+    TakenUp,
+)
+from bot.core.ports import Clock
+from bot.storage import answers, conversations, erasure, questions
+from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
+from bot.storage.schema import facts
+from bot.storage.upsert import inserts
+
+_WRITE_FACT = {
+    dialect: statement.on_conflict_do_update(
+        index_elements=[facts.c.name],
+        set_={"value": statement.excluded.value, "written_at": statement.excluded.written_at},
+    )
+    for dialect, statement in inserts(facts).items()
+}
+
+
+@asynccontextmanager
+async def open_store(
+    database_url: str, *, clock: Clock | None = None, wait_seconds: float = SECONDS_FOR_PREDECESSOR
+) -> AsyncIterator["SqlTurnStore"]:
+    """The store in the database at *database_url*; see `bot.storage.database.open_database`."""
+    async with open_database(database_url, wait_seconds=wait_seconds) as database:
+        yield SqlTurnStore(database, clock=clock or SystemClock())
+
+
+class SqlTurnStore:
+    """Implements bot.core.ports.TurnStore, which says what the methods do."""
+
+    def __init__(self, database: Database, *, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
+        work = partial(
+            questions.receive,
+            message=message,
+            take_up=take_up,
+            history_tokens=history_tokens,
+            now=self._clock.now(),
+        )
+        try:
+            return await self._database.run(work, intake=True)
+        except questions.AlreadyStored:
+            return Received(stored=False)
+
+    async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
+        return await self._database.run(
+            partial(questions.take_up, key=key, history_tokens=history_tokens, now=self._clock.now())
+        )
+
+    async def unfinished(self) -> list[ConversationKey]:
+        return await self._database.run(questions.unfinished)
+
+    async def write_answer(
+        self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
+    ) -> None:
+        def work(connection: Connection) -> bool:
+            answers.record_call(connection, call)
+            return answers.write(connection, answer_id, kind=Kind.ANSWER, text=text, shown=shown, outcome=outcome)
+
+        _or_withdrawn(await self._database.run(work), answer_id)
+
+    async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:
+        work = partial(answers.write, answer_id=answer_id, kind=Kind.NOTICE, text=shown, shown=shown, outcome=code)
+        _or_withdrawn(await self._database.run(work), answer_id)
+
+    async def stand(self, answer_id: int) -> None:
+        await self._database.run(partial(answers.stand, answer_id=answer_id))
+
+    async def undeliverable(self, answer_id: int, *, code: str) -> None:
+        await self._database.run(partial(answers.undeliverable, answer_id=answer_id, code=code))
+
+    async def withdraw(self, answer_id: int) -> None:
+        await self._database.run(partial(answers.withdraw, answer_id=answer_id), erases=bool)
+
+    async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
+        work = partial(answers.add_part, answer_id=answer_id, attempt=attempt, part=part, now=self._clock.now())
+        _or_withdrawn(await self._database.run(work), answer_id)
+
+    async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
+        await self._database.run(partial(answers.part_posted, answer_id=answer_id, n=n, message_id=message_id))
+
+    async def part_deleted(self, answer_id: int, *, n: int) -> None:
+        await self._database.run(partial(answers.part_deleted, answer_id=answer_id, n=n))
+
+    async def record_call(self, call: ModelCall) -> None:
+        await self._database.run(partial(answers.record_call, call=call))
+
+    async def edit(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
+        work = partial(erasure.edit, message_id=message_id, text=text, raw_text=raw_text, edited_at=edited_at)
+        await self._database.run(work, erases=bool)
+
+    async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
+        work = partial(erasure.erase_messages, message_ids=message_ids)
+        return await self._database.run(work, erases=_erased_text)
+
+    async def erase_channel(self, channel_id: int) -> Erased:
+        work = partial(erasure.erase_channel, channel_id=channel_id)
+        return await self._database.run(work, erases=_erased_text)
+
+    async def erase_guild(self, guild_id: int) -> Erased:
+        work = partial(erasure.erase_guild, guild_id=guild_id)
+        return await self._database.run(work, erases=_erased_text)
+
+    async def forget_user(self, user_id: int) -> Erased:
+        work = partial(erasure.forget_user, user_id=user_id)
+        return await self._database.run(work, erases=_erased_text)
+
+    async def reset(self, key: ConversationKey) -> None:
+        await self._database.run(partial(conversations.reset, key=key))
+
+    async def read_fact(self, name: str) -> str | None:
+        def work(connection: Connection) -> str | None:
+            return connection.scalar(select(facts.c.value).where(facts.c.name == name))
+
+        return await self._database.run(work)
+
+    async def write_fact(self, name: str, value: str) -> None:
+        values = {"name": name, "value": value, "written_at": self._clock.now()}
+
+        def work(connection: Connection) -> None:
+            connection.execute(_WRITE_FACT[connection.dialect.name], values)
+
+        await self._database.run(work)
+
+
+def _erased_text(erased: Erased) -> bool:
+    return erased.turns > 0
+
+
+def _or_withdrawn(alive: bool, answer_id: int) -> None:  # noqa: FBT001 - reads as a sentence where it is called
+    if not alive:
+        raise Withdrawn(f"answer {answer_id} was withdrawn")

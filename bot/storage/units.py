@@ -1,0 +1,82 @@
+"""One unit of work at a time, in the order of arrival, intake first; whatever becomes of who asked for it.
+
+SQLAlchemy opens another connection when the task that holds one is cancelled, and SQLite must have one writer
+only. So callers never hold the connection: they leave their work here and wait, and a task that nobody
+cancels does it. PostgreSQL is served the same way: it keeps a deletion behind the message that it deletes.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bot.core.errors import DatabaseUnavailable
+
+LONGEST_QUEUE = 5_000  # units; at some milliseconds each, nobody would wait for what the last one brings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Unit:
+    work: Callable[[], Awaitable[Any]]
+    done: asyncio.Future[Any]
+
+
+class UnitQueue:
+    def __init__(self, *, longest: int = LONGEST_QUEUE) -> None:
+        self._longest = longest
+        self._intake: deque[_Unit] = deque()
+        self._others: deque[_Unit] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._worker = asyncio.create_task(self._serve(), name="database")
+
+    async def run(self, work: Callable[[], Awaitable[T]], *, intake: bool = False) -> T:
+        """Have *work* done and wait for what it brings. Cancelling the wait does not cancel the work."""
+        if self._closing or self._worker.done():
+            raise DatabaseUnavailable("the database is closed")
+        if len(self._intake) + len(self._others) >= self._longest:
+            raise DatabaseUnavailable(f"{self._longest} units of work wait for the database already")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        (self._intake if intake else self._others).append(_Unit(work=work, done=done))
+        self._wake.set()
+        return await done
+
+    async def close(self) -> None:
+        """Finish what is queued, take nothing more."""
+        self._closing = True
+        self._wake.set()
+        await asyncio.shield(self._worker)
+
+    async def _serve(self) -> None:
+        while True:
+            while unit := self._next():
+                await _carry_out(unit)
+            if self._closing:
+                return
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _next(self) -> _Unit | None:
+        queue = self._intake or self._others
+        return queue.popleft() if queue else None
+
+
+async def _carry_out(unit: _Unit) -> None:
+    try:
+        result = await unit.work()
+    except Exception as error:
+        if unit.done.done():
+            log.exception("A unit of work whose caller had gone failed")
+        else:
+            unit.done.set_exception(error)
+    except BaseException:  # the program is being torn down
+        unit.done.cancel()
+        raise
+    else:
+        if not unit.done.done():
+            unit.done.set_result(result)
