@@ -13,7 +13,8 @@ from bot.core.errors import BotError, DiscordUnavailable
 from bot.core.messages import Part, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.core.wording import question_head
-from bot.discord.outbound import Outbox, nonce
+from bot.discord.nonce import nonce
+from bot.discord.outbound import Outbox
 from bot.discord.place import Place
 from bot.discord.refusals import Gone
 from bot.discord.split import split

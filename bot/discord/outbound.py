@@ -5,7 +5,6 @@ edit leaves out bring link previews back.
 """
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -23,14 +22,13 @@ log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 60.0
 SECONDS_BEFORE_RETRIES = (1.0, 3.0)
+SECONDS_TO_CLOSE = 5.0
 SECONDS_BETWEEN_WARNINGS = 3600.0  # about one channel that cannot be written to
 INTERACTION_SECONDS = 900.0  # how long an interaction's token is good for
 FOLLOWS_BELOW = "Your answer follows below."
 
 _SUPPRESS_EMBEDS = 1 << 2
 _EPHEMERAL = 1 << 6
-_NONCE_LENGTH = 24  # Discord takes 25
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 Payload = dict[str, Any]
 
@@ -41,16 +39,6 @@ class Posted:
 
     message_id: int
     content: str | None
-
-
-def nonce(*, bot_id: int, question_id: int, attempt: int, n: int, purpose: str) -> str:
-    """The same for the same message of ours, in every process: Discord gives back what it has under it."""
-    digest = hashlib.sha256(f"{bot_id}|{question_id}|{attempt}|{n}|{purpose}".encode()).digest()
-    number, digits = int.from_bytes(digest, "big"), ""
-    while len(digits) < _NONCE_LENGTH:
-        number, digit = divmod(number, len(_DIGITS))
-        digits += _DIGITS[digit]
-    return digits
 
 
 class Outbox:
@@ -200,7 +188,15 @@ class Outbox:
         await self._ask(self._response("DELETE", interaction.token, str(message_id)))
 
     async def close(self) -> None:
-        """Wait for the requests that the library still holds."""
+        """Give the requests that the library still holds a moment, then let go of them."""
+        if self._requests:
+            try:
+                async with self._clock.deadline(SECONDS_TO_CLOSE):
+                    await asyncio.wait(self._requests)
+            except TimeoutError:
+                log.info("requests let go of: %d", len(self._requests))
+        for request in self._requests:
+            request.cancel()
         await asyncio.gather(*self._requests, return_exceptions=True)
 
     # Requests
@@ -236,24 +232,27 @@ class Outbox:
     ) -> object:
         if heard is not None and heard.done():
             return heard.result()
-        http = self._client.http
-        request = asyncio.create_task(
-            http.request(route) if payload is None else http.request(route, json=payload)
-        )
+        request = asyncio.create_task(self._request(route, payload))
         self._requests.add(request)
         request.add_done_callback(self._ended)
+        first: set[asyncio.Future[Any]] = {request} if heard is None else {request, heard}
         try:
-            async with self._clock.deadline(REQUEST_SECONDS):
-                await asyncio.wait({request, heard} if heard else {request}, return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError as error:
-            request.cancel()
-            raise translate(error) from error
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            if payload is None:
+                request.cancel()  # what writes something goes on to its end
+            raise
         if heard is not None and heard.done():
             return heard.result()  # the request goes on: the library sleeps in it until its bucket refills
         try:
             return request.result()
         except REQUEST_ERRORS as error:
             raise translate(error) from error
+
+    async def _request(self, route: Route, payload: Payload | None) -> object:
+        http = self._client.http
+        async with self._clock.deadline(REQUEST_SECONDS):
+            return await (http.request(route) if payload is None else http.request(route, json=payload))
 
     def _ended(self, request: asyncio.Task[Any]) -> None:
         self._requests.discard(request)

@@ -6,7 +6,8 @@ from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Address, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.discord.live_message import DraftPace, LiveMessage
-from bot.discord.outbound import Outbox, nonce
+from bot.discord.nonce import nonce
+from bot.discord.outbound import Outbox
 from bot.discord.place import SECONDS_LEFT_TO_EDIT
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,487 @@
+"""An answer grows in its channel: first words, drafts at a pace, an exact final state, whatever goes wrong."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.errors import DatabaseUnavailable, Undeliverable, Withdrawn
+from bot.core.messages import Part
+from bot.core.wording import question_head
+from bot.discord.live_message import (
+    FIRST_WORDS_SECONDS,
+    SECONDS_AFTER_FAILED_DRAFT,
+    SECONDS_BEFORE_TYPING,
+    SECONDS_BETWEEN_EDITS,
+    SECONDS_BETWEEN_TYPING,
+)
+from bot.discord.outbound import FOLLOWS_BELOW
+from bot.discord.split import split
+from tests.discord.stage import staged
+
+SENTENCE = "The sky is blue because of how light is scattered."
+LONG = " ".join(f"Sentence number {n} says something." for n in range(90))  # two parts
+LONGER = " ".join(f"Sentence number {n} says something." for n in range(140))  # three
+MESSAGES = r"/channels/\d+/messages$"
+ONE_MESSAGE = r"/channels/\d+/messages/\d+$"
+
+
+@pytest.fixture
+async def stage(monkeypatch):
+    async with staged(monkeypatch) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def deaf_stage(monkeypatch):
+    """Nothing that is posted here is heard over the gateway."""
+    async with staged(monkeypatch, hears=False) as stage:
+        yield stage
+
+
+def creates(stage):
+    return stage.asked_of_discord("POST", "/messages")
+
+
+def edits(stage):
+    return stage.asked_of_discord("PATCH", "/messages/{message_id}")
+
+
+async def test_an_answer_finished_before_its_first_words_is_one_request(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.show("All")
+    reply.show("All good.")
+
+    await reply.finish("All good.")
+    await reply.close()
+
+    assert stage.said() == ["All good."]
+    assert (len(creates(stage)), len(edits(stage))) == (1, 0)
+
+
+async def test_an_answer_replies_to_its_question_and_pings_nobody_else(stage):
+    taken = await stage.asked()
+    reply = stage.replies.open(taken)
+
+    await reply.finish(LONG)
+    await reply.close()
+
+    first, second = [each for each in stage.discord.messages(stage.channel) if each.author is not stage.you]
+    assert first.replied_to.id == taken.question.message_id
+    assert first.mentions_pinged == [stage.you.id]
+    assert second.replied_to is None
+    assert second.mentions_pinged == []
+    assert [first.content, second.content] == [part.content for part in split(LONG).parts]
+
+
+@pytest.mark.parametrize("words", ["Hi. ", "Hello there!\n", "好的。", "x" * 40, "One line\n"])
+async def test_first_words_go_out_at_a_sentence_end_or_forty_characters(stage, words):
+    reply = stage.replies.open(await stage.asked())
+
+    reply.show(words)
+    await stage.discord.until(stage.said)
+
+    assert reply.visible
+    await reply.close()
+
+
+async def test_first_words_that_end_nowhere_go_out_after_a_moment(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.show("Pi is 3.14 and 1. is")
+    await stage.clock.advance(FIRST_WORDS_SECONDS)
+
+    await stage.discord.until(stage.said)
+
+    await reply.close()
+
+
+async def test_words_taken_back_before_they_were_visible_are_never_seen(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.show("A first try")
+    await stage.clock.reach(FIRST_WORDS_SECONDS)
+    reply.show("")
+    stage.clock.jump(FIRST_WORDS_SECONDS)
+    assert not reply.visible
+    reply.show(SENTENCE)
+
+    await stage.discord.until(stage.said)
+
+    (said,) = stage.discord.messages(stage.channel)[1:]
+    assert said.versions == [SENTENCE]
+    await reply.close()
+
+
+async def test_drafts_follow_at_a_pace_and_the_latest_text_wins(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    await stage.discord.until(stage.said)
+    reply.show(f"{SENTENCE} One")
+    reply.show(f"{SENTENCE} One two")
+    await stage.clock.reach(SECONDS_BETWEEN_EDITS)
+    reply.show(f"{SENTENCE} One two three")
+
+    stage.clock.jump(SECONDS_BETWEEN_EDITS)
+    await stage.discord.until(lambda: edits(stage))
+
+    said = stage.discord.messages(stage.channel)[-1]
+    assert said.versions == [SENTENCE, f"{SENTENCE} One two three"]
+    await reply.close()
+
+
+async def test_the_final_state_waits_for_no_pace(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    await stage.discord.until(stage.said)
+    reply.show(f"{SENTENCE} And so")
+
+    await reply.finish(f"{SENTENCE} And so on.")
+    await reply.close()
+
+    assert stage.said() == [f"{SENTENCE} And so on."]
+    assert len(edits(stage)) == 1
+
+
+async def test_the_final_state_waits_for_the_edit_under_way(deaf_stage):
+    stage = deaf_stage
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    await stage.discord.until(lambda: reply.visible and stage.said())
+    fault = stage.discord.faults.add("PATCH", ONE_MESSAGE, what="hang")
+    reply.show(f"{SENTENCE} And so")
+    await stage.clock.advance(SECONDS_BETWEEN_EDITS)
+    await stage.discord.until(lambda: edits(stage))
+    finishing = stage.spawn(reply.finish(f"{SENTENCE} And so on."))
+    await stage.settle()
+    assert len(edits(stage)) == 1
+
+    fault.release()
+    await finishing
+    await reply.close()
+
+    assert stage.said() == [f"{SENTENCE} And so on."]
+
+
+async def test_a_part_is_stored_before_its_request_and_its_message_after_it(stage):
+    taken = await stage.asked()
+    reply = stage.replies.open(taken)
+    stage.store.fault = DatabaseUnavailable("down")
+
+    with pytest.raises(DatabaseUnavailable):
+        await reply.finish("All good.")
+    assert creates(stage) == []
+    stage.store.fault = None
+    await reply.finish("All good.")
+    await reply.close()
+
+    (part,) = stage.store.parts[taken.answer_id].values()
+    (body,) = creates(stage)
+    assert part.nonce == body["nonce"]
+    assert part.message_id == stage.discord.messages(stage.channel)[-1].id
+
+
+async def test_a_part_that_was_posted_before_a_crash_is_found_by_its_nonce_and_corrected(stage):
+    taken = await stage.asked()
+    await stage.outbox.create(stage.channel.id, "An old dra", nonce="stored")
+    part = Part(n=0, channel_id=stage.channel.id, nonce="stored", text="An old dra")
+    await stage.store.add_part(taken.answer_id, attempt=1, part=part)
+    reply = stage.replies.open(replace(taken, attempt=2, parts=(part,)))
+
+    await reply.finish("All good.")
+    await reply.close()
+
+    assert stage.said() == ["All good."]
+    assert stage.store.parts[taken.answer_id][0].message_id == stage.discord.messages(stage.channel)[-1].id
+
+
+async def test_parts_of_an_earlier_attempt_are_edited_and_surplus_ones_deleted(stage):
+    taken = await stage.asked()
+    crashed = stage.replies.open(taken)
+    await crashed.finish(LONGER)
+    await crashed.close()
+    parts = tuple(stage.store.parts[taken.answer_id].values())
+    assert len(parts) == 3
+    reply = stage.replies.open(replace(taken, attempt=2, parts=parts))
+    assert not reply.visible
+
+    await reply.finish(LONG)
+    await reply.close()
+
+    assert stage.said() == [part.content for part in split(LONG).parts]
+    assert sorted(stage.store.parts[taken.answer_id]) == [0, 1]
+
+
+async def test_a_surplus_part_of_which_nobody_knows_whether_it_was_posted_is_found_and_deleted(stage):
+    taken = await stage.asked()
+    await stage.outbox.create(stage.channel.id, "Leftover", nonce="stored")
+    part = Part(n=1, channel_id=stage.channel.id, nonce="stored", text="Leftover")
+    await stage.store.add_part(taken.answer_id, attempt=1, part=part)
+    reply = stage.replies.open(replace(taken, attempt=2, parts=(part,)))
+
+    await reply.finish("All good.")
+    await reply.close()
+
+    assert stage.said() == ["All good."]
+    assert sorted(stage.store.parts[taken.answer_id]) == [0]
+
+
+async def test_a_draft_that_discord_does_not_take_is_no_end(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    await stage.discord.until(stage.said)
+    stage.discord.faults.add("PATCH", ONE_MESSAGE, status=503)
+    reply.show(f"{SENTENCE} And")
+    await stage.clock.advance(SECONDS_BETWEEN_EDITS)
+    await stage.clock.advance(SECONDS_BETWEEN_EDITS + SECONDS_AFTER_FAILED_DRAFT)
+    await stage.discord.until(lambda: stage.said() == [f"{SENTENCE} And"])
+
+    await reply.finish(f"{SENTENCE} And so on.")
+    await reply.close()
+
+    assert stage.said() == [f"{SENTENCE} And so on."]
+
+
+async def test_a_first_post_of_unknown_outcome_is_taken_up_again_by_the_final(deaf_stage):
+    stage = deaf_stage
+    stage.discord.faults.add("POST", MESSAGES, status=503, when="after")
+    stage.discord.faults.add("POST", MESSAGES, status=503, times=2)
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    await stage.clock.advance(1.0)
+    await stage.clock.advance(3.0)
+    await stage.discord.until(lambda: len([each for each in stage.discord.requests if each.status == 503]) == 3)
+
+    await reply.finish(f"{SENTENCE} And so on.")
+    await reply.close()
+
+    assert stage.said() == [f"{SENTENCE} And so on."]
+
+
+async def test_a_refusal_of_a_draft_surfaces_in_the_end(stage):
+    stage.discord.set_permissions(stage.channel, send_messages=False)
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+
+    with pytest.raises(Undeliverable, match="50013"):
+        await reply.finish(SENTENCE)
+    await reply.close()
+
+    assert len(creates(stage)) == 1
+
+
+async def test_a_question_withdrawn_meanwhile_gets_no_answer(stage):
+    taken = await stage.asked()
+    await stage.store.erase_messages([taken.question.message_id])
+    reply = stage.replies.open(taken)
+    reply.show(SENTENCE)
+
+    with pytest.raises(Withdrawn):
+        await reply.finish(SENTENCE)
+    await reply.discard()
+    await reply.close()
+
+    assert stage.said() == []
+
+
+async def test_discarding_deletes_every_visible_part(stage):
+    taken = await stage.asked()
+    reply = stage.replies.open(taken)
+    reply.show(LONG)
+    await stage.discord.until(stage.said)
+    await stage.clock.advance(SECONDS_BETWEEN_EDITS)
+    await stage.discord.until(lambda: len(stage.said()) == 2)
+
+    await reply.discard()
+    await reply.close()
+
+    assert stage.said() == []
+    assert stage.store.parts[taken.answer_id] == {}
+
+
+async def test_discarding_lets_a_post_under_way_end_and_deletes_it(deaf_stage):
+    stage = deaf_stage
+    fault = stage.discord.faults.add("POST", MESSAGES, what="hang", when="after")
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    await stage.discord.until(stage.said)
+    discarding = stage.spawn(reply.discard())
+    await stage.settle()
+
+    fault.release()
+    await discarding
+    await reply.close()
+
+    assert stage.said() == []
+
+
+async def test_without_permission_to_read_the_history_the_answer_comes_without_a_reply(stage):
+    stage.discord.set_permissions(stage.channel, read_message_history=False)
+    reply = stage.replies.open(await stage.asked())
+
+    await reply.finish("All good.")
+    await reply.close()
+
+    assert stage.said() == ["All good."]
+    assert stage.discord.messages(stage.channel)[-1].replied_to is None
+
+
+async def test_typing_shows_until_the_first_words(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.start_typing()
+    await stage.clock.advance(SECONDS_BEFORE_TYPING)
+    await stage.discord.until(lambda: stage.discord.is_typing(stage.channel))
+    await stage.clock.advance(SECONDS_BETWEEN_TYPING)
+    await stage.discord.until(lambda: len(stage.asked_of_discord("POST", "/typing")) == 2)
+
+    await reply.finish("All good.")
+    stage.clock.jump(60.0)
+    await reply.close()
+
+    assert len(stage.asked_of_discord("POST", "/typing")) == 2
+
+
+async def test_a_typing_sign_that_fails_or_hangs_delays_nothing(stage):
+    stage.discord.faults.add("POST", r"/typing$", what="hang")
+    reply = stage.replies.open(await stage.asked())
+    reply.start_typing()
+    await stage.clock.advance(SECONDS_BEFORE_TYPING)
+    await stage.discord.until(lambda: stage.asked_of_discord("POST", "/typing") == [None])
+
+    await reply.finish("All good.")
+    await reply.close()
+
+    assert stage.said() == ["All good."]
+
+
+async def test_a_refused_typing_sign_is_harmless_and_tried_again(stage):
+    stage.discord.faults.add("POST", r"/typing$", status=403, code=50013)
+    reply = stage.replies.open(await stage.asked())
+    reply.start_typing()
+    await stage.clock.advance(SECONDS_BEFORE_TYPING)
+    await stage.clock.advance(SECONDS_BETWEEN_TYPING)
+    await stage.discord.until(lambda: stage.discord.is_typing(stage.channel))
+
+    await reply.finish("All good.")
+    await reply.close()
+
+    assert stage.said() == ["All good."]
+
+
+async def test_a_chat_answer_fills_the_original_response_below_its_question(stage):
+    taken = await stage.chatted()
+    reply = stage.replies.open(taken)
+    reply.start_typing()
+    reply.show(SENTENCE)
+    await stage.discord.until(stage.said)
+    assert stage.said() == [f"{question_head(taken)}{SENTENCE}"]
+
+    await reply.finish(f"{question_head(taken)}{LONG}")
+    await reply.close()
+
+    (called,) = stage.discord.interactions
+    first, second = (part.content for part in split(f"{question_head(taken)}{LONG}").parts)
+    assert called.original.content == first
+    assert stage.said() == [first, second]
+    assert called.followups == []
+    assert stage.asked_of_discord("POST", "/typing") == []
+
+
+async def test_a_chat_answer_that_comes_too_late_is_an_ordinary_message_and_the_response_says_so(stage):
+    taken = await stage.chatted()
+    stage.clock.jump(14 * 60.0)
+    reply = stage.replies.open(taken)
+
+    await reply.finish("All good.")
+    await reply.close()
+
+    assert stage.said() == [FOLLOWS_BELOW, "All good."]
+
+
+async def test_a_chat_answer_goes_on_when_its_interaction_expires_under_way(stage):
+    taken = await stage.chatted()
+    reply = stage.replies.open(taken)
+    reply.show(SENTENCE)
+    await stage.posted(taken)
+    stage.clock.jump(15 * 60.0)
+
+    await reply.finish(f"{question_head(taken)}{SENTENCE} And so on.")
+    await reply.close()
+
+    assert stage.said() == [f"{question_head(taken)}{SENTENCE} And so on."]
+
+
+async def test_where_the_bot_may_not_post_a_chat_answer_goes_on_in_follow_ups(stage):
+    stage.discord.set_permissions(stage.channel, send_messages=False)
+    reply = stage.replies.open(await stage.chatted())
+
+    await reply.finish(LONG)
+    await reply.close()
+
+    (called,) = stage.discord.interactions
+    assert [called.original.content, *(each.content for each in called.followups)] == [
+        part.content for part in split(LONG).parts
+    ]
+
+
+async def test_a_private_answer_never_reaches_the_channel(stage):
+    taken = await stage.chatted(private=True)
+    reply = stage.replies.open(taken)
+    await reply.finish(LONG)
+    late = stage.replies.open(replace(taken, attempt=2))
+    stage.clock.jump(15 * 60.0)
+
+    with pytest.raises(Undeliverable):
+        await late.finish(LONG)
+    await late.close()
+    await reply.close()
+
+    assert creates(stage) == []
+    assert all(each.is_ephemeral for each in stage.discord.interactions[0].followups)
+    assert len(stage.discord.interactions[0].followups) == 1
+
+
+async def test_discarding_a_chat_answer_leaves_nothing_that_says_thinking(stage):
+    reply = stage.replies.open(await stage.chatted())
+    reply.show("Too sho")
+
+    await reply.discard()
+    await reply.close()
+
+    assert stage.said() == []
+    assert not stage.discord.interactions[0].thinking
+
+
+async def test_letting_go_in_the_middle_ends_every_task(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.start_typing()
+    reply.show("Too sho")
+    await stage.settle()
+
+    await reply.close()
+
+    assert not [task for task in asyncio.all_tasks() if "LiveMessage" in repr(task.get_coro())]
+    assert stage.said() == []
+
+
+async def test_a_sentence_that_nothing_is_stored_of_is_said_where_the_question_was_asked(stage):
+    asked = await stage.asked()
+    await stage.give_up(asked)
+    chatted = await stage.chatted()
+    await stage.give_up(chatted)
+
+    await stage.replies.say(asked.address, "I can't reach my memory.")
+    await stage.replies.say(chatted.address, "I can't reach it either.")
+    stage.discord.set_permissions(stage.channel, send_messages=False)
+    await stage.replies.say((await stage.asked()).address, "Nobody hears this.")
+
+    assert sorted(stage.said()) == ["I can't reach it either.", "I can't reach my memory."]
+
+
+async def test_an_expired_interaction_is_told_in_the_channel(stage):
+    taken = await stage.chatted()
+    interaction = replace(taken.question.interaction, expires_at=stage.clock.now() + timedelta(seconds=1))
+    address = replace(taken.address, interaction=interaction)
+
+    await stage.replies.say(address, "I can't reach my memory.")
+
+    assert stage.said() == ["I can't reach my memory."]
