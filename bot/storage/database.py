@@ -1,4 +1,4 @@
-"""Opens the database, brings it up to date, and carries out units of work on its one connection."""
+"""Opens the database, and carries out units of work on it."""
 
 import asyncio
 import logging
@@ -8,13 +8,12 @@ from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import ArgumentError
 
 from bot.core.errors import StartupRefused
-from bot.storage import postgresql, sqlite
 from bot.storage.faults import own_words
-from bot.storage.migrate import migrate
+from bot.storage.postgresql import PostgresqlServer, open_postgresql
+from bot.storage.sqlite import SqliteFile, open_sqlite
 from bot.storage.units import UnitQueue
 
 SECONDS_FOR_PREDECESSOR = 20.0  # a bot that is being replaced ends its answers first
@@ -26,12 +25,15 @@ T = TypeVar("T")
 class Database:
     """Units of work in, results out. See `open_database`."""
 
-    def __init__(self, engine: AsyncEngine, *, ownership_lost: asyncio.Event) -> None:
-        self.engine = engine
-        self.ownership_lost = ownership_lost  # set when another process may have become the owner
+    def __init__(self, back_end: SqliteFile | PostgresqlServer) -> None:
+        self._back_end = back_end
         self._units = UnitQueue()
-        self._is_sqlite = engine.dialect.name == "sqlite"
-        self._checkpoint_due = False
+        self._erased_left = False
+
+    @property
+    def ownership_lost(self) -> asyncio.Event:
+        """Set when another process may have become the owner."""
+        return self._back_end.ownership_lost
 
     async def run(
         self,
@@ -45,21 +47,19 @@ class Database:
         *intake* goes before everything else that waits. *erases* tells from the result whether text was erased
         that must also leave the disk. Raises DatabaseUnavailable.
         """
-        return await self._units.run(partial(self._transact, work, erases), intake=intake)
+        return await self._units.run(partial(self._carry_out, work, erases), intake=intake)
 
     async def close(self) -> None:
         await self._units.close()
 
-    async def _transact(self, work: Callable[[Connection], T], erases: Callable[[T], bool]) -> T:
+    async def _carry_out(self, work: Callable[[Connection], T], erases: Callable[[T], bool]) -> T:
         with own_words():
-            async with self.engine.connect() as connection:
-                async with connection.begin():
-                    result = await connection.run_sync(work)
-                if self._is_sqlite and (self._checkpoint_due or erases(result)):
-                    self._checkpoint_due = not await sqlite.checkpoint(connection)
-                    if self._checkpoint_due:
-                        log.warning("Erased text stays in the WAL until another program lets go of the database")
-                return result
+            result = await self._back_end.transact(work)
+            if self._erased_left or erases(result):
+                self._erased_left = not await self._back_end.forget_erased()
+                if self._erased_left:
+                    log.warning("Erased text stays on the disk until another program lets go of the database")
+        return result
 
 
 @asynccontextmanager
@@ -72,15 +72,9 @@ async def open_database(
     `postgresql://user:password@host/database`. Raises StartupRefused.
     """
     url = _read_url(database_url)
-    lost = asyncio.Event()
-    opening = (
-        sqlite.open_sqlite(url)
-        if url.drivername == "sqlite"
-        else postgresql.open_postgresql(url, wait_seconds=wait_seconds, ownership_lost=lost)
-    )
-    async with opening as engine:
-        await _prepare(engine, url)
-        database = Database(engine, ownership_lost=lost)
+    opening = open_sqlite(url) if url.drivername == "sqlite" else open_postgresql(url, wait_seconds=wait_seconds)
+    async with opening as back_end:
+        database = Database(back_end)
         try:
             yield database
         finally:
@@ -90,32 +84,13 @@ async def open_database(
 def _read_url(database_url: str) -> URL:
     try:
         url = make_url(database_url)
-    except (ArgumentError, ValueError):
-        url = None
-    name = url.drivername.partition("+")[0] if url else None
-    if url is None or name not in ("sqlite", "postgresql", "postgres"):
+        name = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}[
+            url.drivername.partition("+")[0]
+        ]
+    except (ArgumentError, ValueError, KeyError):
         # Without its cause and the URL, which may hold a password.
         raise StartupRefused(
             "DATABASE_URL is no address of a database. Write sqlite:///data/bot.db or "
             "postgresql://user:password@host/database."
         ) from None
-    return url.set(drivername="sqlite" if name == "sqlite" else "postgresql")
-
-
-async def _prepare(engine: AsyncEngine, url: URL) -> None:
-    is_sqlite = url.drivername == "sqlite"
-    try:
-        async with engine.connect() as connection:
-            if is_sqlite:
-                # SQLite changes tables by copying them; with foreign keys on, dropping the old one would cascade.
-                await sqlite.pragma(connection, "foreign_keys = OFF")
-            async with connection.begin():
-                await connection.run_sync(sqlite.check if is_sqlite else partial(postgresql.check, url=url))
-                await connection.run_sync(migrate)
-            if is_sqlite:
-                await sqlite.pragma(connection, "foreign_keys = ON")
-                await sqlite.checkpoint(connection)  # erased text that a kill left in the WAL
-    except DBAPIError as error:
-        raise (sqlite if is_sqlite else postgresql).refusal(error, url) from error
-    except OSError as error:
-        raise postgresql.refusal(error, url) from error
+    return url.set(drivername=name)

@@ -35,7 +35,7 @@ _NEWEST = (
             turns.c.state == TurnState.ANSWERED,
             and_(
                 turns.c.kind == Kind.ANSWER,
-                turns.c.state.in_([TurnState.STANDING, TurnState.WRITTEN]),
+                or_(turns.c.state == TurnState.STANDING, turns.c.state == TurnState.WRITTEN),
             ),
         ),
     )

@@ -1,10 +1,10 @@
 """PostgreSQL: a database with one owner at a time, held by an advisory lock on a connection of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # asyncpg carries no types
 from sqlalchemy import URL, Connection, text
@@ -12,6 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.core.errors import StartupRefused
+from bot.storage.migrate import migrate
+
+T = TypeVar("T")
+Connect = Callable[[], Awaitable[Any]]
 
 OWNER_LOCK = 0x636F6E6661620000  # "confab", 0
 SECONDS_TO_CONNECT = 10.0
@@ -27,13 +31,36 @@ _CURES = {
 }
 
 
-@asynccontextmanager
-async def open_postgresql(
-    url: URL, *, wait_seconds: float, ownership_lost: asyncio.Event
-) -> AsyncIterator[AsyncEngine]:
-    """The engine for a database that this process owns. Raises StartupRefused.
+class PostgresqlServer:
+    """The open database. See `open_postgresql`."""
 
-    *ownership_lost* is set when the connection that holds the ownership ends before we end it.
+    def __init__(self, engine: AsyncEngine, *, ownership_lost: asyncio.Event) -> None:
+        self._engine = engine
+        self.ownership_lost = ownership_lost
+
+    async def prepare(self, url: URL) -> None:
+        """Check the database and bring its tables up to date. Raises StartupRefused."""
+        try:
+            await self.transact(partial(_check, url=url))
+            await self.transact(migrate)
+        except (DBAPIError, OSError) as error:
+            raise _refusal(error, url) from error
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Carry out *work* in one transaction."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def forget_erased(self) -> bool:
+        """Nothing to do: the server's own VACUUM removes what was erased."""
+        return True
+
+
+@asynccontextmanager
+async def open_postgresql(url: URL, *, wait_seconds: float) -> AsyncIterator[PostgresqlServer]:
+    """A database that this process owns, with the newest tables. Raises StartupRefused.
+
+    Another owner has *wait_seconds* to end.
     """
     connect = partial(
         asyncpg.connect,
@@ -41,37 +68,50 @@ async def open_postgresql(
         timeout=SECONDS_TO_CONNECT,
         server_settings={"application_name": "confab"},
     )
-    owner = await _connect(connect, url)
-    lost = lambda _connection: ownership_lost.set()  # noqa: E731 - needed by name to be taken off again
-    try:
-        await _own(owner, wait_seconds, url)
-        owner.add_termination_listener(lost)
+    async with _owned(connect, url, wait_seconds) as ownership_lost:
         engine = create_async_engine(
             "postgresql+asyncpg://",
             async_creator=partial(connect, command_timeout=SECONDS_PER_STATEMENT),
             pool_size=1,
             max_overflow=0,
-            pool_timeout=None,
+            pool_timeout=None,  # with one, waiting work would fail after a while instead of waiting
             pool_pre_ping=True,  # the server may have been restarted since the last unit of work
             hide_parameters=True,
         )
+        server = PostgresqlServer(engine, ownership_lost=ownership_lost)
         try:
-            yield engine
+            await server.prepare(url)
+            yield server
         finally:
             await engine.dispose()
+
+
+@asynccontextmanager
+async def _owned(connect: Connect, url: URL, wait_seconds: float) -> AsyncIterator[asyncio.Event]:
+    """Own the database meanwhile. The event is set when the connection that holds the lock ends too early."""
+    lost = asyncio.Event()
+
+    def lose(_connection: object) -> None:
+        lost.set()
+
+    owner = await _connect(connect, url)
+    try:
+        await _take_lock(owner, wait_seconds, url)
+        owner.add_termination_listener(lose)
+        yield lost
     finally:
-        owner.remove_termination_listener(lost)
+        owner.remove_termination_listener(lose)
         await _let_go(owner)
 
 
-def check(connection: Connection, url: URL) -> None:
+def _check(connection: Connection, url: URL) -> None:
     """Raises StartupRefused where the database cannot hold every text."""
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
         raise StartupRefused(f"{_where(url)} is encoded as {encoding}. Create the database with ENCODING 'UTF8'.")
 
 
-def refusal(error: DBAPIError | OSError, url: URL) -> StartupRefused:
+def _refusal(error: DBAPIError | OSError, url: URL) -> StartupRefused:
     """What to tell the operator when opening or migrating failed; never with the password."""
     code = getattr(getattr(error, "orig", error), "sqlstate", None)
     if cure := _CURES.get(code or ""):
@@ -81,11 +121,11 @@ def refusal(error: DBAPIError | OSError, url: URL) -> StartupRefused:
     )
 
 
-async def _connect(connect: partial[Any], url: URL) -> Any:
+async def _connect(connect: Connect, url: URL) -> Any:
     try:
         return await connect()
     except asyncpg.PostgresError as error:
-        raise refusal(error, url) from error
+        raise _refusal(error, url) from error
     except OSError as error:
         raise StartupRefused(
             f"{_where(url)} cannot be reached ({type(error).__name__}). "
@@ -99,7 +139,7 @@ async def _connect(connect: partial[Any], url: URL) -> Any:
         ) from None
 
 
-async def _own(owner: Any, wait_seconds: float, url: URL) -> None:
+async def _take_lock(owner: Any, wait_seconds: float, url: URL) -> None:
     """Take the lock, waiting for a predecessor that is just being stopped."""
     try:
         await owner.execute(f"SET lock_timeout = {max(1, int(wait_seconds * 1000))}")
@@ -110,7 +150,7 @@ async def _own(owner: Any, wait_seconds: float, url: URL) -> None:
             f"Another bot is using {_where(url)}. Stop it first, or give this one a database of its own."
         ) from None
     except (asyncpg.PostgresError, OSError) as error:
-        raise refusal(error, url) from error
+        raise _refusal(error, url) from error
 
 
 async def _let_go(owner: Any) -> None:

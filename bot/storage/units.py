@@ -1,8 +1,7 @@
 """One unit of work at a time, in the order of arrival, intake first; whatever becomes of who asked for it.
 
-SQLAlchemy opens another connection when the task that holds one is cancelled, and SQLite must have one writer
-only. So callers never hold the connection: they leave their work here and wait, and a task that nobody
-cancels does it. PostgreSQL is served the same way: it keeps a deletion behind the message that it deletes.
+Callers never hold a connection: a cancelled task that did would break it. They leave their work here and wait,
+and a task that nobody cancels has it done. One at a time keeps a deletion behind the message that it deletes.
 """
 
 import asyncio
