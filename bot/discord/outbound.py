@@ -6,14 +6,15 @@ edit leaves out bring link previews back.
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import discord
 from discord.http import Route
 
-from bot.core.errors import Undeliverable
+from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Interaction
 from bot.core.ports import Clock
 from bot.discord.refusals import ALREADY_ACKNOWLEDGED, REQUEST_ERRORS, OutcomeUnknown, translate
@@ -135,27 +136,28 @@ class Outbox:
 
     async def respond(self, interaction: discord.Interaction[Any], sentence: str, *, ephemeral: bool) -> None:
         """Answer a command with a plain sentence."""
-        if interaction.response.is_done():
-            payload = _payload(sentence)
-            await self._write(self._response("PATCH", interaction.token, "@original"), payload, patient=True)
-        else:
-            await self._respond(
-                interaction.response.send_message(
-                    sentence,
-                    ephemeral=ephemeral,
-                    suppress_embeds=True,
-                    allowed_mentions=discord.AllowedMentions.none(),
+        with self._holding_text(interaction.id):
+            if interaction.response.is_done():
+                await self._write(
+                    self._response("PATCH", interaction.token, "@original"), _payload(sentence), patient=True
                 )
-            )
-        self._hold_text(interaction.id)
+            else:
+                await self._respond(
+                    interaction.response.send_message(
+                        sentence,
+                        ephemeral=ephemeral,
+                        suppress_embeds=True,
+                        allowed_mentions=discord.AllowedMentions.none(),
+                    )
+                )
 
     async def edit_original(self, interaction: Interaction, content: str, *, patient: bool = False) -> Posted:
         """Give the original response this text, the first time or again."""
         if interaction.id in self._acknowledging:
             await asyncio.shield(self._acknowledging[interaction.id])
-        self._hold_text(interaction.id)
         route = self._response("PATCH", interaction.token, "@original")
-        return await self._write(route, _payload(content), patient=patient)
+        with self._holding_text(interaction.id):
+            return await self._write(route, _payload(content), patient=patient)
 
     async def delete_original(self, interaction: Interaction) -> None:
         await self._ask(self._response("DELETE", interaction.token, "@original"))
@@ -271,10 +273,19 @@ class Outbox:
         path = "/webhooks/{webhook_id}/{webhook_token}" + (f"/messages/{message}" if message else "")
         return Route(method, path, webhook_id=self._client.application_id, webhook_token=token)
 
-    def _hold_text(self, interaction_id: int) -> None:
+    @contextmanager
+    def _holding_text(self, interaction_id: int) -> Iterator[None]:
+        """Its original response counts as holding text from here on, unless this fails the first time."""
         now = self._clock.monotonic()
         self._originals = {one: at for one, at in self._originals.items() if now - at < INTERACTION_SECONDS}
+        first = interaction_id not in self._originals
         self._originals.setdefault(interaction_id, now)
+        try:
+            yield
+        except BotError:
+            if first:
+                self._originals.pop(interaction_id, None)
+            raise
 
     def _warn(self, channel_id: int, error: Undeliverable) -> None:
         now = self._clock.monotonic()

@@ -227,6 +227,17 @@ async def test_an_original_response_says_where_to_look_only_while_it_says_nothin
     assert stage.said() == ["The answer", FOLLOWS_BELOW]
 
 
+async def test_an_original_response_that_could_not_be_edited_holds_no_text(deaf_stage):
+    stage = deaf_stage
+    interaction = (await stage.chatted()).question.interaction
+    stage.discord.faults.add("PATCH", "@original$", status=503)
+
+    with pytest.raises(DiscordUnavailable):
+        await stage.outbox.edit_original(interaction, "The answer")
+
+    assert not stage.outbox.original_has_text(interaction.id)
+
+
 async def test_what_an_interaction_is_asked_too_late_is_undeliverable(stage):
     taken = await stage.chatted()
     stage.clock.jump(901.0)
