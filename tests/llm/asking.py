@@ -17,7 +17,7 @@ def prompt(*contents: str, max_answer_tokens: int = 800) -> Prompt:
 async def listen(model, heard):
     """Ask, and keep the words in *heard* as they come: they stay there when an error follows."""
     async for item in model.stream(prompt()):
-        heard.append(item.text)  # noqa: PERF401 - a comprehension would lose them to the error
+        heard.append(item.text)
 
 
 async def ask(model, question: Prompt | None = None):
