@@ -19,6 +19,7 @@ from bot.discord.live_message import (
 from bot.discord.outbound import FOLLOWS_BELOW
 from bot.discord.split import split
 from tests.discord.stage import staged
+from tests.openapi import validate_record
 
 SENTENCE = "The sky is blue because of how light is scattered."
 LONG = " ".join(f"Sentence number {n} says something." for n in range(90))  # two parts
@@ -485,3 +486,20 @@ async def test_an_expired_interaction_is_told_in_the_channel(stage):
     await stage.replies.say(address, "I can't reach my memory.")
 
     assert stage.said() == ["I can't reach my memory."]
+
+
+async def test_all_that_is_asked_of_discord_is_as_discord_describes_it(stage):
+    asked = await stage.asked()
+    reply = stage.replies.open(asked)
+    reply.start_typing()
+    reply.show(SENTENCE)
+    await stage.posted(asked)
+    await reply.finish(LONG)
+    await reply.discard()
+    await reply.close()
+    await stage.give_up(asked)
+    chatted = stage.replies.open(await stage.chatted())
+    await chatted.finish(SENTENCE)
+    await chatted.close()
+
+    assert validate_record(stage.discord.requests) >= 8
