@@ -2,7 +2,7 @@
 
 from bot.playground.loopback.events import Events
 from bot.playground.loopback.gateway import Gateway
-from bot.playground.loopback.interactions import Interactions
+from bot.playground.loopback.interactions import WITH_MESSAGE, Interactions
 from bot.playground.loopback.refusals import Json, Refusal
 from bot.playground.loopback.routes import NO_CONTENT, Answer, Call, Route
 from bot.playground.loopback.world import Message, World
@@ -46,8 +46,10 @@ class InteractionRoutes:
         }
         if answered.channel.guild is not None:
             interaction["guild_id"] = str(answered.channel.guild.id)
-        resource = {"type": body["type"], "message": self._payload(message)}
-        return Answer(body={"interaction": interaction, "resource": resource})
+        answer: Json = {"interaction": interaction}
+        if body["type"] == WITH_MESSAGE:
+            answer["resource"] = {"type": WITH_MESSAGE, "message": self._payload(message)}
+        return Answer(body=answer)
 
     def _follow_up(self, call: Call) -> Answer:
         self._check_webhook(call)
