@@ -1,0 +1,109 @@
+"""Databases as they are after a long time, and what the disk under them costs."""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count, islice
+from pathlib import Path
+
+from sqlalchemy import create_engine, insert
+
+from bot.core.messages import Kind, Role, TurnState
+from bot.storage.schema import conversations, turns
+from bot.storage.turns import open_store
+
+QUESTION = "And what about the other colours, on a day with clouds, or at sea, or high up in the mountains? " * 3
+ANSWER = "They are scattered as well, only less, and where the drops are large they are all scattered alike. " * 3
+GUILD_ID = 1
+AUTHOR_ID = 2
+TURNS_ELSEWHERE_PER_CHANNEL = 200
+ROWS_AT_ONCE = 10_000
+FSYNCS = 200
+
+
+async def fill(path: Path, histories: dict[int, int], *, turns_elsewhere: int = 0) -> None:
+    """Make the database with so many turns in each channel, and *turns_elsewhere* in other channels."""
+    url = f"sqlite:///{path}"
+    async with open_store(url):
+        pass  # created, and as the newest revision wants it
+    engine = create_engine(url)
+    others = range(1, turns_elsewhere // TURNS_ELSEWHERE_PER_CHANNEL + 1)
+    everywhere = histories | dict.fromkeys(others, TURNS_ELSEWHERE_PER_CHANNEL)
+    with engine.begin() as connection:
+        for table, rows in ((conversations, _conversations(everywhere)), (turns, _turns(everywhere))):
+            while some := list(islice(rows, ROWS_AT_ONCE)):
+                connection.execute(insert(table), some)
+    engine.dispose()
+
+
+def as_messages(histories: dict[int, int]) -> str:
+    """The same histories as JSON, for programs without a database."""
+    exchange = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": ANSWER}]
+    return json.dumps({channel: exchange * (length // 2) for channel, length in histories.items()})
+
+
+def fsync_milliseconds(folder: Path) -> float:
+    """The median time of making 4 KiB durable in *folder*."""
+    samples = []
+    with (folder / "fsync").open("wb", buffering=0) as file:
+        for _ in range(FSYNCS):
+            file.write(os.urandom(4096))
+            before = time.perf_counter()
+            os.fsync(file.fileno())
+            samples.append((time.perf_counter() - before) * 1000)
+    return statistics.median(samples)
+
+
+def _conversations(histories: dict[int, int]) -> Iterator[dict]:
+    for number, (channel, length) in enumerate(histories.items(), start=1):
+        yield {
+            "id": number,
+            "channel_id": channel,
+            "private_to": 0,
+            "guild_id": GUILD_ID,
+            "labelled": False,
+            "next_position": length,
+            "window_start": 0,
+            "reset_position": 0,
+            "created_at": datetime.now(UTC),
+        }
+
+
+def _turns(histories: dict[int, int]) -> Iterator[dict]:
+    ids = count(1)
+    for conversation, length in enumerate(histories.values(), start=1):
+        for position in range(0, length, 2):
+            question, answer = next(ids), next(ids)
+            shared = {"conversation_id": conversation, "sent_at": datetime.now(UTC), "attempts": 1}
+            # The answer first: the question refers to it.
+            yield shared | {
+                "id": answer,
+                "position": position + 1,
+                "role": Role.ASSISTANT,
+                "kind": Kind.ANSWER,
+                "state": TurnState.STANDING,
+                "raw_text": ANSWER,
+                "text": ANSWER,
+                "author_id": None,
+                "label": None,
+                "message_id": None,
+                "answered_by": None,
+                "outcome": "complete",
+            }
+            yield shared | {
+                "id": question,
+                "position": position,
+                "role": Role.USER,
+                "kind": Kind.MESSAGE,
+                "state": TurnState.ANSWERED,
+                "raw_text": QUESTION,
+                "text": QUESTION,
+                "author_id": AUTHOR_ID,
+                "label": "you",
+                "message_id": question,
+                "answered_by": answer,
+                "outcome": None,
+            }

@@ -1,0 +1,122 @@
+"""The child process that everything measured talks to: a Discord 30 ms away, and a model server.
+
+It asks the questions and holds the clock, so that every program is measured alike and none shares its event loop.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from aiohttp import web
+
+from benchmarks.model_stream import BRIEF, LATENCY_SECONDS, LONG, Asked, ModelStream
+from bot.playground.loopback import LoopbackDiscord
+
+PATIENCE_SECONDS = 20
+
+
+class Stage:
+    def __init__(self, discord: LoopbackDiscord, model: ModelStream) -> None:
+        self._discord = discord
+        self._model = model
+        self._questions = 0
+        self._author = discord.user("you")
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/v1/chat/completions", self._model.answer),
+            web.post("/stage/channels", self._channels),
+            web.post("/stage/ready", self._ready),
+            web.post("/stage/empty", self._empty),
+            web.post("/stage/ask", self._ask),
+        ]
+
+    async def _channels(self, request: web.Request) -> web.Response:
+        """Make channels in which nothing was said; their ids."""
+        count = (await request.json())["count"]
+        made = [
+            self._discord.add_channel(self._discord.guild, f"bench-{time.monotonic_ns()}") for _ in range(count)
+        ]
+        return web.json_response([channel.id for channel in made])
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        """Wait until a bot is connected."""
+        await self._discord.until(lambda: bool(self._discord.sessions), seconds=PATIENCE_SECONDS)
+        return web.json_response(None)
+
+    async def _empty(self, _request: web.Request) -> web.Response:
+        """Wait until no bot is connected any more."""
+        await self._discord.until(lambda: not self._discord.sessions, seconds=PATIENCE_SECONDS)
+        return web.json_response(None)
+
+    async def _ask(self, request: web.Request) -> web.Response:
+        """Ask one question in each channel at once, wait for the answers; what came when, for each."""
+        asked = await request.json()
+        self._model.pieces = LONG if asked["text"] == "long" else BRIEF
+        wanted = "".join(self._model.pieces)
+        self._discord.requests.clear()
+        sent = {}
+        for channel_id in asked["channels"]:
+            self._questions += 1
+            question = f"<@{self._discord.bot_user.id}> Why is the sky blue? This is question {self._questions}"
+            sent[channel_id] = (self._questions, time.monotonic())
+            await self._discord.post(self._discord.world.channels[channel_id], self._author, question)
+
+        def all_stand() -> bool:
+            shown = (self._discord.messages(self._discord.world.channels[channel_id]) for channel_id in sent)
+            return all(messages and wanted in messages[-1].content for messages in shown)
+
+        try:
+            await self._discord.until(all_stand, seconds=PATIENCE_SECONDS)
+        except TimeoutError as late:
+            return web.json_response({"error": str(late)}, status=504)
+        return web.json_response(
+            [
+                self._measured(channel_id, self._model.asked[number], at, wanted)
+                for channel_id, (number, at) in sent.items()
+            ]
+        )
+
+    def _measured(self, channel_id: int, asked: Asked, question_at: float, wanted: str) -> dict[str, Any]:
+        """Milliseconds; see README.md for what each means."""
+        writes = [
+            (request.arrived_at, request.body["content"])
+            for request in self._discord.requests
+            if request.path.startswith(f"/channels/{channel_id}/messages")
+            and request.method in ("POST", "PATCH")
+            and request.status != 429
+            and request.arrived_at
+        ]
+        first = min(at for at, content in writes if content.strip())
+        final = min(at for at, content in writes if wanted in content)
+        return {
+            "request": (asked.at - question_at) * 1000,
+            "request_at": asked.at,
+            "first": (first - asked.first_sent) * 1000,
+            "final": (final - asked.last_sent) * 1000,
+            "messages": asked.messages,
+            "writes": len(writes),
+            "refused": sum(request.status == 429 for request in self._discord.requests),
+        }
+
+
+async def main() -> None:
+    model = ModelStream()
+    async with LoopbackDiscord(latency=LATENCY_SECONDS) as discord:
+        app = web.Application(client_max_size=2**24)
+        app.add_routes(Stage(discord, model).routes())
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        model_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        print(
+            json.dumps({"model_url": model_url, "discord_url": discord.api_url, "token": discord.token}),
+            flush=True,
+        )
+        await asyncio.to_thread(sys.stdin.read)  # ends with the process that started us
+        await runner.cleanup()
+
+
+asyncio.run(main())
