@@ -29,19 +29,42 @@ _BLANK_QUOTED = re.compile(r"[\s>]*+")
 class Fence:
     """A code block. Offsets into the text; an unclosed block ends with the text."""
 
+    opening: re.Match[str]
+    closing_run: re.Match[str] | None
     start: int
-    opened: int  # the end of the opening line, without its line break
-    close: int  # where the closing run begins, or its line if it stands alone there
-    end: int
-    closed: bool
-    lead: str  # indent and quote marks in front of the fence
-    run: str
-    info: str  # what follows the run: the language, first of all
+
+    @property
+    def opened(self) -> int:
+        """The end of the opening line, without its line break."""
+        return self.opening.end()
+
+    @property
+    def close(self) -> int:
+        """Where the closing run begins, or its line if it stands alone there."""
+        return self.closing_run.start() if self.closing_run else len(self.opening.string)
+
+    @property
+    def end(self) -> int:
+        return self.closing_run.end() if self.closing_run else len(self.opening.string)
+
+    @property
+    def closed(self) -> bool:
+        return self.closing_run is not None
+
+    @property
+    def lead(self) -> str:
+        """Indent and quote marks in front of the fence."""
+        return _MARKER.sub(" ", self.opening["lead"] or "")
+
+    @property
+    def run(self) -> str:
+        return _run(self.opening)
 
     @property
     def reopening(self) -> str:
         """The opening line once more. Without indent: Discord strips the beginning of a message."""
-        language = self.info.split(maxsplit=1)[0] if self.info.strip() else ""
+        info = self.opening["info"] or self.opening["tildes_info"] or self.opening["late_info"] or ""
+        language = info.split(maxsplit=1)[0] if info.strip() else ""
         known = language if len(language) <= _LONGEST_LANGUAGE else ""
         return f"{self.lead.lstrip()}{self.run}{known}\n"
 
@@ -60,22 +83,16 @@ def find_fences(text: str) -> Iterator[Fence]:
     at = 0
     while opening := _OPENING.search(text, at):
         at = opening.end()
-        kind = opening.lastgroup or ""
-        if kind == "short":
+        if opening["short"]:
             continue
-        name = kind.removesuffix("_info").removesuffix("info") or "run"
-        closing = _closing(opening[name]).search(text, at)
-        yield Fence(
-            start=opening.start("late") if name == "late" else opening.start(),
-            opened=opening.end(),
-            close=closing.start() if closing else len(text),
-            end=closing.end() if closing else len(text),
-            closed=closing is not None,
-            lead=_MARKER.sub(" ", opening["lead"] or ""),
-            run=opening[name],
-            info=opening[kind] if kind.endswith("info") else "",
-        )
+        closing = _closing(_run(opening)).search(text, at)
+        late = opening["late"] is not None
+        yield Fence(opening=opening, closing_run=closing, start=opening.start("late") if late else opening.start())
         at = closing.end() if closing else len(text)
+
+
+def _run(opening: re.Match[str]) -> str:
+    return opening["run"] or opening["tildes"] or opening["late"] or ""
 
 
 @cache
