@@ -36,6 +36,7 @@ from bot.core.wording import TOLD, said_without_model, shown_answer, shown_notic
 log = logging.getLogger(__name__)
 
 MAX_TAKE_UPS = 3  # how often one question is taken up before we give up on it
+SECONDS_BEFORE_DELIVERING_AGAIN = 5.0  # times the number of take-ups so far
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +147,14 @@ class Answerer:
             await reply.discard()
             await self._store.withdraw(taken.answer_id)
             return error.code
-        except (Undeliverable, DiscordUnavailable) as error:
+        except DiscordUnavailable as error:
+            if taken.attempt < MAX_TAKE_UPS:
+                # Its text is stored: the queue takes it up again, and it is posted without asking the model.
+                await self._clock.sleep(SECONDS_BEFORE_DELIVERING_AGAIN * taken.attempt)
+                return error.code
+            await self._store.undeliverable(taken.answer_id, code=error.code)
+            return error.code
+        except Undeliverable as error:
             log.warning(
                 "answer not delivered: channel=%d answer=%d: %s",
                 taken.conversation.key.channel_id,

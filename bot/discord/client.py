@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from bot.discord.registration import register_commands
 log = logging.getLogger(__name__)
 
 LOGIN_SECONDS = 60.0
+SECONDS_BETWEEN_SESSIONS = 5.0  # Discord, "Session Start Limit Object": max_concurrency in 5 s
 AUTHENTICATION_FAILED = 4004  # Discord, "Gateway Close Event Codes"
 
 
@@ -60,8 +61,19 @@ class ConfabClient(discord.Client):
         self._kept: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
 
-    def wire(self, *, intake: Intake, outbox: Outbox, store: TurnStore) -> None:
-        """Say where events go. The outbox needs the client, so it comes after it."""
+    def wire(
+        self,
+        *,
+        intake: Intake,
+        outbox: Outbox,
+        store: TurnStore,
+        logged_in: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        """Say where events go. The outbox needs the client, so it comes after it.
+
+        *logged_in* runs as soon as messages can be sent.
+        """
+        self._logged_in = logged_in
         self.intake = intake
         self.outbox = outbox
         self._store = store
@@ -87,9 +99,12 @@ class ConfabClient(discord.Client):
             self.tree, application_id=self._about.id, store=self._store, clock=self._clock
         )
         self._keep(registering)
+        if self._logged_in is not None:
+            self._keep(self._logged_in())
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        await super().before_identify_hook(shard_id, initial=initial)
+        if not initial:
+            await self._clock.sleep(SECONDS_BETWEEN_SESSIONS)
         await self._identify_pace.wait()
 
     # What happens in Discord

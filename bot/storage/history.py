@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, and_, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from bot.core.history import newest_within
-from bot.core.messages import Kind, Turn, TurnState
-from bot.storage.conversations import Place
+from bot.core.messages import ConversationKey, Kind, Turn, TurnState
+from bot.storage.conversations import Place, find
 from bot.storage.schema import turns
 
 TURNS_PER_READ = 256  # more than most budgets hold, so that one read is the rule
@@ -14,6 +14,18 @@ TURNS_PER_READ = 256  # more than most budgets hold, so that one read is the rul
 _KINDS = {kind.value: kind for kind in Kind}  # calling an enum takes five times as long as looking it up
 _STATES = {state.value: state for state in TurnState}
 
+_REMEMBERED = (
+    turns.c.conversation_id == bindparam("conversation_id"),
+    turns.c.position >= bindparam("since"),
+    turns.c.text != "",
+    or_(
+        turns.c.state == TurnState.ANSWERED,
+        and_(
+            turns.c.kind == Kind.ANSWER,
+            or_(turns.c.state == TurnState.STANDING, turns.c.state == TurnState.WRITTEN),
+        ),
+    ),
+)
 _NEWEST = (
     select(
         turns.c.id,
@@ -26,19 +38,7 @@ _NEWEST = (
         turns.c.message_id,
         turns.c.note,
     )
-    .where(
-        turns.c.conversation_id == bindparam("conversation_id"),
-        turns.c.position >= bindparam("since"),
-        turns.c.position < bindparam("before"),
-        turns.c.text != "",
-        or_(
-            turns.c.state == TurnState.ANSWERED,
-            and_(
-                turns.c.kind == Kind.ANSWER,
-                or_(turns.c.state == TurnState.STANDING, turns.c.state == TurnState.WRITTEN),
-            ),
-        ),
-    )
+    .where(*_REMEMBERED, turns.c.position < bindparam("before"))
     .order_by(turns.c.position.desc())
     .limit(TURNS_PER_READ)
 )
@@ -73,3 +73,12 @@ def _newest_first(connection: Connection, place: Place, *, before: int) -> Itera
         if len(rows) < TURNS_PER_READ:
             return
         before = rows[-1].position
+
+
+def count(connection: Connection, *, key: ConversationKey) -> int:
+    """How many turns a conversation remembers since its last reset."""
+    place = find(connection, key)
+    if place is None:
+        return 0
+    known = {"conversation_id": place.conversation.id, "since": place.reset_position}
+    return connection.execute(select(func.count()).select_from(turns).where(*_REMEMBERED), known).scalar_one()

@@ -21,7 +21,7 @@ from bot.core.messages import (
     TakenUp,
 )
 from bot.core.ports import Clock
-from bot.storage import answers, conversations, erasure, questions
+from bot.storage import answers, conversations, erasure, history, questions
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
 from bot.storage.upsert import inserts
@@ -68,6 +68,10 @@ class SqlTurnStore:
         return await self._database.run(
             partial(questions.take_up, key=key, history_tokens=history_tokens, now=self._clock.now())
         )
+
+    async def remembered(self, key: ConversationKey) -> int:
+        """How many turns are history of this conversation."""
+        return await self._database.run(partial(history.count, key=key))
 
     async def unfinished(self) -> list[ConversationKey]:
         return await self._database.run(questions.unfinished)

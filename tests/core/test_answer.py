@@ -442,6 +442,20 @@ async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_co
     assert world.texts() == ["one again", "two"]
 
 
+async def test_an_answer_that_discord_could_not_take_is_delivered_again_without_asking_the_model() -> None:
+    world = World(["Paid for."])
+    world.replies.fault = DiscordUnavailable("503")
+    await world.intake.take(message("Hi", id=1))
+    while not world.clock.seconds:
+        await asyncio.sleep(0)
+
+    world.replies.fault = None
+    await world.idle()
+
+    assert world.texts() == ["Paid for."]
+    assert len(world.model.prompts) == 1
+
+
 @pytest.mark.parametrize("fault", [Undeliverable("50013"), DiscordUnavailable("503")])
 async def test_an_answer_that_discord_refuses_is_not_history(fault) -> None:
     world = World(["lost"], ["ok"])

@@ -1,0 +1,195 @@
+"""Builds the parts and owns their lifetimes; the only file that imports everything."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from bot.core.answer import Answerer, AnswerLimits
+from bot.core.channel_queue import ChannelQueue
+from bot.core.clock import SystemClock
+from bot.core.generation import Patience
+from bot.core.intake import Intake
+from bot.core.messages import ConversationKey, TakenUp
+from bot.core.ports import Clock
+from bot.discord.client import ConfabClient, point_library_at
+from bot.discord.outbound import Outbox
+from bot.discord.preflight import Application, invite_link, look_up_application, wants_message_content
+from bot.discord.replies import DiscordReplies
+from bot.llm.chat_model import OpenAIChatModel
+from bot.logs import configure_logging
+from bot.playground.endings import Endings
+from bot.settings import Settings, load_settings, names_given
+from bot.storage.turns import SqlTurnStore, open_store
+
+log = logging.getLogger(__name__)
+
+Ended = Callable[[TakenUp, str], None]
+
+PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A bot at work. *serving* ends only by a fault."""
+
+    serving: asyncio.Task[None]
+    store: SqlTurnStore
+
+
+async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
+    """`python -m bot run`: serve until SIGTERM or SIGINT. Raises StartupRefused."""
+    settings = load_settings(environ=environ)
+    configure_logging(settings.log_level, secrets=_secrets(settings))
+    stopping = asyncio.create_task(_stop_signal().wait())
+    started = asyncio.Event()
+    running = asyncio.create_task(_run_until(stopping, settings, started=started))
+    await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
+    if stopping.done() and not started.is_set():
+        running.cancel()  # it may be waiting for Discord or the database: nothing has been taken on
+    stopping.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    return 0
+
+
+async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str] = os.environ) -> int:
+    """`python -m bot playground`: the same bot, on a Discord and a model of its own. Raises StartupRefused."""
+    from bot.playground.local_model import open_local_model  # noqa: PLC0415 -- the bot itself runs without these
+    from bot.playground.loopback import LoopbackDiscord  # noqa: PLC0415
+    from bot.playground.play import play  # noqa: PLC0415
+
+    stop = _stop_signal()
+    endings = Endings()
+    async with AsyncExitStack() as stack:
+        loopback = await stack.enter_async_context(LoopbackDiscord())
+        given = dict(environ) | {
+            "DISCORD_TOKEN": loopback.token,
+            "DISCORD_API_URL": loopback.api_url,
+            "DATABASE_URL": PLAYGROUND_DATABASE,
+            "CHAT_CHANNELS": ",".join(
+                str(channel.id) for channel in loopback.world.channels.values() if channel.name == "general"
+            ),
+        }
+        sentence = "A model of your own answers: the one that .env or the environment names."
+        if not names_given(environ=environ) & {"OPENAI_API_KEY", "OPENAI_BASE_URL"}:
+            local = await stack.enter_async_context(open_local_model())
+            given |= {"OPENAI_BASE_URL": local.base_url, "OPENAI_MODEL": local.model}
+            sentence = local.sentence
+        settings = load_settings(environ=given)
+        configure_logging("WARNING", secrets=_secrets(settings))
+        running = await stack.enter_async_context(running_bot(settings, clock=SystemClock(), ended=endings.record))
+        running.serving.add_done_callback(lambda _: stop.set())
+
+        async def remembered(channel_id: int) -> int:
+            return await running.store.remembered(ConversationKey(channel_id=channel_id))
+
+        return await play(
+            loopback=loopback,
+            say=say,
+            model_sentence=sentence,
+            answered=endings.answered,
+            remembered=remembered,
+            stop=stop,
+        )
+
+
+@asynccontextmanager
+async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None = None) -> AsyncIterator[Running]:
+    """The bot, answering.
+
+    Leaving the block takes nothing more on, lets answers under way finish within the grace period, and lets go of
+    everything in the reverse order of its making. Raises StartupRefused.
+    """
+    token = settings.discord_token.get_secret_value()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings.database_url.get_secret_value()))
+        application = await look_up_application(
+            api_url=settings.discord_api_url,
+            token=token,
+            clock=clock,
+        )
+        _announce(application, settings)
+        point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
+        model = await stack.enter_async_context(_model(settings))
+        client = ConfabClient(
+            application=application,
+            message_content=wants_message_content(settings.message_content, application),
+            chat_channels=settings.chat_channels,
+            clock=clock,
+        )
+        stack.push_async_callback(client.close)
+        outbox = Outbox(client, clock=clock)
+        stack.push_async_callback(outbox.close)
+        replies = DiscordReplies(store=store, outbox=outbox, clock=clock)
+        answerer = Answerer(
+            store=store, model=model, replies=replies, clock=clock, limits=_limits(settings), ended=ended
+        )
+        stack.push_async_callback(answerer.close)
+        queue = ChannelQueue(store=store, answerer=answerer, history_tokens=settings.history_tokens)
+        intake = Intake(store=store, queue=queue, replies=replies)
+        client.wire(intake=intake, outbox=outbox, store=store, logged_in=queue.resume)
+
+        serving = asyncio.create_task(client.run_forever(token), name="serve")
+        try:
+            yield Running(serving=serving, store=store)
+        finally:
+            intake.closed = True
+            await queue.drain(grace=settings.shutdown_grace_seconds)
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+
+async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:
+    async with running_bot(settings, clock=SystemClock()) as running:
+        started.set()
+        await asyncio.wait({stopping, running.serving}, return_when=asyncio.FIRST_COMPLETED)
+        if running.serving.done():
+            await running.serving
+        log.info("stopping: answers under way have %.0f s", settings.shutdown_grace_seconds)
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT from now on."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stop.set)
+    return stop
+
+
+def _model(settings: Settings) -> OpenAIChatModel:
+    return OpenAIChatModel(
+        model=settings.openai_model,
+        api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+        base_url=settings.openai_base_url,
+    )
+
+
+def _limits(settings: Settings) -> AnswerLimits:
+    return AnswerLimits(
+        system_prompt=settings.system_prompt,
+        history_tokens=settings.history_tokens,
+        max_answer_tokens=settings.max_answer_tokens,
+        model_concurrency=settings.model_concurrency,
+        patience=Patience(
+            attempts=settings.model_attempts,
+            first_token=settings.first_token_seconds,
+            stall=settings.stall_seconds,
+            total=settings.answer_seconds,
+        ),
+    )
+
+
+def _announce(application: Application, settings: Settings) -> None:
+    log.info("I am %s (application %d), model %s", application.name, application.id, settings.openai_model)
+    log.info("invite me with %s", invite_link(application.id))
+
+
+def _secrets(settings: Settings) -> Sequence[str]:
+    secrets = (settings.discord_token, settings.openai_api_key, settings.database_url)
+    return [secret.get_secret_value() for secret in secrets if secret is not None]

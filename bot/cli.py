@@ -1,0 +1,68 @@
+"""The commands: run, playground, forget."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from bot.core.errors import BotError, StartupRefused
+
+REFUSED = 2  # the exit status when the bot will not start like this: restarting it changes nothing
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(argv)
+    try:
+        return asyncio.run(_command(arguments))
+    except StartupRefused as refusal:
+        print(refusal, file=sys.stderr)
+        return REFUSED
+    except BotError as error:
+        print(f"{error.user_message} ({error})", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bot", description="confab: a Discord bot that talks with a community and remembers."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("run", help="run the bot with the settings in .env and the environment")
+    play = commands.add_parser("playground", help="try the bot without Discord and without an API key")
+    play.add_argument(
+        "--say", action="append", metavar="TEXT", help="say this, print the exchange and end; may be repeated"
+    )
+    forget = commands.add_parser(
+        "forget", help="erase what is stored of a person or a server (stop the bot first)"
+    )
+    whom = forget.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--user", type=int, metavar="ID", help="a person's Discord id")
+    whom.add_argument("--guild", type=int, metavar="ID", help="a server's Discord id")
+    return parser
+
+
+async def _command(arguments: argparse.Namespace) -> int:
+    # Each command imports what it needs: `forget` need not wait for discord.py, nor `run` for prompt_toolkit.
+    if arguments.command == "run":
+        from bot.app import run_bot  # noqa: PLC0415
+
+        return await run_bot()
+    if arguments.command == "playground":
+        from bot.app import run_playground  # noqa: PLC0415
+
+        return await run_playground(say=arguments.say)
+    return await _forget(user=arguments.user, guild=arguments.guild)
+
+
+async def _forget(*, user: int | None, guild: int | None) -> int:
+    from bot.settings import load_settings  # noqa: PLC0415
+    from bot.storage.turns import open_store  # noqa: PLC0415
+
+    settings = load_settings()
+    async with open_store(settings.database_url.get_secret_value()) as store:
+        erased = await (store.forget_user(user) if user is not None else store.erase_guild(guild or 0))
+    whom = f"person {user}" if user is not None else f"server {guild}"
+    print(f"Erased {erased.turns} stored messages of {whom}, and the answers to them.")
+    return 0
