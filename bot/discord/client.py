@@ -102,7 +102,7 @@ class ConfabClient(discord.Client):
         if self._logged_in is not None:
             self._keep(self._logged_in())
 
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - the library gives it
         if not initial:
             await self._clock.sleep(SECONDS_BETWEEN_SESSIONS)
         await self._identify_pace.wait()

@@ -1,0 +1,151 @@
+"""What is known before anything connects, and what is said when it is not good."""
+
+import asyncio
+import logging
+from itertools import islice
+
+import pytest
+
+from bot.core.errors import StartupRefused
+from bot.discord.preflight import (
+    Application,
+    backoff_seconds,
+    invite_link,
+    look_up_application,
+    wants_message_content,
+)
+from bot.playground.loopback import LoopbackDiscord
+from tests.clock import ManualClock
+
+GRANTED = Application(id=1, name="confab", bot_id=1, message_content_granted=True, gateway_url="wss://x")
+NOT_GRANTED = Application(id=1, name="confab", bot_id=1, message_content_granted=False, gateway_url="wss://x")
+
+
+@pytest.mark.parametrize("granted", [True, False])
+async def test_the_application_is_as_discord_knows_it(granted):
+    async with LoopbackDiscord(message_content_granted=granted) as discord:
+        application = await look_up_application(api_url=discord.api_url, token=discord.token, clock=ManualClock())
+
+    assert application.id == discord.application_id
+    assert application.name == discord.bot_user.name
+    assert application.bot_id == discord.bot_user.id
+    assert application.message_content_granted is granted
+    assert application.gateway_url == discord.gateway_url
+
+
+async def test_a_wrong_token_is_refused_with_a_cure_and_without_showing_it():
+    async with LoopbackDiscord() as discord:
+        with pytest.raises(StartupRefused, match=r"DISCORD_TOKEN is refused.*Reset Token") as refused:
+            await look_up_application(api_url=discord.api_url, token="wrong.token.here", clock=ManualClock())
+
+    assert "wrong.token.here" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 503},
+        {"what": "html"},
+        {"what": "reset", "times": 2},  # aiohttp asks a second time by itself
+        {"what": "truncated"},
+        {"what": "rate_limit"},
+    ],
+)
+async def test_an_outage_is_waited_out_and_said_plainly(fault, caplog):
+    clock = ManualClock()
+    async with LoopbackDiscord() as discord:
+        discord.faults.add("GET", "/applications/@me", **fault)
+        with caplog.at_level(logging.WARNING):
+            looking = asyncio.create_task(
+                look_up_application(api_url=discord.api_url, token=discord.token, clock=clock)
+            )
+            await clock.until_sleeping()
+            await clock.advance(5)
+            application = await asyncio.wait_for(looking, 10)
+
+    assert application.id == discord.application_id
+    (warning,) = [record for record in caplog.records if record.name == "bot.discord.preflight"]
+    assert warning.getMessage().startswith("Discord can't be reached (")
+    assert warning.getMessage().endswith("trying again in 5 s")
+
+
+async def test_a_server_that_never_answers_is_asked_again():
+    clock = ManualClock()
+    async with LoopbackDiscord() as discord:
+        discord.faults.add("GET", "/gateway", what="hang")
+        looking = asyncio.create_task(
+            look_up_application(api_url=discord.api_url, token=discord.token, clock=clock)
+        )
+        await discord.until(lambda: any(request.path.endswith("/gateway") for request in discord.requests))
+        await clock.advance(20)
+        await clock.until_sleeping()
+        await clock.advance(5)
+
+        await asyncio.wait_for(looking, 10)
+
+
+async def test_a_server_that_is_not_there_is_asked_again():
+    clock = ManualClock()
+    async with LoopbackDiscord() as discord:
+        gone = discord.api_url
+    looking = asyncio.create_task(look_up_application(api_url=gone, token="a", clock=clock))
+
+    await clock.until_sleeping()
+
+    assert not looking.done()
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+
+
+async def test_an_address_that_is_no_discord_is_refused_with_a_cure():
+    async with LoopbackDiscord() as discord:
+        elsewhere = discord.api_url.removesuffix("/v10") + "/v99"
+        with pytest.raises(StartupRefused, match="DISCORD_API_URL"):
+            await look_up_application(api_url=elsewhere, token=discord.token, clock=ManualClock())
+
+
+@pytest.mark.parametrize("url", ["ws://gateway.example", "http://127.0.0.1/", "ws://127.0.0.1.example/"])
+async def test_a_gateway_that_would_get_the_token_unencrypted_is_refused(url):
+    async with LoopbackDiscord() as discord:
+        discord._gateway.address = url
+        with pytest.raises(StartupRefused, match="encryption"):
+            await look_up_application(api_url=discord.api_url, token=discord.token, clock=ManualClock())
+
+
+@pytest.mark.parametrize(
+    ("setting", "application", "wanted"),
+    [
+        ("auto", GRANTED, True),
+        ("auto", NOT_GRANTED, False),
+        ("on", GRANTED, True),
+        ("off", GRANTED, False),
+        ("off", NOT_GRANTED, False),
+    ],
+)
+def test_the_message_content_intent_is_requested_only_where_it_is_granted_and_wanted(setting, application, wanted):
+    assert wants_message_content(setting, application) is wanted
+
+
+def test_an_intent_that_is_required_and_not_granted_is_refused_with_a_cure():
+    with pytest.raises(StartupRefused, match=r"/applications/1/bot .*MESSAGE_CONTENT=off"):
+        wants_message_content("on", NOT_GRANTED)
+
+
+def test_what_is_missing_without_the_intent_is_said_at_the_start(caplog):
+    with caplog.at_level(logging.INFO):
+        wants_message_content("auto", NOT_GRANTED)
+
+    assert "the message content intent is not granted" in caplog.text
+
+
+def test_waiting_doubles_from_five_seconds_to_a_quarter_of_an_hour():
+    assert list(islice(backoff_seconds(), 10)) == [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]
+
+
+def test_the_invitation_asks_for_the_least_permissions():
+    permissions = 1 << 10 | 1 << 11 | 1 << 16 | 1 << 38
+
+    assert invite_link(42) == (
+        "https://discord.com/oauth2/authorize?client_id=42"
+        f"&scope=bot+applications.commands&permissions={permissions}"
+    )
