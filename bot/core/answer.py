@@ -154,13 +154,7 @@ class Answerer:
                 return error.code
             await self._store.undeliverable(taken.answer_id, code=error.code)
             return error.code
-        except Undeliverable as error:
-            log.warning(
-                "answer not delivered: channel=%d answer=%d: %s",
-                taken.conversation.key.channel_id,
-                taken.answer_id,
-                error,
-            )
+        except Undeliverable as error:  # the outbox has told the operator
             await self._store.undeliverable(taken.answer_id, code=error.code)
             return error.code
         return outcome
