@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 from bot.core.errors import BotError
@@ -38,6 +39,8 @@ _SHORTEST_SECRET = 6  # a shorter one, such as a local server's key "x", would b
 # What may be told of a foreign exception: numbers and identifiers, where its class has them.
 _CODES = ("status", "status_code", "code", "request_id", "sqlstate", "sqlite_errorname")
 _IDENTIFIER = re.compile(r"[\w.:-]{1,40}")
+
+_OUR_FILES = str(Path(__file__).parent) + os.sep
 
 _log = logging.getLogger("bot")
 
@@ -87,13 +90,21 @@ def redactor(secrets: Iterable[str] = ()) -> Callable[[str], str]:
 
 
 def describe(error: BaseException) -> str:
-    """An exception in one line: its type and codes, and its text only if it is one of ours."""
+    """An exception in one line: its type and codes, and its text only where that is ours or Python's own."""
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     codes = ", ".join(f"{code}={value}" for code, value in _codes(error))
     codes = f" ({codes})" if codes else ""
-    text = f": {error}" if isinstance(error, BotError) and str(error) else ""
+    text = f": {error}" if _has_safe_text(error) and str(error) else ""
     return name + codes + text
+
+
+def _has_safe_text(error: BaseException) -> bool:
+    """Ours; or a TypeError out of our code, by which Python names types and parameters but no values."""
+    if type(error) is TypeError and error.__traceback__:
+        *_, (innermost, _line) = traceback.walk_tb(error.__traceback__)
+        return innermost.f_code.co_filename.startswith(_OUR_FILES)
+    return isinstance(error, BotError)
 
 
 def _codes(error: BaseException) -> Iterator[tuple[str, int | str]]:

@@ -203,6 +203,16 @@ def test_our_own_errors_keep_their_text():
     assert describe(DatabaseUnavailable("disk full")) == "bot.core.errors.DatabaseUnavailable: disk full"
 
 
+def test_a_type_error_out_of_our_code_keeps_pythons_words():
+    with pytest.raises(TypeError) as ours:
+        describe()
+    with pytest.raises(TypeError) as called_by_us:
+        configure_logging("INFO", secrets=5)
+
+    assert describe(ours.value) == "TypeError"
+    assert describe(called_by_us.value) == "TypeError: 'int' object is not iterable"
+
+
 def test_an_exception_as_an_argument_is_told_without_its_text(log):
     logging.getLogger("bot.app").warning("Could not post: %s", ValueError(TEXT))
 
