@@ -60,6 +60,7 @@ def _sides(request: RecordedRequest) -> Iterator[tuple[Side, str, Any]]:
         return
     code = (request.answer or {}).get("code") if isinstance(request.answer, dict) else None
     if request.body is not None and code not in REFUSED_BODIES:
+        assert "requestBody" in described, f"{request.method} {request.route} takes no body"
         yield "request", f"{operation}/requestBody/content/application~1json/schema", request.body
     if request.fault is None and request.answer is not None:
         yield "answer", _answer_schema(operation, described, request.status or 0), request.answer

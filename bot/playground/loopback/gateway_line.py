@@ -92,6 +92,7 @@ class GatewayLine:
         )  # other compressions are answered in plain text, which clients accept
         self._session: Session | None = None
         self._received: list[float] = []
+        self._hung_up_with: int | None = None
 
     def send(self, text: str) -> None:
         self._outgoing.put_nowait(text)
@@ -133,7 +134,8 @@ class GatewayLine:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             if self._session is not None:
-                ended = self._socket.close_code in ENDS_SESSION
+                # Who closes first decides; the other side's code is a mere echo.
+                ended = (self._hung_up_with or self._socket.close_code) in ENDS_SESSION
                 self._door.gateway.leave(self._session, self, for_good=ended)
 
     async def _write(self) -> None:
@@ -142,6 +144,7 @@ class GatewayLine:
             if self._socket.closed:
                 return
             if isinstance(item, int):
+                self._hung_up_with = item
                 if item in ENDS_SESSION:
                     self.end_session()
                 await self._socket.close(code=item)

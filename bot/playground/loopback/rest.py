@@ -67,9 +67,9 @@ class Rest:
         self.requests.append(record)
         await self._travel()
         record.arrived_at = self._clock.monotonic()
-        self._changes.notify()
         fault = self._faults.take(record)
         record.fault = fault.what if fault is not None else None
+        self._changes.notify()
         if fault is not None and fault.when == "before":
             response = await self._fail(request, fault, None, {})
             if response is None:  # a request that hung and was released

@@ -201,6 +201,9 @@ class RecordingClient(discord.Client):
     async def on_interaction(self, interaction):
         self._note(self.called, interaction)
 
+    async def on_guild_channel_create(self, channel):
+        self._note(self.other, ("created", channel.id))
+
     async def on_guild_channel_delete(self, channel):
         self._note(self.other, ("channel", channel.id))
 

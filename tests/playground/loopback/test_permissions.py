@@ -91,10 +91,8 @@ async def test_the_overwrites_are_told(loopback, gateway, general):
 
 async def test_discord_py_computes_the_same_permissions(loopback, client, general):
     loopback.set_permissions(general, send_messages=False)
-    loopback.add_channel(loopback.guild, "marker")
-    await loopback.until(lambda: any(each.status for each in loopback.requests))
-    async for _ in _until_seen(client, "marker"):
-        pass
+    after_it = loopback.add_channel(loopback.guild, "after it")
+    await loopback.until(lambda: ("created", after_it.id) in client.other)
 
     guild = client.guilds[0]
     permissions = guild.get_channel(general.id).permissions_for(guild.me)
@@ -102,12 +100,6 @@ async def test_discord_py_computes_the_same_permissions(loopback, client, genera
     assert permissions.view_channel
     assert permissions.read_message_history
     assert not permissions.send_messages
-
-
-async def _until_seen(client, name):
-    while not any(channel.name == name for guild in client.guilds for channel in guild.channels):
-        await client.wait_for("guild_channel_create", timeout=10)
-        yield
 
 
 async def test_a_guild_that_was_left_is_50001(loopback, rest, messages_path):

@@ -1,0 +1,98 @@
+"""A bot of a few lines on the loopback Discord: it answers what it hears, as a test tells it to."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from bot.playground.loopback import LoopbackDiscord
+
+GUILDS_MESSAGES_AND_CONTENT = 1 << 0 | 1 << 9 | 1 << 15
+CHAT = {
+    "name": "chat",
+    "description": "Ask",
+    "options": [{"name": "message", "description": "What", "type": 3, "required": True}],
+}
+RESET = {"name": "reset", "description": "Start anew"}
+
+
+class SmallBot:
+    """*reply* makes the texts that an answer has while it grows; the last one stays."""
+
+    def __init__(self, loopback: LoopbackDiscord, session: aiohttp.ClientSession) -> None:
+        self.reply: Callable[[str], list[str]] = lambda text: [f"You said: {text}"]
+        self.failing = False
+        self.silent = False
+        self._loopback = loopback
+        self._session = session
+        self._ended: dict[int, bool] = {}
+        self._changed = asyncio.Condition()
+
+    async def answered(self, question_id: int) -> bool:
+        async with self._changed:
+            await self._changed.wait_for(lambda: question_id in self._ended)
+        return self._ended[question_id]
+
+    async def serve(self) -> None:
+        async with self._session.ws_connect(self._loopback.gateway_url + "?v=10&encoding=json") as socket:
+            properties = {"os": "linux", "browser": "small", "device": "small"}
+            intents = GUILDS_MESSAGES_AND_CONTENT
+            identify = {"token": self._loopback.token, "intents": intents, "properties": properties}
+            await socket.send_json({"op": 2, "d": identify})
+            await self._ask("PUT", f"/applications/{self._loopback.application_id}/commands", [CHAT, RESET])
+            async for frame in socket:
+                event = frame.json()
+                if event.get("t") == "MESSAGE_CREATE" and not event["d"]["author"].get("bot"):
+                    await self._answer(event["d"])
+                elif event.get("t") == "INTERACTION_CREATE":
+                    await self._answer_command(event["d"])
+
+    async def _answer(self, message: dict[str, Any]) -> None:
+        if self.silent:
+            return
+        path = f"/channels/{message['channel_id']}/messages"
+        await self._ask("POST", f"/channels/{message['channel_id']}/typing")
+        first, *grown = self.reply(message["content"])
+        posted = await self._ask("POST", path, {"content": first})
+        for text in grown:
+            await self._ask("PATCH", f"{path}/{posted['id']}", {"content": text})
+        await self._end(int(message["id"]))
+
+    async def _answer_command(self, command: dict[str, Any]) -> None:
+        if self.silent:
+            return
+        options = command["data"].get("options", [])
+        text = self.reply(options[0]["value"])[-1] if options else "A new conversation begins."
+        callback = f"/interactions/{command['id']}/{command['token']}/callback"
+        await self._ask("POST", callback, {"type": 5})
+        original = f"/webhooks/{self._loopback.application_id}/{command['token']}/messages/@original"
+        await self._ask("PATCH", original, {"content": text})
+        await self._end(int(command["id"]))
+
+    async def _end(self, question_id: int) -> None:
+        async with self._changed:
+            self._ended[question_id] = not self.failing
+            self._changed.notify_all()
+
+    async def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bot {self._loopback.token}"}
+        async with self._session.request(
+            method, self._loopback.api_url + path, json=body, headers=headers
+        ) as response:
+            response.raise_for_status()
+            return await response.json() if response.content_type == "application/json" else None
+
+
+@asynccontextmanager
+async def small_bot(loopback: LoopbackDiscord):
+    async with aiohttp.ClientSession() as session:
+        bot = SmallBot(loopback, session)
+        serving = asyncio.create_task(bot.serve())
+        try:
+            await loopback.until(lambda: (loopback.sessions and loopback.commands) or serving.done())
+            yield bot
+        finally:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)

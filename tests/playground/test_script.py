@@ -1,0 +1,173 @@
+"""`--say`: a conversation without a keyboard."""
+
+import asyncio
+import io
+
+import pytest
+
+from bot.playground.loopback import LoopbackDiscord
+from bot.playground.play import play
+from tests.playground.small_bot import small_bot
+
+
+@pytest.fixture
+async def loopback():
+    async with LoopbackDiscord(rate_limits=False) as loopback:
+        yield loopback
+
+
+@pytest.fixture
+async def bot(loopback):
+    async with small_bot(loopback) as bot:
+        yield bot
+
+
+@pytest.fixture
+def say(loopback, bot):
+    """Plays the lines; gives the exit status and what was printed."""
+
+    async def remembers_nothing(_):
+        return 0
+
+    async def say(*lines, stop=None):
+        out = io.StringIO()
+        status = await play(
+            loopback=loopback,
+            say=lines,
+            model_sentence="A small bot answers.",
+            answered=bot.answered,
+            remembered=remembers_nothing,
+            stop=stop or asyncio.Event(),
+            out=out,
+        )
+        return status, out.getvalue()
+
+    return say
+
+
+async def test_each_line_is_said_when_the_one_before_is_answered(say):
+    status, printed = await say("How is it going?", "Why is the sky blue?")
+
+    assert printed == (
+        "you: How is it going?\n"
+        "confab: You said: How is it going?\n"
+        "you: Why is the sky blue?\n"
+        "confab: You said: Why is the sky blue?\n"
+    )
+    assert status == 0
+
+
+async def test_an_answer_is_printed_once_and_whole(say, bot):
+    bot.reply = lambda _: ["Bec", "Because of", "Because of\nthe air."]
+
+    status, printed = await say("Why?")
+
+    assert printed == "you: Why?\nconfab: Because of\n  the air.\n"
+    assert status == 0
+
+
+async def test_a_failed_answer_shows_its_sentence_and_fails_the_run(say, bot):
+    bot.failing = True
+    bot.reply = lambda _: ["The language model is busy right now."]
+
+    status, printed = await say("Hello")
+
+    assert "confab: The language model is busy right now.\n" in printed
+    assert status == 1
+
+
+async def test_a_failed_answer_does_not_keep_the_next_line_from_being_said(say, bot):
+    bot.failing = True
+
+    _, printed = await say("one", "two")
+
+    assert "confab: You said: two\n" in printed
+
+
+async def test_a_slash_command_is_used_and_its_answer_printed(say):
+    status, printed = await say("/chat Why?", "/chat message:Why not?", "/reset")
+
+    assert printed == (
+        "you: /chat Why?\n"
+        "confab: You said: Why?\n"
+        "you: /chat message:Why not?\n"
+        "confab: You said: Why not?\n"
+        "you: /reset\n"
+        "confab: A new conversation begins.\n"
+    )
+    assert status == 0
+
+
+async def test_a_second_person_speaks_under_her_own_name(say, loopback):
+    status, printed = await say("@ada hello")
+
+    assert printed == "ada: hello\nconfab: You said: hello\n"
+    assert loopback.messages(loopback.channel("general"))[0].author is loopback.user("ada")
+    assert status == 0
+
+
+async def test_outside_the_chat_channel_only_a_mention_is_waited_for(say, bot, loopback):
+    bot.silent = True
+    await say("#random", "nobody asked you")
+    bot.silent = False
+
+    status, printed = await say("#random", "@confab hello")
+
+    assert printed == "#random\nyou: @confab hello\nconfab: You said: @confab hello\n"
+    posted = loopback.messages(loopback.channel("random"))[-2]
+    assert posted.content == f"{loopback.bot_user.mention} hello"
+    assert status == 0
+
+
+async def test_the_last_message_is_edited_and_deleted(say, loopback):
+    status, printed = await say("hello", "/edit good morning", "/delete")
+
+    assert "you (edited): good morning\nyou (deleted the last message)\n" in printed
+    assert [each.author for each in loopback.messages(loopback.channel("general"))] == [loopback.bot_user]
+    assert status == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/frobnicate", "There is no /frobnicate. The bot knows /chat, /reset"),
+        ("/chat", "/chat requires message"),
+        ("/reset everything", "/reset takes nothing behind it"),
+        ("#nowhere", "There is no #nowhere, only #general and #random"),
+        ("@ada", "What should ada say?"),
+        ("/edit", "What should it say instead?"),
+        ("/delete", "You have posted nothing in #general"),
+        ("x" * 5000, "nobody can send more than 4000 characters"),
+    ],
+)
+async def test_what_cannot_be_done_is_told_and_fails_the_run(say, line, told):
+    status, printed = await say(line)
+
+    assert f"! {told}" in printed.replace("! That cannot be sent: ", "! ")
+    assert status == 1
+
+
+async def test_nothing_the_model_says_steers_the_terminal(say, bot):
+    bot.reply = lambda _: ["\x1b[2Jgone"]
+
+    _, printed = await say("hello")
+
+    assert "\x1b" not in printed
+
+
+async def test_a_stop_ends_the_wait_for_an_answer_that_does_not_come(say, bot, loopback):
+    bot.silent = True
+    stop = asyncio.Event()
+    saying = asyncio.create_task(say("hello", stop=stop))
+    await loopback.until(lambda: loopback.messages(loopback.channel("general")))
+
+    stop.set()
+
+    assert (await saying)[0] == 1
+
+
+async def test_quit_ends_the_script(say):
+    status, printed = await say("/quit", "hello")
+
+    assert printed == ""
+    assert status == 0

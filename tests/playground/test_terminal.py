@@ -1,0 +1,258 @@
+"""The channel in the terminal, typed into and looked at."""
+
+import asyncio
+import io
+from contextlib import asynccontextmanager
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from bot.core.errors import StartupRefused
+from bot.playground.loopback import LoopbackDiscord
+from bot.playground.play import play
+from bot.playground.scene import Scene
+from bot.playground.terminal import Terminal
+from tests.playground.small_bot import small_bot
+
+ENTER = "\r"
+COLUMNS = 80  # of prompt_toolkit's DummyOutput, which has 40 rows
+CTRL_C, CTRL_D = "\x03", "\x04"
+PAGE_UP, PAGE_DOWN = "\x1b[5~", "\x1b[6~"
+
+
+@pytest.fixture
+async def loopback():
+    async with LoopbackDiscord(rate_limits=False) as loopback:
+        yield loopback
+
+
+@pytest.fixture
+async def bot(loopback):
+    async with small_bot(loopback) as bot:
+        yield bot
+
+
+class Person:
+    """Sits at the terminal: types, and sees the screen."""
+
+    def __init__(self, terminal, keyboard):
+        self.terminal = terminal
+        self._keyboard = keyboard
+        self.staying = None
+        self._drawn = asyncio.Event()
+        terminal._app.after_render += lambda _: self._drawn.set()
+
+    def type(self, line):
+        self._keyboard.send_text(line + ENTER)
+
+    def press(self, keys):
+        self._keyboard.send_text(keys)
+
+    @property
+    def screen(self):
+        screen = self.terminal._app.renderer.last_rendered_screen
+        if screen is None:
+            return ""
+        rows = [screen.data_buffer[number] for number in range(screen.height)]
+        return "\n".join("".join(row[column].char for column in range(COLUMNS)).rstrip() for row in rows)
+
+    async def sees(self, text):
+        """Wait until the screen shows it."""
+        async with asyncio.timeout(10):
+            while text not in self.screen:
+                self._drawn.clear()
+                await self._drawn.wait()
+
+    async def sees_no_more(self, text):
+        async with asyncio.timeout(10):
+            while text in self.screen:
+                self._drawn.clear()
+                await self._drawn.wait()
+
+
+@pytest.fixture
+def sit_down(loopback):
+    @asynccontextmanager
+    async def sit_down(*, remembered=0):
+        async def remembers(_):
+            return remembered
+
+        with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
+            terminal = Terminal(Scene(loopback), model_sentence="A small bot answers.", remembered=remembers)
+            person = Person(terminal, keyboard)
+            person.staying = asyncio.create_task(terminal.run())
+            try:
+                yield person
+            finally:
+                person.staying.cancel()
+                await asyncio.gather(person.staying, return_exceptions=True)
+
+    return sit_down
+
+
+@pytest.fixture
+async def person(sit_down, bot):
+    async with sit_down() as person:
+        yield person
+
+
+async def test_it_says_who_answers_and_how_to_begin(person):
+    await person.sees("A small bot answers.")
+    await person.sees("/help tells what else there is")
+
+
+async def test_a_line_is_posted_and_its_answer_shown(person):
+    person.type("How is it going?")
+
+    await person.sees("  How is it going?")
+    await person.sees("  You said: How is it going?")
+
+
+async def test_an_answer_grows_in_its_place(person, bot):
+    grown = asyncio.Event()
+
+    def reply(_):
+        yield "Because of"
+        yield "Because of the air."
+        grown.set()
+
+    bot.reply = reply
+    person.type("Why?")
+
+    await person.sees("  Because of the air. (edited)")
+    assert grown.is_set()
+    assert person.screen.count("Because of") == 1
+
+
+async def test_typing_shows_until_the_words_come(person, bot, loopback):
+    bot.silent = True
+    await loopback.post(loopback.channel("general"), loopback.user("you"), "quiet")
+    await bot._ask("POST", f"/channels/{loopback.channel('general').id}/typing")
+    await person.sees("confab is typing…")
+
+    await bot._ask("POST", f"/channels/{loopback.channel('general').id}/messages", {"content": "There."})
+
+    await person.sees("  There.")
+    await person.sees_no_more("is typing")
+
+
+async def test_one_may_type_before_the_bot_is_there(sit_down, loopback):
+    async with sit_down() as person:
+        await person.sees("The bot is connecting…")
+        person.type("hello")
+        async with small_bot(loopback):
+            await person.sees("  You said: hello")
+
+
+async def test_what_the_bot_remembers_is_told_on_the_first_look_at_a_channel(sit_down, bot):
+    async with sit_down(remembered=4) as person:
+        await person.sees("The bot remembers 4 earlier turns of #general.")
+        person.type("#random")
+        await person.sees("The bot remembers 4 earlier turns of #random.")
+
+
+async def test_another_channel_has_its_own_transcript_and_news_from_the_first_is_counted(person, loopback):
+    person.type("hello")
+    await person.sees("  You said: hello")
+
+    person.type("#random")
+    await person.sees("#random >")
+    await person.sees_no_more("You said")
+    await loopback.post(loopback.channel("general"), loopback.user("ada"), "anybody here?")
+
+    await person.sees("#general (2 new)")
+    person.type("#general")
+    await person.sees("  anybody here?")
+    await person.sees_no_more("new)")
+
+
+async def test_a_second_person_a_command_and_its_asker_are_shown(person):
+    person.type("@ada hello")
+    await person.sees("  You said: hello")
+    person.type("/chat Why?")
+
+    await person.sees("┌ you used /chat")
+    await person.sees("  You said: Why?")
+    assert "\nada  " in person.screen
+
+
+async def test_edits_and_deletions_are_shown(person):
+    person.type("hello")
+    await person.sees("  You said: hello")
+    person.type("/edit good morning")
+    await person.sees("  good morning (edited)")
+
+    person.type("/delete")
+
+    await person.sees("  (deleted)")
+    await person.sees_no_more("good morning")
+
+
+async def test_a_reply_shows_what_it_answers(person, loopback):
+    channel, you, ada = loopback.channel("random"), loopback.user("you"), loopback.user("ada")
+    person.type("#random")
+    question = await loopback.post(channel, you, "Who is there?")
+
+    await loopback.post(channel, ada, "Me.", reply_to=question)
+
+    await person.sees("┌ you: Who is there?")
+    await person.sees("  Me.")
+
+
+async def test_what_cannot_be_done_is_told(person):
+    person.type("/frobnicate")
+
+    await person.sees("There is no /frobnicate.")
+
+
+async def test_help_lists_the_commands(person):
+    person.type("/help")
+
+    await person.sees("/delete          delete your last message here")
+
+
+async def test_one_scrolls_back_and_returns_by_typing(person, loopback):
+    for number in range(60):
+        await loopback.post(loopback.channel("general"), loopback.user("ada"), f"message {number}.")
+    await person.sees("  You said: message 59.")
+
+    person.press(PAGE_UP)
+    await person.sees_no_more("message 59.")
+    await person.sees("There is more below: Page Down")
+    person.press(PAGE_DOWN)
+    await person.sees("  You said: message 59.")
+    person.press(PAGE_UP * 50)
+    await person.sees("A small bot answers.")
+    person.type("back again")
+
+    await person.sees("  You said: back again")
+
+
+@pytest.mark.parametrize("leave", ["/quit" + ENTER, CTRL_C, CTRL_D, "half a line" + CTRL_C])
+async def test_every_way_out_leads_out(sit_down, bot, leave):
+    async with sit_down() as person:
+        await person.sees("A small bot answers.")
+
+        person.press(leave)
+
+        async with asyncio.timeout(10):
+            assert await person.staying == 0
+
+
+async def test_without_a_terminal_the_other_way_is_named(loopback, monkeypatch):
+    async def nobody(_):
+        return 0
+
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    with pytest.raises(StartupRefused, match="--say"):
+        await play(
+            loopback=loopback,
+            say=None,
+            model_sentence="",
+            answered=nobody,
+            remembered=nobody,
+            stop=asyncio.Event(),
+        )
