@@ -219,7 +219,7 @@ async def test_one_scrolls_back_and_returns_by_typing(person, loopback):
     await person.sees("  You said: message 59.")
 
     person.press(PAGE_UP)
-    await person.sees_no_more("message 59.")
+    await person.sees_no_more("You said: message 59.")
     await person.sees("There is more below: Page Down")
     person.press(PAGE_DOWN)
     await person.sees("  You said: message 59.")

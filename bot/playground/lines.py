@@ -1,0 +1,97 @@
+"""What a line typed in the playground asks for."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+_SPOKEN_BY = re.compile(r"@(\w+)(?:\s+(.*))?", re.DOTALL)
+_CHANNEL = re.compile(r"#([\w-]+)")
+_COMMAND = re.compile(r"/([\w-]+)(?:\s+(.*))?", re.DOTALL)
+
+HELP = """\
+Type a message, and it is posted in this channel. What else there is:
+  /chat hello      ask with a slash command
+  /reset           start the conversation anew
+  @ada hello       a second person says hello
+  #random          go to the other channel; there the bot answers only if mentioned: @confab hello
+  #general         come back
+  /edit new text   edit your last message here
+  /delete          delete your last message here
+  /help            this
+  /quit            leave; so do Ctrl-C and Ctrl-D
+Page Up and Page Down scroll. Start again later: the bot remembers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Say:
+    """Post a message. *speaker* is a name, or None for you."""
+
+    text: str
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """Use one of the bot's slash commands."""
+
+    command: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    channel: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delete:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Help:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quit:
+    pass
+
+
+Line = Say | Call | Switch | Edit | Delete | Help | Quit
+
+
+def read_line(line: str, *, people: Collection[str]) -> Line | None:
+    """What to do for *line*, None for a blank one. *people* are those who speak when a line begins with them."""
+    line = line.strip()
+    if not line:
+        return None
+    if spoken := _SPOKEN_BY.fullmatch(line):
+        speaker, text = spoken.groups(default="")
+        if speaker.casefold() in people:
+            return Say(speaker=speaker.casefold(), text=text)
+    if channel := _CHANNEL.fullmatch(line):
+        return Switch(channel=channel[1].casefold())
+    if command := _COMMAND.fullmatch(line):
+        name, text = command.groups(default="")
+        return _read_command(name.casefold(), text)
+    return Say(text=line)
+
+
+def _read_command(name: str, text: str) -> Line:
+    match name:
+        case "edit":
+            return Edit(text=text)
+        case "delete":
+            return Delete()
+        case "help":
+            return Help()
+        case "quit" | "exit":
+            return Quit()
+        case _:
+            return Call(command=name, text=text)

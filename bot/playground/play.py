@@ -1,0 +1,77 @@
+"""The playground's door for people: a channel in the terminal, or lines given beforehand."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TextIO
+
+from bot.core.errors import StartupRefused
+from bot.playground.loopback import LoopbackDiscord
+from bot.playground.scene import Scene
+from bot.playground.script import Answered, act
+
+SMALL_MODEL = (
+    "It has 135 million parameters: it shows that everything works together, not how good answers can be. "
+    "For those, put OPENAI_API_KEY=..., or OPENAI_BASE_URL=... and OPENAI_MODEL=..., into the file .env "
+    "and start again."
+)
+
+# A channel's id to the number of earlier turns that the bot remembers of it.
+Remembered = Callable[[int], Awaitable[int]]
+
+
+async def play(
+    *,
+    loopback: LoopbackDiscord,
+    say: Sequence[str] | None,
+    model_sentence: str,
+    answered: Answered,
+    remembered: Remembered,
+    stop: asyncio.Event,
+    out: TextIO = sys.stdout,
+    err: TextIO = sys.stderr,
+) -> int:
+    """The exit status: 0, or 1 when an answer failed or *stop* was set before the script's end.
+
+    The bot is connecting to *loopback*, or about to. *model_sentence* says who answers; with *say* it goes to
+    *err*, so that *out* holds the exchange alone.
+    """
+    scene = Scene(loopback)
+    if say is not None:
+        print(model_sentence, file=err)
+        acting = _act(scene, say, answered=answered, out=out, err=err)
+        return await _unless_stopped(acting, stop=stop, otherwise=1)
+    terminal = _terminal()(scene, model_sentence=model_sentence, remembered=remembered)
+    return await _unless_stopped(terminal.run(), stop=stop, otherwise=0)
+
+
+async def _act(scene: Scene, say: Sequence[str], *, answered: Answered, out: TextIO, err: TextIO) -> int:
+    try:
+        return 0 if await act(scene, say, answered=answered, out=out) else 1
+    except TimeoutError:
+        print("The bot did not connect.", file=err)
+        return 1
+
+
+def _terminal() -> Callable[..., Any]:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise StartupRefused('This is not a terminal. Without one: python -m bot playground --say "Hello"')
+    try:
+        from bot.playground.terminal import Terminal  # noqa: PLC0415 -- `--say` goes without prompt_toolkit
+    except ImportError as error:
+        raise StartupRefused(
+            'prompt_toolkit is not installed; `make playground` installs it. Without: --say "Hello"'
+        ) from error
+    return Terminal
+
+
+async def _unless_stopped(playing: Coroutine[Any, Any, int], *, stop: asyncio.Event, otherwise: int) -> int:
+    """What *playing* returns; it is ended, and *otherwise* returned, once *stop* is set."""
+    task, stopping = asyncio.create_task(playing), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((task, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else otherwise
+    finally:
+        task.cancel()
+        stopping.cancel()
+        await asyncio.gather(task, stopping, return_exceptions=True)

@@ -1,0 +1,164 @@
+"""The playground's people and channels, and what a person at the keyboard does there."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from bot.playground.lines import Call, Delete, Edit, Say, Switch
+from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Message
+
+CHAT_CHANNEL = "general"  # here the bot answers every message
+YOU = "you"
+CONNECT_SECONDS = 60.0
+COMMANDS_SECONDS = 10.0
+
+_HANDLE = re.compile(r"@(\w+)")
+_CHANNEL = re.compile(r"#([\w-]+)")
+_USER_MENTION = re.compile(r"<@!?(\d+)>")
+_CHANNEL_MENTION = re.compile(r"<#(\d+)>")
+_LAYOUT = "\n\t"
+
+Deed = Say | Call | Switch | Edit | Delete
+
+
+class NotPossibleError(Exception):
+    """A person asked for something that cannot be done; the message tells them why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The bot owes an answer to this message, or to this command."""
+
+    question: Message | Interaction
+    channel: Channel
+
+
+class Scene:
+    """*channel* is the one that the person looks at."""
+
+    def __init__(self, loopback: LoopbackDiscord) -> None:
+        self.loopback = loopback
+        self.you = loopback.user(YOU)
+        self.bot = loopback.bot_user
+        self.channels = [each for each in loopback.world.channels.values() if each.guild is not None]
+        self.channel = loopback.channel(CHAT_CHANNEL)
+        self._users = {user.name: user for user in (self.bot, *loopback.world.users.values())}
+        self._last: dict[int, Message] = {}  # what you posted last, by channel
+
+    @property
+    def others(self) -> frozenset[str]:
+        """The names of those who speak when a line begins with them."""
+        return frozenset(name for name, user in self._users.items() if user not in (self.you, self.bot))
+
+    async def connected(self) -> None:
+        """Wait for the bot. Raises TimeoutError."""
+        await self.loopback.until(lambda: self.loopback.sessions, seconds=CONNECT_SECONDS)
+
+    async def perform(self, deed: Deed) -> Asked | None:
+        """Do it; what comes back is owed an answer. Raises NotPossibleError."""
+        match deed:
+            case Say(speaker=speaker, text=text):
+                return await self._say(speaker or YOU, text)
+            case Call(command=command, text=text):
+                return await self._call(command, text)
+            case Switch(channel=name):
+                self._switch(name)
+            case Edit(text=text):
+                await self._edit(text)
+            case Delete():
+                await self._delete()
+        return None
+
+    def readable(self, content: str) -> str:
+        """A message's text with names for mentions, and nothing that could steer a terminal."""
+        text = _USER_MENTION.sub(lambda found: self._shown_user(found[0], int(found[1])), content)
+        text = _CHANNEL_MENTION.sub(lambda found: self._shown_channel(found[0], int(found[1])), text)
+        return "".join(
+            character
+            if character in _LAYOUT or unicodedata.category(character) != "Cc"
+            else "\N{REPLACEMENT CHARACTER}"
+            for character in text
+        )
+
+    async def _say(self, speaker: str, text: str) -> Asked | None:
+        if not text:
+            raise NotPossibleError(f"What should {speaker} say? For example: @{speaker} hello")
+        author = self._users[speaker]
+        try:
+            message = await self.loopback.post(self.channel, author, self._typed(text))
+        except ValueError as error:
+            raise NotPossibleError(f"That cannot be sent: {error}.") from error
+        if author is self.you:
+            self._last[self.channel.id] = message
+        expected = self.channel.name == CHAT_CHANNEL or self.bot in message.mentions
+        return Asked(question=message, channel=self.channel) if expected else None
+
+    async def _call(self, name: str, text: str) -> Asked:
+        option = await self._option(name)
+        if text and option is None:
+            raise NotPossibleError(f"/{name} takes nothing behind it.")
+        options = {option: text.removeprefix(f"{option}:").strip()} if text and option else {}
+        try:
+            interaction = await self.loopback.slash(self.channel, self.you, name, options)
+        except (PermissionError, ValueError) as error:
+            raise NotPossibleError(f"That cannot be sent: {error}.") from error
+        return Asked(question=interaction, channel=self.channel)
+
+    async def _option(self, name: str) -> str | None:
+        """The first option of a command, once the bot has registered its commands."""
+        try:
+            await self.loopback.until(lambda: self.loopback.commands, seconds=COMMANDS_SECONDS)
+        except TimeoutError:
+            raise NotPossibleError("The bot has not registered its commands.") from None
+        for command in self.loopback.commands:
+            if command["name"] == name:
+                options = command.get("options", [])
+                return str(options[0]["name"]) if options else None
+        known = ", ".join(sorted(f"/{command['name']}" for command in self.loopback.commands))
+        raise NotPossibleError(f"There is no /{name}. The bot knows {known}; /help tells the rest.")
+
+    def _switch(self, name: str) -> None:
+        for channel in self.channels:
+            if channel.name == name:
+                self.channel = channel
+                return
+        known = " and ".join(f"#{channel.name}" for channel in self.channels)
+        raise NotPossibleError(f"There is no #{name}, only {known}.")
+
+    async def _edit(self, text: str) -> None:
+        if not text:
+            raise NotPossibleError("What should it say instead? For example: /edit good morning")
+        try:
+            await self.loopback.edit(self._last_message(), self._typed(text))
+        except ValueError as error:
+            raise NotPossibleError(f"That cannot be sent: {error}.") from error
+
+    async def _delete(self) -> None:
+        message = self._last_message()
+        del self._last[self.channel.id]
+        await self.loopback.delete(message)
+
+    def _last_message(self) -> Message:
+        message = self._last.get(self.channel.id)
+        if message is None:
+            raise NotPossibleError(f"You have posted nothing in #{self.channel.name} that you could change.")
+        return message
+
+    def _typed(self, text: str) -> str:
+        """What Discord's client makes of handles and channel names."""
+
+        def mention(found: re.Match[str]) -> str:
+            user = self._users.get(found[1].casefold())
+            return user.mention if user else found[0]
+
+        def link(found: re.Match[str]) -> str:
+            named = [channel.mention for channel in self.channels if channel.name == found[1].casefold()]
+            return named[0] if named else found[0]
+
+        return _CHANNEL.sub(link, _HANDLE.sub(mention, text))
+
+    def _shown_user(self, mention: str, user_id: int) -> str:
+        return next((f"@{user.name}" for user in self._users.values() if user.id == user_id), mention)
+
+    def _shown_channel(self, mention: str, channel_id: int) -> str:
+        return next((f"#{channel.name}" for channel in self.channels if channel.id == channel_id), mention)

@@ -1,0 +1,95 @@
+"""A conversation without a keyboard: lines given beforehand, the exchange printed plainly."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TextIO
+
+from bot.playground.lines import HELP, Call, Delete, Edit, Help, Line, Quit, Say, Switch, read_line
+from bot.playground.loopback import Channel, Message
+from bot.playground.scene import YOU, Asked, NotPossibleError, Scene
+
+ANSWER_SECONDS = 900.0  # three attempts at a slow model, and then some
+QUESTIONS = frozenset({"chat"})  # the commands whose answer is the model's
+
+# The id of a question (message or interaction) to: it was answered. False: it got a sentence that says why not.
+Answered = Callable[[int], Awaitable[bool]]
+
+
+async def act(scene: Scene, lines: Sequence[str], *, answered: Answered, out: TextIO) -> bool:
+    """Say the lines one after the other, each when the one before is answered. True if all went well."""
+    script = _Script(scene, answered=answered, out=out)
+    await scene.connected()
+    for text in lines:
+        line = read_line(text, people=scene.others)
+        if isinstance(line, Quit):
+            break
+        if line is not None:
+            await script.follow(line)
+    return script.went_well
+
+
+class _Script:
+    def __init__(self, scene: Scene, *, answered: Answered, out: TextIO) -> None:
+        self.went_well = True
+        self._scene = scene
+        self._answered = answered
+        self._out = out
+
+    async def follow(self, line: Line) -> None:
+        if isinstance(line, Help | Quit):
+            self._print(HELP)
+            return
+        before = self._visible(self._scene.channel)
+        self._print(_announcement(line))
+        try:
+            asked = await self._scene.perform(line)
+        except NotPossibleError as error:
+            self._fail(str(error))
+            return
+        if asked is None:
+            return
+        await self._await_answer(asked)
+        for message in self._visible(asked.channel):
+            if message not in before and message.author is self._scene.bot:
+                self._print_said(message.author.name, self._scene.readable(message.content))
+
+    async def _await_answer(self, asked: Asked) -> None:
+        question = asked.question
+        try:
+            if isinstance(question, Message) or question.command in QUESTIONS:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    self.went_well &= await self._answered(question.id)
+                return
+            await self._scene.loopback.until(lambda: question.original or question.unanswered)
+            if question.unanswered:
+                self._fail(f"The bot did not answer /{question.command}.")
+        except TimeoutError:
+            self._fail("No answer came.")
+
+    def _visible(self, channel: Channel) -> list[Message]:
+        return self._scene.loopback.messages(channel, seen_by=self._scene.you)
+
+    def _print_said(self, speaker: str, text: str) -> None:
+        self._print(f"{speaker}: {text}".replace("\n", "\n  "))
+
+    def _fail(self, sentence: str) -> None:
+        self.went_well = False
+        self._print(f"! {sentence}")
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+
+def _announcement(line: Say | Call | Switch | Edit | Delete) -> str:
+    match line:
+        case Say(speaker=speaker, text=text):
+            said = f"{speaker or YOU}: {text}"
+        case Call(command=command, text=text):
+            said = f"{YOU}: /{command} {text}".rstrip()
+        case Switch(channel=channel):
+            said = f"#{channel}"
+        case Edit(text=text):
+            said = f"{YOU} (edited): {text}"
+        case Delete():
+            said = f"{YOU} (deleted the last message)"
+    return said.replace("\n", "\n  ")
