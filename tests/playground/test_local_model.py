@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import aiohttp
 import psutil
@@ -15,6 +16,7 @@ from tests.llm.asking import ask
 
 needs_the_model = pytest.mark.skipif(find_weights() is None, reason="the local model is not installed")
 
+CHECKOUT = Path(local_model.__file__).parents[2]
 PARENT = """
 import asyncio
 from bot.playground.local_model import find_weights, serve_weights
@@ -91,7 +93,12 @@ async def test_the_process_ends_with_its_block():
 @needs_the_model
 async def test_the_process_ends_when_its_parent_is_killed():
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", PARENT, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        PARENT,
+        cwd=CHECKOUT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
     )
     await parent.stdout.readline()
     (child,) = psutil.Process(parent.pid).children()
