@@ -90,8 +90,9 @@ def _validator(side: Side, pointer: str) -> Draft202012Validator:
 def _registry(side: Side) -> Registry[Any]:
     description = copy.deepcopy(_description())
     schemas = description["components"]["schemas"]
-    # Where the description is narrower than Discord itself: it takes ids as numbers, and the errors inside of an
-    # error body carry words as their codes (documentation, "Error Messages").
+    # Where the description is narrower than Discord itself: it takes ids as numbers, there are forwards, and the
+    # errors inside of an error body carry words as their codes (documentation, "Error Messages").
+    schemas["MessageReferenceType"] = {"enum": [0, 1]}
     if side == "request":
         schemas["SnowflakeType"] = {"type": ["string", "integer"]}
     schemas["InnerErrors"]["properties"]["_errors"]["items"] = {

@@ -174,6 +174,8 @@ async def gateway_client(loopback: LoopbackDiscord, *, query: str = "?v=10&encod
 class RecordingClient(discord.Client):
     """A real discord.py client that notes what it hears."""
 
+    connecting: asyncio.Task[None]
+
     def __init__(self, loopback: LoopbackDiscord, **options) -> None:
         intents = discord.Intents.none()
         intents.value = EVERYTHING
@@ -232,9 +234,9 @@ async def discord_client(loopback: LoopbackDiscord, monkeypatch, **options):
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", URL(loopback.gateway_url))
     client = RecordingClient(loopback, **options)
     await client.login(loopback.token)
-    connecting = asyncio.create_task(client.connect())
+    client.connecting = connecting = asyncio.create_task(client.connect())
     try:
-        await loopback.until(lambda: loopback.sessions or connecting.done())
+        await loopback.until(lambda: loopback.hellos)
         yield client
     finally:
         await client.close()

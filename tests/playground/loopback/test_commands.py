@@ -144,9 +144,7 @@ async def test_subcommands_are_called_by_their_whole_name(loopback, rest, gatewa
     await loopback.slash(general, you, "settings show", {"all": True})
 
     data = (await gateway.event("INTERACTION_CREATE"))["data"]
-    assert data["options"] == [
-        {"name": "show", "type": 1, "options": [{"name": "all", "type": 5, "value": True}]}
-    ]
+    assert data["options"] == [{"name": "show", "type": 1, "options": [{"name": "all", "type": 5, "value": True}]}]
     with pytest.raises(ValueError, match="subcommand"):
         await loopback.slash(general, you, "settings")
     with pytest.raises(ValueError, match="subcommand"):

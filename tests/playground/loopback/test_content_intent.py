@@ -38,7 +38,9 @@ async def test_with_the_intent_all_is_read(loopback, gateway, general, you):
     assert (created["content"], len(created["attachments"])) == ("open", 1)
 
 
-async def test_mentions_of_the_bot_and_dms_and_its_own_are_read(loopback, gateway, rest, general, you, messages_path):
+async def test_mentions_of_the_bot_and_dms_and_its_own_are_read(
+    loopback, gateway, rest, general, you, messages_path
+):
     await gateway.identify(WITHOUT)
 
     await loopback.post(general, you, f"{loopback.bot_user.mention} hi")
@@ -98,9 +100,7 @@ async def test_a_forward_is_read_or_not_like_any_message(loopback, gateway, gene
     await loopback.post(loopback.open_dm(you), you, forward_of=said)
 
     await gateway.event("MESSAGE_CREATE", number=2)
-    contents = [
-        each["message_snapshots"][0]["message"]["content"] for each in gateway.events("MESSAGE_CREATE")
-    ]
+    contents = [each["message_snapshots"][0]["message"]["content"] for each in gateway.events("MESSAGE_CREATE")]
     assert contents == ["", "forwarded words"]
 
 

@@ -229,7 +229,9 @@ async def test_shards_hear_of_their_own_guilds_and_the_first_of_dms(loopback, ge
         await its_own.all_sent_so_far()
         await other.all_sent_so_far()
 
-        heard = {client: [each["content"] for each in client.events("MESSAGE_CREATE")] for client in (its_own, other)}
+        heard = {
+            client: [each["content"] for each in client.events("MESSAGE_CREATE")] for client in (its_own, other)
+        }
     assert "in the guild" in heard[its_own]
     assert "in the guild" not in heard[other]
     first = its_own if number == 0 else other

@@ -248,7 +248,9 @@ async def test_a_deleted_original_cannot_be_edited(rest, chat, webhook):
     assert interaction.original is None
 
 
-async def test_follow_ups_can_be_read_edited_and_deleted_by_id(loopback, rest, chat, webhook, general, messages_path):
+async def test_follow_ups_can_be_read_edited_and_deleted_by_id(
+    loopback, rest, chat, webhook, general, messages_path
+):
     interaction = await chat()
     await respond(rest, interaction, {"type": 4, "data": {"content": "One"}})
     other = await rest.post(messages_path, {"content": "elsewhere"})

@@ -15,7 +15,9 @@ import pytest
         ({"roles": "mods", "parse": []}, {"mods"}),
     ],
 )
-async def test_allowed_mentions_say_who_is_pinged(loopback, rest, general, you, ada, messages_path, allowed, pinged):
+async def test_allowed_mentions_say_who_is_pinged(
+    loopback, rest, general, you, ada, messages_path, allowed, pinged
+):
     mods = loopback.add_role(loopback.guild, "mods")
     names = {you.id: "you", ada.id: "ada", mods.id: "mods"}
     ids = {name: str(snowflake) for snowflake, name in names.items()}

@@ -97,7 +97,9 @@ async def test_nobody_elses_message_can_be_edited(loopback, rest, general, you, 
     assert message.content == "mine"
 
 
-async def test_suppressed_previews_stay_suppressed_until_flags_say_otherwise(loopback, rest, general, messages_path):
+async def test_suppressed_previews_stay_suppressed_until_flags_say_otherwise(
+    loopback, rest, general, messages_path
+):
     posted = await rest.post(messages_path, {"content": "https://example.com", "flags": 4})
     path = f"{messages_path}/{posted.body['id']}"
     (message,) = loopback.messages(general)

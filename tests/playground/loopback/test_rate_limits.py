@@ -94,9 +94,7 @@ async def test_more_than_50_requests_a_second_are_refused_over_all(loopback, res
 
 
 async def test_interactions_are_exempt_from_the_limit_over_all(loopback, rest, general, you):
-    await rest.put(
-        f"/applications/{loopback.application_id}/commands", [{"name": "chat", "description": "x"}]
-    )
+    await rest.put(f"/applications/{loopback.application_id}/commands", [{"name": "chat", "description": "x"}])
     for number in range(50):
         await rest.get(f"/channels/{loopback.add_channel(loopback.guild, str(number)).id}")
     assert (await rest.get(f"/channels/{general.id}")).status == 429
