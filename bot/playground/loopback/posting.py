@@ -99,7 +99,10 @@ class Posting:
         default: Allowed = IN_MESSAGES,
         shows_first_words: bool = False,
     ) -> None:
-        """Change the bot's message. Without `allowed_mentions`, Discord's *default* holds again."""
+        """Change the bot's message. Without `allowed_mentions`, Discord's *default* holds again.
+
+        *shows_first_words*: it was a deferred response, which does not become an edited message by this.
+        """
         content = read_content(body, files)
         allowed = read_allowed(body, default=default)
         text = message.content if content.text is None else content.text
@@ -115,7 +118,7 @@ class Posting:
         if content.flags is not None:
             keeps = message.flags & ~MessageFlag.SUPPRESS_EMBEDS
             message.flags = keeps | (settable_flags(content.flags) & MessageFlag.SUPPRESS_EMBEDS)
-        if set(body) - {"flags", "allowed_mentions"}:
+        if set(body) - {"flags", "allowed_mentions"} and not shows_first_words:
             message.edited_timestamp = self._clock.now()
         self.fill(message, content, allowed=allowed)
         self._events.message_edited(message, first_words=shows_first_words)
@@ -163,7 +166,8 @@ class Posting:
             flags=flags,
             nonce=nonce,
         )
-        message.versions.append(text)
+        if text:
+            message.versions.append(text)
         return message
 
     def fill(self, message: Message, content: Content, *, allowed: Allowed) -> None:

@@ -1,6 +1,7 @@
 """A REST request's way through the loopback Discord: record, limits, faults, the deed, the answer."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from bot.playground.loopback.changes import Changes
 from bot.playground.loopback.faults import Fault, Faults, end_connection
 from bot.playground.loopback.rate_limits import RateLimits, exceeded
 from bot.playground.loopback.record import RecordedRequest
-from bot.playground.loopback.refusals import Json, Refusal, Unauthorized
+from bot.playground.loopback.refusals import Refusal, Unauthorized
 from bot.playground.loopback.routes import Answer, Call, Route
 from bot.playground.loopback.world import Upload
 
@@ -21,6 +22,17 @@ UNKNOWN_ROUTE = "/{unknown}"
 VIA = {"Via": "1.1 google"}
 CLOUDFLARE = "<!DOCTYPE html><html><head><title>{0}</title></head><body>error code: {0}</body></html>"
 MALFORMED = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A request that has come in, whole."""
+
+    request: web.Request
+    route: Route
+    record: RecordedRequest
+    body: Any
+    files: list[Upload]
 
 
 class Rest:
@@ -65,75 +77,64 @@ class Rest:
             sent_at=self._clock.monotonic(),
         )
         self.requests.append(record)
+        arrival = Arrival(request=request, route=route, record=record, body=body, files=files)
         await self._travel()
         record.arrived_at = self._clock.monotonic()
         fault = self._faults.take(record)
-        record.fault = fault.what if fault is not None else None
+        record.fault = None if fault is None else fault.what
         self._changes.notify()
-        if fault is not None and fault.when == "before":
-            response = await self._fail(request, fault, None, {})
-            if response is None:  # a request that hung and was released
-                answer, headers = self._carry_out(request, route, record, body, files)
-                response = _response(answer, headers)
-        else:
-            answer, headers = self._carry_out(request, route, record, body, files)
-            response = _response(answer, headers)
-            if fault is not None:
-                response = await self._fail(request, fault, answer, headers) or response
+        response = self._answer(arrival) if fault is None else await self._fail(arrival, fault)
         await self._travel()
         self._note(record, response)
         return response
 
-    def _carry_out(
-        self,
-        request: web.Request,
-        route: Route,
-        record: RecordedRequest,
-        body: Any,
-        files: list[Upload],
-    ) -> tuple[Answer, dict[str, str]]:
+    def _answer(self, arrival: Arrival) -> web.Response:
+        answer, headers = self._carry_out(arrival)
+        arrival.record.answer = None if isinstance(answer.body, str) else answer.body
+        return _response(answer, headers)
+
+    def _carry_out(self, arrival: Arrival) -> tuple[Answer, dict[str, str]]:
         """Everything from here to the answer happens at one moment."""
         if self._limits.banned:
             return Answer(status=429, body=CLOUDFLARE.format(1015)), {}
-        params = dict(request.match_info)
-        given = request.headers.get("Authorization")
+        route, record, headers = arrival.route, arrival.record, dict[str, str]()
+        params = dict(arrival.request.match_info)
         try:
-            if not record.authorized and (given is not None or not route.public):
+            if not record.authorized and (not route.public or "Authorization" in arrival.request.headers):
                 raise Unauthorized
             headers, over = self._limits.enter(route.method, route.path, params)
-        except Refusal as refusal:
-            return Answer(status=refusal.status, body=refusal.body()), {}
-        if over is not None:
-            return Answer(status=429, body=over.body), headers
-        try:
-            if body is MALFORMED:
-                raise Refusal(50109)  # noqa: TRY301 -- the same
-            return route.act(Call(params=params, query=record.query, body=body, files=files)), headers
+            if over is not None:
+                return Answer(status=429, body=over.body), headers
+            if arrival.body is MALFORMED:
+                raise Refusal(50109)  # noqa: TRY301 -- all refusals are answered in one place
+            call = Call(params=params, query=record.query, body=arrival.body, files=arrival.files)
+            return route.act(call), headers
         except Refusal as refusal:
             return Answer(status=refusal.status, body=refusal.body()), headers
 
-    async def _fail(
-        self, request: web.Request, fault: Fault, answer: Answer | None, headers: dict[str, str]
-    ) -> web.StreamResponse | None:
-        """The response that the fault makes of it; None: it may go on as if nothing had been."""
+    async def _fail(self, arrival: Arrival, fault: Fault) -> web.Response:
+        if fault.what == "hang":
+            if fault.when == "before":
+                await fault.released.wait()
+                return self._answer(arrival)
+            response = self._answer(arrival)
+            await fault.released.wait()
+            return response
+        answer = self._carry_out(arrival)[0] if fault.when == "after" else None
         match fault.what:
             case "status":
-                body: Json = {"message": fault.message, "code": fault.code}
-                return _response(Answer(status=fault.status, body=body), headers)
+                arrival.record.answer = {"message": fault.message, "code": fault.code}
+                return _response(Answer(status=fault.status, body=arrival.record.answer), {})
             case "rate_limit":
                 over = exceeded(fault.retry_after, scope=fault.scope, code=fault.code)
+                arrival.record.answer = over.body
                 return _response(Answer(status=429, body=over.body), over.headers)
-            case "html":
-                return _html(fault.status)
             case "truncated":
-                text = json.dumps(answer.body if answer is not None else {"message": "truncated"})
-                return _json_response(200, text[: len(text) // 2].encode(), headers)
-            case "hang":
-                await fault.released.wait()
-                return None
+                text = json.dumps({"message": "truncated"} if answer is None else answer.body)
+                return _json_response(200, text[: len(text) // 2].encode(), {})
             case "reset" | "close":
-                end_connection(request, reset=fault.what == "reset")
-                return _html(fault.status)  # which nobody receives
+                end_connection(arrival.request, reset=fault.what == "reset")
+        return _html(fault.status)  # which nobody receives where the connection was ended
 
     async def _travel(self) -> None:
         if self.latency:
@@ -147,13 +148,8 @@ class Rest:
             if name.startswith("X-RateLimit") or name in ("Retry-After", "Via")
         }
         record.bucket = record.headers.get("X-RateLimit-Bucket")
-        lost = record.fault in ("reset", "close")
-        if not lost:
+        if record.fault not in ("reset", "close"):
             record.status = response.status
-        if isinstance(response, web.Response) and response.content_type == "application/json" and not lost:
-            body = response.body
-            if record.fault != "truncated" and isinstance(body, bytes) and body:
-                record.answer = json.loads(body)
         shared = record.headers.get("X-RateLimit-Scope") == "shared"
         self._limits.count_answer(response.status, shared=shared)
         self._changes.notify()

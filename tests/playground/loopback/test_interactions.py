@@ -99,6 +99,8 @@ async def test_deferred_it_says_thinking_until_the_text_comes(loopback, rest, ch
     assert answer.body["flags"] & MessageFlag.LOADING == 0
     assert not interaction.thinking
     assert [message.content for message in loopback.messages(general)] == ["Because"]
+    assert interaction.original.edited_timestamp is None
+    assert interaction.original.versions == ["Because"]
     assert answer.body["interaction_metadata"]["id"] == str(interaction.id)
 
 
