@@ -1,28 +1,47 @@
 """Turns become a prompt: one system message, the newest whole turns that fit, the question."""
 
+import string
 from collections.abc import Iterable, Iterator, Sequence
 
 from bot.core.errors import QuestionTooLong
 from bot.core.messages import Prompt, PromptMessage, Role, TakenUp, Turn
-from bot.core.speakers import labelled_text
+from bot.core.speakers import NOBODY, labelled_text
 
 TOKENS_PER_MESSAGE = 4  # what chat templates put around each message
+
+# What a character costs, in 24ths of a token, by the first byte of its UTF-8: up to the next row. Measured with the
+# vocabulary of a small English model, which is about the worst; the judge is tests/playground/test_tokens.py.
+_WORDS = (string.ascii_letters + " ").encode()
+_WORDS_COST = 9
+_COST_FROM_FIRST_BYTE = (
+    (0x00, 24),  # the rest of ASCII: many vocabularies take digits one by one
+    (0x80, 0),  # not a first byte
+    (0xC2, 72),  # accented Latin: it breaks up the word that it stands in
+    (0xCA, 24),  # Greek, Cyrillic
+    (0xD6, 32),  # Hebrew, Arabic
+    (0xE0, 36),  # Indic scripts, Thai
+    (0xE1, 72),  # Vietnamese vowels, Georgian, Ethiopic, Khmer
+    (0xE2, 36),  # typographic signs, Chinese, Japanese, Korean
+    (0xF0, 72),  # emoji
+)
+_COSTS = bytes(
+    next(cost for first, cost in reversed(_COST_FROM_FIRST_BYTE) if byte >= first) for byte in range(256)
+)
 
 
 def estimate_tokens(text: str) -> int:
     """How many tokens a text costs, estimated high, without a tokenizer.
 
-    English runs at about four characters a token and code at three; scripts that a model's vocabulary knows
-    badly come near a token for every two bytes of UTF-8.
+    High for every model in Latin, Greek and Cyrillic scripts, in code and figures. A model that was not made for
+    a script can need up to twice the estimate there, and so can text without words (keys, hashes).
     """
-    size = len(text.encode("utf-8", "surrogatepass"))
-    ascii_characters = size if size == len(text) else sum(character < "\x80" for character in text)
-    return -(-ascii_characters // 3) + -(-(size - ascii_characters) // 2)
+    data = text.encode("utf-8", "surrogatepass")
+    rest = data.translate(None, _WORDS)
+    return -(-((len(data) - len(rest)) * _WORDS_COST + sum(rest.translate(_COSTS))) // 24)
 
 
 def turn_tokens(turn: Turn, *, labelled: bool) -> int:
-    label = estimate_tokens(turn.label or "") + 1 if labelled else 0
-    return TOKENS_PER_MESSAGE + label + estimate_tokens(turn.text)
+    return TOKENS_PER_MESSAGE + estimate_tokens(_content(turn, labelled=labelled))
 
 
 def newest_within(turns: Iterable[Turn], *, tokens: int, labelled: bool) -> Iterator[Turn]:
@@ -62,6 +81,10 @@ def _from_first_question(turns: Sequence[Turn]) -> Sequence[Turn]:
 
 
 def _message(turn: Turn, *, labelled: bool) -> PromptMessage:
+    return PromptMessage(role=turn.role, content=_content(turn, labelled=labelled))
+
+
+def _content(turn: Turn, *, labelled: bool) -> str:
     if labelled and turn.role is Role.USER:
-        return PromptMessage(role=turn.role, content=labelled_text(turn.label or "Someone", turn.text))
-    return PromptMessage(role=turn.role, content=turn.text)
+        return labelled_text(turn.label or NOBODY, turn.text)
+    return turn.text
