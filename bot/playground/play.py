@@ -10,12 +10,6 @@ from bot.playground.loopback import LoopbackDiscord
 from bot.playground.scene import Scene
 from bot.playground.script import Answered, act
 
-SMALL_MODEL = (
-    "It has 135 million parameters: it shows that everything works together, not how good answers can be. "
-    "For those, put OPENAI_API_KEY=..., or OPENAI_BASE_URL=... and OPENAI_MODEL=..., into the file .env "
-    "and start again."
-)
-
 # A channel's id to the number of earlier turns that the bot remembers of it.
 Remembered = Callable[[int], Awaitable[int]]
 

@@ -8,7 +8,7 @@ from bot.playground.lines import HELP, Call, Delete, Edit, Help, Line, Quit, Say
 from bot.playground.loopback import Channel, Message
 from bot.playground.scene import YOU, Asked, NotPossibleError, Scene
 
-ANSWER_SECONDS = 900.0  # three attempts at a slow model, and then some
+ANSWER_SECONDS = 360.0  # longer than the bot waits for its model
 QUESTIONS = frozenset({"chat"})  # the commands whose answer is the model's
 
 # The id of a question (message or interaction) to: it was answered. False: it got a sentence that says why not.
