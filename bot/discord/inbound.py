@@ -77,11 +77,11 @@ def read_words(message: discord.Message, *, me: discord.ClientUser) -> _Words:
         attachments += snapshot.attachments
         stickers += snapshot.stickers
     note = unread_note(
+        has_text=bool(text),
         attachments=[attachment.filename for attachment in attachments if not attachment.is_voice_message()],
         stickers=[sticker.name for sticker in stickers],
         voice=any(attachment.is_voice_message() for attachment in attachments),
         poll=message.poll is not None,
-        has_text=bool(text),
     )
     return _Words(text=text, note=note)
 
