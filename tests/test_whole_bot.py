@@ -1,0 +1,295 @@
+"""What people live through: the whole bot over real sockets, on a real database."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.core.errors import (
+    ModelUnavailable,
+    QuestionTooLong,
+    StartupRefused,
+)
+from bot.core.wording import GREETING
+from bot.playground.loopback import LoopbackDiscord, MessageFlag
+from tests.model_server import Answer, Gate, ModelServer, Status
+from tests.whole_bot import Stage
+
+ROOT = Path(__file__).parent.parent
+LONG = "The sky is blue because air scatters short waves of light far more than long ones."
+
+
+@pytest.fixture
+async def stage(tmp_path):
+    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
+        yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
+
+
+async def test_a_conversation_goes_on_after_a_restart(stage) -> None:
+    stage.model.script(Answer(text="All good, how may I help you?"), Answer(text="Because of scattering."))
+    async with stage.bot():
+        await stage.ask("How is it going?")
+
+    async with stage.bot():
+        answer = await stage.ask("Why is the sky blue?")
+
+    assert answer.content == "Because of scattering."
+    assert stage.prompts()[-1] == [
+        ("system", "You are a friendly assistant!"),
+        ("user", "How is it going?"),
+        ("assistant", "All good, how may I help you?"),
+        ("user", "Why is the sky blue?"),
+    ]
+
+
+async def test_an_answer_appears_while_it_is_written_and_ends_exact(stage) -> None:
+    gate = Gate()
+    stage.model.answer(LONG, gate=gate)
+    async with stage.bot():
+        draft_shown = asyncio.create_task(stage.ask("Why?"))
+        gate.let_out(10)
+        message = await draft_shown
+        draft = message.content
+
+        gate.open()
+        await stage.settled(message, LONG)
+
+    assert LONG.startswith(draft.rstrip("…"))
+    assert draft != LONG
+
+
+async def test_a_long_answer_goes_on_in_further_messages(stage) -> None:
+    text = " ".join(f"word{n}" for n in range(700))
+    stage.model.answer(text, chunk=500)
+    async with stage.bot():
+        await stage.ask("Tell me all")
+        await stage.discord.until(
+            lambda: len([m for m in stage.discord.messages(stage.general) if m.author.bot]) == 3
+        )
+        parts = [m for m in stage.discord.messages(stage.general) if m.author.bot]
+        await stage.discord.until(lambda: " ".join(m.content for m in parts) == text)
+
+    assert all(len(part.content) <= 2000 for part in parts)
+
+
+async def test_every_write_pings_at_most_the_asker_and_unfurls_nothing(stage) -> None:
+    stage.model.answer("@everyone look: https://example.com <@&1> <@2>")
+    async with stage.bot():
+        answer = await stage.ask("ping everyone")
+
+    assert not answer.everyone_pinged
+    assert set(answer.mentions_pinged) <= {stage.you.id}
+    assert answer.flags & MessageFlag.SUPPRESS_EMBEDS
+    writes = [r for r in stage.discord.requests if r.method in ("POST", "PATCH") and "/messages" in r.path]
+    assert writes
+    assert all(r.body["allowed_mentions"]["parse"] == [] and r.body["flags"] & 4 for r in writes)
+
+
+async def test_elsewhere_only_mentions_and_replies_are_answered(stage) -> None:
+    async with stage.bot():
+        await stage.discord.post(stage.random, stage.you, "not for you")
+        first = await stage.ask(f"<@{stage.discord.bot_user.id}> hello", channel=stage.random)
+        await stage.ask("and more", channel=stage.random, reply_to=first)
+
+    assert [text for _, text in stage.prompts()[-1]][1::2] == ["hello", "and more"]
+
+
+async def test_a_bare_mention_is_greeted(stage) -> None:
+    async with stage.bot():
+        answer = await stage.ask(f"<@{stage.discord.bot_user.id}>", channel=stage.random)
+
+    assert answer.content == GREETING
+    assert stage.model.requests == []
+
+
+async def test_two_people_are_told_apart(stage) -> None:
+    stage.model.answer("Hello.")
+    async with stage.bot():
+        await stage.ask("I like cats")
+        await stage.ask("I like dogs", author=stage.ada)
+
+    assert [text for role, text in stage.prompts()[-1] if role == "user"] == [
+        "You: I like cats",
+        "Ada: I like dogs",
+    ]
+
+
+async def test_slash_and_messages_share_one_conversation(stage) -> None:
+    stage.model.script(Answer(text="One."), Answer(text="Two."), Answer(text="Three."))
+    async with stage.bot():
+        await stage.discord.until(lambda: stage.discord.commands)
+        await stage.ask("first")
+        slash = await stage.discord.slash(stage.general, stage.you, "chat", {"message": "second"})
+        await stage.discord.until(lambda: slash.original and slash.original.content == "> second\nTwo.")
+        await stage.ask("third")
+
+    assert [text for _, text in stage.prompts()[-1]][1:] == ["first", "One.", "second", "Two.", "third"]
+
+
+async def test_reset_starts_anew(stage) -> None:
+    async with stage.bot():
+        await stage.discord.until(lambda: stage.discord.commands)
+        await stage.ask("old secret")
+        reset = await stage.discord.slash(stage.general, stage.you, "reset")
+        await stage.discord.until(lambda: reset.original and reset.original.content)
+        await stage.ask("hello")
+
+    assert [text for _, text in stage.prompts()[-1]][1:] == ["hello"]
+
+
+async def test_reset_is_for_those_who_manage_messages(stage) -> None:
+    async with stage.bot():
+        await stage.discord.until(lambda: stage.discord.commands)
+        await stage.ask("keep this")
+        reset = await stage.discord.slash(stage.general, stage.ada, "reset")
+        await stage.discord.until(lambda: reset.original and reset.original.content)
+        await stage.ask("hello")
+
+    assert reset.ephemeral
+    assert "keep this" in [text for _, text in stage.prompts()[-1]]
+
+
+async def test_a_deleted_question_leaves_the_history_and_the_disk(stage, tmp_path) -> None:
+    stage.model.answer("Noted, xylophone.")
+    async with stage.bot():
+        answer = await stage.ask("my secret is rutabaga")
+        await stage.settled(answer, "Noted, xylophone.")
+        await stage.discord.delete(answer.replied_to)
+        await _gone(tmp_path, b"rutabaga", b"xylophone")
+        await stage.ask("what did I say?")
+
+    assert [text for _, text in stage.prompts()[-1]][1:] == ["what did I say?"]
+
+
+async def test_an_edited_question_is_history_in_its_new_wording(stage, tmp_path) -> None:
+    async with stage.bot():
+        answer = await stage.ask("I am fourty")
+        await stage.discord.edit(answer.replied_to, "I am forty")
+        await _gone(tmp_path, b"fourty")
+        await stage.ask("how old am I?")
+
+    assert [text for role, text in stage.prompts()[-1] if role == "user"] == ["I am forty", "how old am I?"]
+
+
+async def test_a_question_deleted_while_it_is_answered_takes_its_draft_along(stage) -> None:
+    gate = Gate()
+    stage.model.answer(LONG, gate=gate)
+    async with stage.bot():
+        asking = asyncio.create_task(stage.ask("Why?"))
+        gate.let_out(10)
+        draft = await asking
+
+        await stage.discord.delete(draft.replied_to)
+        await stage.discord.until(lambda: draft.deleted)
+
+    assert len(stage.model.requests) == 1
+
+
+async def test_a_model_that_is_down_is_said_and_the_conversation_goes_on(stage) -> None:
+    stage.model.script(Status(500), Answer(text="Here again."))
+    async with stage.bot(MODEL_ATTEMPTS="1"):
+        failed = await stage.ask("first")
+        worked = await stage.ask("second")
+
+    assert failed.content == ModelUnavailable.user_message
+    assert worked.content == "Here again."
+    assert [text for _, text in stage.prompts()[-1]][1:] == ["second"]
+
+
+async def test_an_answer_cut_off_after_visible_words_says_so_and_is_history(stage) -> None:
+    gate = Gate()
+    stage.model.script(Answer.cut_off(LONG, then="drop", gate=gate), Answer(text="It goes on."))
+    async with stage.bot():
+        asking = asyncio.create_task(stage.ask("Why?"))
+        gate.let_out(10)
+        message = await asking
+        gate.open()
+        await stage.discord.until(lambda: "*go on*" in message.content)
+        await stage.ask("go on")
+
+    assert [role for role, _ in stage.prompts()[-1]] == ["system", "user", "assistant", "user"]
+    assert "cut off" not in stage.prompts()[-1][2][1]
+
+
+async def test_a_question_over_the_budget_is_refused_in_a_plain_sentence(stage) -> None:
+    async with stage.bot(HISTORY_TOKENS="300"):
+        answer = await stage.ask("word " * 390)
+
+    assert answer.content == QuestionTooLong.user_message
+
+
+async def test_without_permission_to_write_the_question_fails_quietly_and_the_next_channel_works(stage) -> None:
+    async with stage.bot():
+        stage.discord.set_permissions(stage.random, send_messages=False)
+        await stage.discord.post(stage.random, stage.you, f"<@{stage.discord.bot_user.id}> hello")
+        answer = await stage.ask("still there?")
+
+    assert answer.content
+    assert [m for m in stage.discord.messages(stage.random) if m.author.bot] == []
+
+
+async def test_a_second_bot_on_the_same_file_is_refused(stage) -> None:
+    async with stage.bot():
+        with pytest.raises(StartupRefused) as refusal:
+            async with stage.bot():
+                pass
+
+    assert "already" in str(refusal.value) or "another" in str(refusal.value).lower()
+
+
+async def test_the_program_ends_cleanly_on_sigterm_and_closes_what_is_under_way(stage) -> None:
+    gate = Gate()
+    stage.model.answer(LONG, gate=gate)
+    process = await _start(stage, SHUTDOWN_GRACE_SECONDS="0.2")
+    await stage.discord.until(lambda: stage.connected)
+    asking = asyncio.create_task(stage.ask("Why?"))
+    gate.let_out(10)
+    message = await asking
+
+    process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(30):
+        _, log = await process.communicate()
+
+    assert process.returncode == 0, log.decode()
+    assert "cut off" in message.content
+    assert stage.discord.token.encode() not in log
+    assert b"sky" not in log
+
+
+async def test_a_wrong_token_is_refused_with_its_cure(stage) -> None:
+    process = await _start(stage, DISCORD_TOKEN="AAAAAAAAAAAAAAAAAAAAAAAA.BBBBBB.CCCCCCCCCCCCCCCCCCCCCCCCCCC")
+
+    async with asyncio.timeout(30):
+        _, log = await process.communicate()
+
+    assert process.returncode == 2
+    assert b"DISCORD_TOKEN" in log
+    assert b"AAAAAAAA" not in log
+
+
+async def _start(stage: Stage, **changes: str) -> asyncio.subprocess.Process:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | stage.environment(**changes)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot",
+        "run",
+        cwd=Path(stage.database_url.removeprefix("sqlite:///")).parent,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def _gone(folder: Path, *words: bytes) -> None:
+    """Wait until no file of the database holds any of *words*."""
+    async with asyncio.timeout(10):
+        while _holds(folder, words):
+            await asyncio.sleep(0.01)
+
+
+def _holds(folder: Path, words: tuple[bytes, ...]) -> bool:
+    return any(word in file.read_bytes() for file in folder.iterdir() for word in words)

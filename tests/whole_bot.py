@@ -1,0 +1,87 @@
+"""The whole bot for a test: real client, real sockets, real database, a model that says what it is told."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bot.app import running_bot
+from bot.core.clock import SystemClock
+from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
+from bot.settings import load_settings
+from tests.model_server import ModelServer
+
+
+@dataclass
+class Stage:
+    discord: LoopbackDiscord
+    model: ModelServer
+    database_url: str
+
+    @property
+    def general(self) -> Channel:
+        """A channel set aside for the bot."""
+        return self._channel("general")
+
+    @property
+    def random(self) -> Channel:
+        return self._channel("random")
+
+    @property
+    def you(self) -> User:
+        return self._user("you")
+
+    @property
+    def ada(self) -> User:
+        return self._user("ada")
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        return {
+            "DISCORD_TOKEN": self.discord.token,
+            "DISCORD_API_URL": self.discord.api_url,
+            "OPENAI_BASE_URL": self.model.base_url,
+            "DATABASE_URL": self.database_url,
+            "CHAT_CHANNELS": str(self.general.id),
+            "SHUTDOWN_GRACE_SECONDS": "2",
+        } | changes
+
+    @asynccontextmanager
+    async def bot(self, **changes: str) -> AsyncIterator[None]:
+        """The bot, connected to the channels."""
+        settings = load_settings(None, self.environment(**changes))
+        async with running_bot(settings, clock=SystemClock()) as running:
+            await self.discord.until(lambda: running.serving.done() or self.connected)
+            yield
+
+    @property
+    def connected(self) -> bool:
+        return any(session.line for session in self.discord.sessions)
+
+    async def ask(
+        self, text: str, *, channel: Channel | None = None, author: User | None = None, **how
+    ) -> Message:
+        """Post it and wait for the answer; returns the bot's newest message there."""
+        place = channel or self.general
+        asked = await self.discord.post(place, author or self.you, text, **how)
+        return await self.discord.until(lambda: self.reply_to(asked))
+
+    def reply_to(self, asked: Message) -> Message | None:
+        replies = (
+            message
+            for message in self.discord.messages(asked.channel)
+            if message.author.bot and message.reference and message.reference.message_id == asked.id
+        )
+        return next(replies, None)
+
+    async def settled(self, message: Message, text: str) -> None:
+        await self.discord.until(lambda: message.content == text)
+
+    def prompts(self) -> list[list[tuple[str, str]]]:
+        return [
+            [(each["role"], each["content"]) for each in request["messages"]] for request in self.model.requests
+        ]
+
+    def _channel(self, name: str) -> Channel:
+        return next(each for each in self.discord.world.channels.values() if each.name == name)
+
+    def _user(self, name: str) -> User:
+        return next(each for each in self.discord.world.users.values() if each.name == name)
