@@ -7,14 +7,14 @@ from bot.core.errors import QuestionTooLong
 from bot.core.messages import Prompt, PromptMessage, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
 
-TOKENS_PER_MESSAGE = 4  # what chat templates put around each message
+TOKENS_PER_MESSAGE = 6  # what chat templates put around each message, at most
 
-# What a character costs, in 24ths of a token, by the first byte of its UTF-8: up to the next row. Measured with the
-# vocabulary of a small English model, which is about the worst; the judge is tests/playground/test_tokens.py.
+# What a character costs, in 24ths of a token, by the first byte of its UTF-8, up to the next row. Measured with
+# the vocabulary of a small English model, which is about the worst: tests/playground/test_tokens.py judges.
 _WORDS = (string.ascii_letters + " ").encode()
 _WORDS_COST = 9
 _COST_FROM_FIRST_BYTE = (
-    (0x00, 24),  # the rest of ASCII: many vocabularies take digits one by one
+    (0x00, 26),  # the rest of ASCII: many vocabularies take digits one by one
     (0x80, 0),  # not a first byte
     (0xC2, 72),  # accented Latin: it breaks up the word that it stands in
     (0xCA, 24),  # Greek, Cyrillic
@@ -32,8 +32,8 @@ _COSTS = bytes(
 def estimate_tokens(text: str) -> int:
     """How many tokens a text costs, estimated high, without a tokenizer.
 
-    High for every model in Latin, Greek and Cyrillic scripts, in code and figures. A model that was not made for
-    a script can need up to twice the estimate there, and so can text without words (keys, hashes).
+    High even for a small English vocabulary in Latin, Greek and Cyrillic scripts, in code and figures. A model
+    that was not made for a script can need up to twice the estimate there, and so can keys and hashes.
     """
     data = text.encode("utf-8", "surrogatepass")
     rest = data.translate(None, _WORDS)
