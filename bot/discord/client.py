@@ -48,6 +48,8 @@ class ConfabClient(discord.Client):
     ) -> None:
         intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         intents.message_content = message_content
+        # There is no voice here, so the library need not warn that it cannot speak.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             intents=intents,
             max_messages=None,

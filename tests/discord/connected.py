@@ -71,14 +71,17 @@ class Notebook:
 class Connected:
     """What a test has in hand; *running* is `run_forever`."""
 
-    def __init__(self, loopback: LoopbackDiscord, client: ConfabClient, clock: ManualClock) -> None:
+    def __init__(
+        self, loopback: LoopbackDiscord, client: ConfabClient, clock: ManualClock, *, wired: bool
+    ) -> None:
         self.discord = loopback
         self.client = client
         self.clock = clock
         self.intake = Notebook()
         self.store = FakeStore()
         self.outbox = Outbox(client, clock=clock)
-        client.wire(intake=self.intake, outbox=self.outbox, store=self.store)
+        if wired:
+            client.wire(intake=self.intake, outbox=self.outbox, store=self.store)
         self.you = loopback.user("you")
         self.ada = loopback.user("ada")
         self.bot = loopback.bot_user
@@ -114,8 +117,9 @@ async def prepared(
     chat_channels: Sequence[str] = (),
     granted: bool = True,
     message_content: bool | None = None,
+    wired: bool = True,
 ) -> AsyncIterator[Connected]:
-    """The client, before it connects."""
+    """The client, before it connects; with *wired*, its events go to the notebook."""
     monkeypatch.setattr(Route, "BASE", Route.BASE)  # both are put back after the test
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
     clock = ManualClock()
@@ -128,7 +132,7 @@ async def prepared(
             chat_channels=frozenset(loopback.channel(name).id for name in chat_channels),
             clock=clock,
         )
-        connected = Connected(loopback, client, clock)
+        connected = Connected(loopback, client, clock, wired=wired)
         try:
             yield connected
         finally:

@@ -9,6 +9,7 @@ import pytest
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.channel_queue import ChannelQueue
 from bot.core.errors import StartupRefused
+from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
@@ -213,12 +214,17 @@ async def test_an_event_that_fails_is_logged_without_its_text_and_the_next_is_se
 
 
 async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
-    async with prepared(monkeypatch) as here:
+    async with prepared(monkeypatch, wired=False) as here:
         model = FakeModel(["The sky is ", "blue."])
         replies = DiscordReplies(store=here.store, outbox=here.outbox, clock=here.clock)
-        answerer = Answerer(
-            store=here.store, model=model, replies=replies, clock=here.clock, limits=AnswerLimits()
+        limits = AnswerLimits(
+            system_prompt="You are a friendly assistant!",
+            history_tokens=8000,
+            max_answer_tokens=500,
+            model_concurrency=2,
+            patience=Patience(),
         )
+        answerer = Answerer(store=here.store, model=model, replies=replies, clock=here.clock, limits=limits)
         queue = ChannelQueue(store=here.store, answerer=answerer, history_tokens=8000)
         intake = Intake(store=here.store, queue=queue, replies=replies)
         here.client.wire(intake=intake, outbox=here.outbox, store=here.store)
@@ -318,7 +324,6 @@ async def test_a_token_that_is_refused_ends_it_with_a_cure(monkeypatch, when):
         if when == "before the login":
             here.discord.token = "another.token"
         if when == "after the login":
-            here.discord.faults.add("GET", "/gateway", times=0)
             here.client.setup_hook = lambda: _renew_token(here)
         running = asyncio.create_task(here.client.run_forever(token))
         if when == "while connected":

@@ -96,6 +96,7 @@ async def test_a_chat_whose_acknowledgement_fails_is_taken_on_all_the_same(here,
         await here.until_here()
 
     assert here.intake.texts == ["Hello"]
+    assert "was not acknowledged: HTTP 404, code 10062" in caplog.text
 
 
 async def test_at_fourteen_minutes_a_chat_without_text_says_where_its_answer_will_be(here):
