@@ -72,6 +72,12 @@ async def test_a_direct_message_belongs_to_no_guild(here):
     assert read_message(message, me=here.client.me).guild_id is None
 
 
+async def test_a_webhook_is_known_as_one(here):
+    posted = here.discord.post(here.general, here.you, "Hello", webhook=True)
+
+    assert hear(await here.hear(posted), me=here.client.me).webhook
+
+
 async def test_people_roles_and_channels_are_read_by_their_names(here):
     content = f"{here.bot.mention} does {here.ada.mention} like {here.random.mention}?"
 
