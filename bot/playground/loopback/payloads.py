@@ -2,13 +2,11 @@
 
 from datetime import UTC, datetime
 
-from bot.playground.loopback.permissions import ALL, EVERYONE
+from bot.playground.loopback.permissions import EVERYONE
 from bot.playground.loopback.refusals import Json
 from bot.playground.loopback.world import Channel, ChannelType, Guild, Role, User, World
 
-MESSAGE_CONTENT_FLAG = 1 << 18
 MESSAGE_CONTENT_LIMITED_FLAG = 1 << 19
-MAX_ATTACHMENT_BYTES = 10 * 1024 * 1024
 
 
 def timestamp(moment: datetime) -> str:
@@ -264,10 +262,6 @@ def application(world: World, owner: User) -> Json:
         "team": None,
         "eligible_oauth2_scopes": [],
     }
-
-
-def permissions_of_owner() -> str:
-    return str(int(ALL))
 
 
 def _id(snowflake: int | None) -> str | None:
