@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 Ended = Callable[[TakenUp, str], None]
 
+# A model this small begins to repeat itself before long, and takes its time over it.
+LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500"}
 PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
 
 
@@ -78,7 +80,7 @@ async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str
         sentence = "A model of your own answers: the one that .env or the environment names."
         if not names_given(environ=environ) & {"OPENAI_API_KEY", "OPENAI_BASE_URL"}:
             local = await stack.enter_async_context(open_local_model())
-            given |= {"OPENAI_BASE_URL": local.base_url, "OPENAI_MODEL": local.model}
+            given |= LOCAL_MODEL_LIMITS | {"OPENAI_BASE_URL": local.base_url, "OPENAI_MODEL": local.model}
             sentence = local.sentence
         settings = load_settings(environ=given)
         configure_logging("WARNING", secrets=_secrets(settings))

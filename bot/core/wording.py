@@ -1,5 +1,7 @@
 """What we say ourselves around an answer: greeting, question above a /chat answer, lines below it."""
 
+import re
+
 from bot.core.messages import Kind, Outcome, TakenUp
 
 QUESTION_SHOWN = 300  # characters of a /chat question above its answer
@@ -8,6 +10,7 @@ GREETING = (
     "Hi! Ask me anything: mention me with your question, reply to one of my messages, or use `/chat`. "
     "I remember what we talk about in this channel."
 )
+_FENCE = re.compile("`{3,}")
 TOLD = "told"  # the code of a notice that is the whole answer, as a greeting is
 
 _BELOW = {
@@ -46,15 +49,16 @@ def shown_notice(taken: TakenUp, sentence: str) -> str:
 
 
 def _close_fence(text: str, following: str) -> str:
-    """What closes a code block left open, where a line of ours follows that must not end up inside."""
+    """What closes a code block left open, where a line of ours follows that must not end up inside.
+
+    To Discord, any later run of at least as many backticks closes a block.
+    """
     opened = ""
-    for line in text.splitlines():
-        stripped = line.strip()
-        if opened:
-            if stripped.startswith(opened) and not stripped.strip(opened[0]):
-                opened = ""
-        elif stripped.startswith(("```", "~~~")):
-            opened = stripped[: len(stripped) - len(stripped.lstrip(stripped[0]))]
+    for run in _FENCE.findall(text):
+        if not opened:
+            opened = run
+        elif len(run) >= len(opened):
+            opened = ""
     return f"\n{opened}" if opened and following else ""
 
 

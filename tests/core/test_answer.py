@@ -332,6 +332,14 @@ async def test_an_answer_at_the_token_limit_says_so_and_an_open_code_block_is_cl
     assert answers_of(world)[0].text == "```py\nx = 1"
 
 
+async def test_a_code_block_that_ends_behind_code_is_not_opened_again() -> None:
+    world = World(["```py\nprint(1)```", Finished(reason=FinishReason.LENGTH)])
+
+    await world.ask(message("code", id=1))
+
+    assert world.texts()[0].startswith("```py\nprint(1)```\n-# ")
+
+
 async def test_a_refusal_is_told_in_plain_words() -> None:
     world = World(["I", Finished(reason=FinishReason.REFUSED)])
 
