@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -15,7 +16,8 @@ from benchmarks.measure import Channels, Effort, Figures, measure, measure_reque
 from benchmarks.table import NAIVE, NAIVE_TYPING, OURS, RAW, table
 
 TURNS = (0, 20, 200)
-FULL = Effort(requests=20, answers=6, rounds=3, starts=3)
+BUSY = 0.5  # load average
+FULL = Effort(requests=15, answers=5, rounds=2, starts=3)
 QUICK = Effort(requests=5, answers=2, rounds=1, starts=1, turns_elsewhere=20_000)
 COMMANDS = {
     RAW: ("-m", "benchmarks.programs.raw"),
@@ -27,6 +29,7 @@ COMMANDS = {
 
 async def main(arguments: argparse.Namespace) -> int:
     began, effort = time.monotonic(), QUICK if arguments.quick else FULL
+    load = os.getloadavg()[0]
     figures: dict[str, Figures] = {}
     crowded = None
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.folder) as made:
@@ -44,6 +47,8 @@ async def main(arguments: argparse.Namespace) -> int:
                 crowded = await measure_requests(program, stage, channels, folder)
     for line in table(figures, crowded=crowded, fsync=fsync):
         print(line)
+    if load > BUSY:
+        print(f"\nThe machine was busy when this began (load {load:.1f}): the programs were not measured alike.")
     print(f"\nfsync here: {fsync:.2f} ms. Crowded: {effort.turns_elsewhere:,} turns of other channels.")
     print("\nimport (the bot's order)       ms     MiB")
     for module, milliseconds, mebibytes in import_costs():

@@ -44,8 +44,8 @@ class Stage:
                 raise RuntimeError(f"the stage could not {what}: {await response.text()}")
             return await response.json()
 
-    async def ask(self, channels: list[int], *, text: str) -> list[dict[str, float]]:
-        return await self.call("ask", channels=channels, text=text)
+    async def ask(self, channels: list[int], *, text: str, seconds_apart: float = 0.0) -> list[dict[str, float]]:
+        return await self.call("ask", channels=channels, text=text, seconds_apart=seconds_apart)
 
 
 @asynccontextmanager

@@ -10,6 +10,10 @@ import psutil
 from benchmarks.conductor import Program, Stage, running
 
 IDLE_SECONDS = 3
+PAUSE_SECONDS = (
+    1.2  # before many answers at once: Discord counts 50 requests in a second, and speed is the subject
+)
+SECONDS_APART = 0.05  # of the questions for answers at once: the twentieth comes while the first is answered
 MEBIBYTE = 2**20
 
 
@@ -27,7 +31,7 @@ class Effort:
     @property
     def fresh_channels(self) -> int:
         """How many channels one program needs without history: a channel is asked once."""
-        return self.starts + 1 + self.answers + self.rounds * self.at_once
+        return self.starts + 1 + self.answers + 2 * self.rounds * self.at_once
 
 
 @dataclass(kw_only=True)
@@ -64,11 +68,13 @@ async def measure(program: Program, stage: Stage, channels: Channels, effort: Ef
         await _requests(stage, channels, figures)
         single = [await stage.ask([next(fresh)], text="long") for _ in range(effort.answers)]
         _answers(figures, "1", single)
-        many = [
-            await stage.ask([next(fresh) for _ in range(effort.at_once)], text="long")
-            for _ in range(effort.rounds)
-        ]
-        _answers(figures, "many", many)
+        for line, seconds_apart in (("many", SECONDS_APART), ("burst", 0.0)):
+            rounds = []
+            for _ in range(effort.rounds):
+                await asyncio.sleep(PAUSE_SECONDS)
+                channels_at_once = [next(fresh) for _ in range(effort.at_once)]
+                rounds.append(await stage.ask(channels_at_once, text="long", seconds_apart=seconds_apart))
+            _answers(figures, line, rounds)
     return figures
 
 

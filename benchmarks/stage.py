@@ -14,7 +14,7 @@ from aiohttp import web
 from benchmarks.model_stream import BRIEF, LATENCY_SECONDS, LONG, Asked, ModelStream
 from bot.playground.loopback import LoopbackDiscord
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 30
 
 
 class Stage:
@@ -52,7 +52,7 @@ class Stage:
         return web.json_response(None)
 
     async def _ask(self, request: web.Request) -> web.Response:
-        """Ask one question in each channel at once, wait for the answers; what came when, for each."""
+        """Ask a question in each channel, so many seconds apart, and wait for the answers: what came when."""
         asked = await request.json()
         self._model.pieces = LONG if asked["text"] == "long" else BRIEF
         wanted = "".join(self._model.pieces)
@@ -63,6 +63,7 @@ class Stage:
             question = f"<@{self._discord.bot_user.id}> Why is the sky blue? This is question {self._questions}"
             sent[channel_id] = (self._questions, time.monotonic())
             await self._discord.post(self._discord.world.channels[channel_id], self._author, question)
+            await asyncio.sleep(asked["seconds_apart"])
 
         def all_stand() -> bool:
             shown = (self._discord.messages(self._discord.world.channels[channel_id]) for channel_id in sent)

@@ -36,28 +36,25 @@ def _shown(figure: str, more: float) -> Callable[[Mapping[str, Figures], float],
     return lambda figures, _fsync: figures[RAW].medians[figure] + more
 
 
-_EDIT_UNDER_WAY = LATENCY_SECONDS * 1000
+_TO_FIRST = MORE_MS_TO_THE_CHANNEL
+_TO_FINAL = MORE_MS_TO_THE_CHANNEL + LATENCY_SECONDS * 1000  # the round trip of an edit under way
 LINES = (
     Line(title="event → model request, 0 turns", figure="request 0", allowed=_request("0")),
     Line(title="event → model request, 20 turns", figure="request 20", allowed=_request("20")),
     Line(title="event → model request, 200 turns", figure="request 200", allowed=_request("200")),
+    Line(title="token → first text, 1 answer", figure="first 1", allowed=_shown("first 1", _TO_FIRST)),
+    Line(title="token → first text, 20 answers", figure="first many", allowed=_shown("first many", _TO_FIRST)),
     Line(
-        title="token → first text, 1 answer", figure="first 1", allowed=_shown("first 1", MORE_MS_TO_THE_CHANNEL)
+        title="token → first text, 20 in a burst", figure="first burst", allowed=_shown("first burst", _TO_FIRST)
+    ),
+    Line(title="last token → final text, 1 answer", figure="final 1", allowed=_shown("final 1", _TO_FINAL)),
+    Line(
+        title="last token → final text, 20 answers", figure="final many", allowed=_shown("final many", _TO_FINAL)
     ),
     Line(
-        title="token → first text, 20 at once",
-        figure="first many",
-        allowed=_shown("first many", MORE_MS_TO_THE_CHANNEL),
-    ),
-    Line(
-        title="last token → final text, 1 answer",
-        figure="final 1",
-        allowed=_shown("final 1", MORE_MS_TO_THE_CHANNEL + _EDIT_UNDER_WAY),
-    ),
-    Line(
-        title="last token → final text, 20 at once",
-        figure="final many",
-        allowed=_shown("final many", MORE_MS_TO_THE_CHANNEL + _EDIT_UNDER_WAY),
+        title="last token → final text, 20 in a burst",
+        figure="final burst",
+        allowed=_shown("final burst", _TO_FINAL),
     ),
     Line(title="writes for one answer", figure="writes 1"),
     Line(title="start → first model request", figure="start"),
