@@ -114,6 +114,10 @@ class Answerer:
             outcome = error.code
             await self._replies.say(taken.address, error.user_message)
             raise
+        except Exception:
+            # A fault of ours: the queue logs it, its author is not left waiting.
+            await self._replies.say(taken.address, BotError.user_message)
+            raise
         finally:
             log.info(
                 "turn channel=%d question=%s answer=%d questions=%d history=%d take_up=%d outcome=%s seconds=%.2f",

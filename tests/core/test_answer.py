@@ -8,6 +8,7 @@ import pytest
 from bot.core.answer import MAX_TAKE_UPS, Answerer, AnswerLimits
 from bot.core.channel_queue import ChannelQueue
 from bot.core.errors import (
+    BotError,
     ContextTooLong,
     DatabaseUnavailable,
     DiscordUnavailable,
@@ -519,15 +520,18 @@ async def test_questions_left_waiting_are_answered_at_the_next_start() -> None:
     assert started.texts() == ["Hello."]
 
 
-async def test_stored_text_is_shown_after_a_restart_without_asking_the_model_again() -> None:
+async def test_a_fault_of_ours_is_told_and_stored_text_is_shown_after_a_restart_without_asking_the_model_again() -> (
+    None
+):
     crashed = World(["Paid for."])
-    crashed.replies.fault = RuntimeError("the process dies here")
+    crashed.replies.fault = RuntimeError("a fault of ours")
     await crashed.ask(message("Hi", id=1))
 
     started = World(store=crashed.store)
     await started.queue.resume()
     await started.idle()
 
+    assert [sentence for _, sentence in crashed.replies.sentences] == [BotError.user_message]
     assert started.texts() == ["Paid for."]
     assert started.model.prompts == []
 
