@@ -56,10 +56,15 @@ class Database:
         with own_words():
             result = await self._back_end.transact(work)
             if self._erased_left or erases(result):
-                self._erased_left = not await self._back_end.forget_erased()
-                if self._erased_left:
-                    log.warning("Erased text stays on the disk until another program lets go of the database")
+                await self._forget_erased()
         return result
+
+    async def _forget_erased(self) -> None:
+        left, self._erased_left = self._erased_left, not await self._back_end.forget_erased()
+        if self._erased_left and not left:
+            log.warning(
+                "Erased text stays on the disk until the WAL can be emptied: is another program reading it?"
+            )
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 
 from bot.core.errors import BotError, DatabaseUnavailable
 
-# Not the database's condition but a fault of ours: waiting and trying again would not help.
+NOT_ALLOWED = "42501"  # PostgreSQL's "insufficient privilege", which asyncpg counts as a faulty statement
 _OUR_FAULT = (IntegrityError, DataError, NotSupportedError, ProgrammingError)
 
 
@@ -16,16 +16,26 @@ def own_words() -> Iterator[None]:
     """Turn drivers' exceptions into DatabaseUnavailable, or BotError where the statement is at fault."""
     try:
         yield
-    except _OUR_FAULT as error:
-        # Without its cause: PostgreSQL repeats the row, and asyncpg the parameter, in what they raise.
-        raise BotError(f"{fault_name(error)} from: {error.statement}") from None
     except DBAPIError as error:
-        raise DatabaseUnavailable(fault_name(error)) from error
+        if is_our_fault(error):
+            # Without its cause: PostgreSQL repeats the row, and asyncpg the parameter, in what they raise.
+            raise BotError(f"{_name(error)} from: {error.statement}") from None
+        raise DatabaseUnavailable(_name(error)) from error
     except OSError as error:  # the network's, time-outs included
         raise DatabaseUnavailable(f"{type(error).__name__} while talking to the database") from error
 
 
-def fault_name(error: DBAPIError) -> str:
-    """`OperationalError (SQLITE_FULL)`, or with PostgreSQL's five-letter code."""
-    name = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
-    return f"{type(error).__name__} ({name})" if name else type(error).__name__
+def is_our_fault(error: DBAPIError) -> bool:
+    """Whether the statement is at fault, and not the database's condition: trying again would not help."""
+    code = _code(error)
+    return code != NOT_ALLOWED and (isinstance(error, _OUR_FAULT) or code == "SQLITE_ERROR")
+
+
+def _name(error: DBAPIError) -> str:
+    """`OperationalError (SQLITE_FULL)`, or with PostgreSQL's code of five characters."""
+    code = _code(error)
+    return f"{type(error).__name__} ({code})" if code else type(error).__name__
+
+
+def _code(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select, table, text
 from sqlalchemy import column as column_of
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 import bot
 from bot.core.errors import StartupRefused
+from bot.storage.faults import is_our_fault
 from bot.storage.schema import HEAD, VERSION_TABLE, metadata
 
 # Beside the package and not the working directory: the bot may be started from anywhere.
@@ -60,7 +61,9 @@ def _upgrade(connection: Connection, revision: str | None, migrations: Path) -> 
     try:
         command.upgrade(config, "head")
         _check_references(connection)
-    except SQLAlchemyError as error:
+    except DBAPIError as error:
+        if not is_our_fault(error):
+            raise
         raise StartupRefused(
             f"The database could not be brought up to date ({type(error).__name__}), and was left as it was. "
             "The log says where it stopped; the version of the bot that ran before still works with it."

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.core.errors import StartupRefused
+from bot.storage.faults import NOT_ALLOWED
 from bot.storage.migrate import migrate
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ _CURES = {
     "28P01": "refused the user name or password. Check both in DATABASE_URL.",
     "28000": "refused the user. Check the user name in DATABASE_URL and the server's pg_hba.conf.",
     "3D000": "has no such database. Create it, or name another one in DATABASE_URL.",
-    "42501": "lets this user create no tables there. Make the user the owner of the database.",
+    NOT_ALLOWED: "lets this user create no tables there. Make the user the owner of the database.",
     "53300": "has no connection left. Close other programs' connections or raise max_connections.",
     "57P03": "is starting up or shutting down. Start the bot again in a moment.",
 }

@@ -31,13 +31,14 @@ SECONDS_FOR_OTHERS = 5.0  # how long to wait when somebody's sqlite3 shell holds
 # disks do, and show in reading too. Longer files are therefore opened and read a little, and no more.
 CHECKED_BYTES = 64 * 2**20
 
+_WAIT_FOR_OTHERS = f"busy_timeout = {int(SECONDS_FOR_OTHERS * 1000)}"
 _ON_CONNECT = (
-    f"PRAGMA busy_timeout = {int(SECONDS_FOR_OTHERS * 1000)}",
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # NORMAL would lose the newest commits in a power cut
-    "PRAGMA secure_delete = ON",  # what is deleted is overwritten with zeros
-    "PRAGMA temp_store = MEMORY",  # no message text in temporary files
-    "PRAGMA foreign_keys = ON",
+    _WAIT_FOR_OTHERS,
+    "journal_mode = WAL",
+    "synchronous = FULL",  # NORMAL would lose the newest commits in a power cut
+    "secure_delete = ON",  # what is deleted is overwritten with zeros
+    "temp_store = MEMORY",  # no message text in temporary files
+    "foreign_keys = ON",
 )
 
 
@@ -54,14 +55,14 @@ class SqliteFile:
         return await self._in_thread(self._transact, work)
 
     async def forget_erased(self) -> bool:
-        """Copy the WAL into the file and empty it, erased text included. False while somebody else reads."""
+        """Copy the WAL into the file and empty it, erased text included. False if that must be tried again."""
         return await self._in_thread(self._checkpoint)
 
     async def prepare(self, path: Path) -> None:
         """Check the file and bring its tables up to date. Raises StartupRefused."""
         try:
             await self._in_thread(self._prepare, path)
-        except DBAPIError as error:
+        except (DBAPIError, sqlite3.Error) as error:
             raise _refusal(error, path) from error
 
     async def close(self) -> None:
@@ -76,7 +77,14 @@ class SqliteFile:
             return work(connection)
 
     def _checkpoint(self) -> bool:
-        busy, _, _ = self._pragma("wal_checkpoint(TRUNCATE)")
+        # A reader may stay for long, and everybody would wait with us; the next unit of work tries again.
+        self._pragma("busy_timeout = 0")
+        try:
+            busy, _, _ = self._pragma("wal_checkpoint(TRUNCATE)")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            self._pragma(_WAIT_FOR_OTHERS)
         return not busy
 
     def _prepare(self, path: Path) -> None:
@@ -143,9 +151,10 @@ def _check(connection: Connection, path: Path) -> None:
         raise StartupRefused(_damaged(path))
 
 
-def _refusal(error: DBAPIError, path: Path) -> StartupRefused:
+def _refusal(error: DBAPIError | sqlite3.Error, path: Path) -> StartupRefused:
     """What to tell the operator when opening, checking or migrating failed."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         sentence = f"{path} is not a database. Move it away, or name another file in DATABASE_URL."
     elif code == sqlite3.SQLITE_CORRUPT:
@@ -157,7 +166,7 @@ def _refusal(error: DBAPIError, path: Path) -> StartupRefused:
     elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         sentence = _not_writable(path)
     else:
-        sentence = f"{path} cannot be used: {error.orig}. Check the disk, or restore a backup."
+        sentence = f"{path} cannot be used: {cause}. Check the disk, or restore a backup."
     return StartupRefused(sentence)
 
 
@@ -198,7 +207,7 @@ def _engine(path: Path) -> Engine:
 def _set_up(dbapi_connection: Any, _record: object) -> None:
     cursor = dbapi_connection.cursor()
     for statement in _ON_CONNECT:
-        cursor.execute(statement)
+        cursor.execute(f"PRAGMA {statement}")
     cursor.close()
 
 

@@ -1,5 +1,6 @@
 """The TurnStore on a database: each method is one unit of work, one transaction."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -50,6 +51,11 @@ class SqlTurnStore:
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+
+    @property
+    def ownership_lost(self) -> asyncio.Event:
+        """Set when another process may have become the owner of the database."""
+        return self._database.ownership_lost
 
     async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
         work = partial(

@@ -1,0 +1,201 @@
+"""An answer on its way: text, parts, end, cost."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.core.errors import Withdrawn
+from bot.core.messages import Interaction, Kind, Outcome, Usage
+from tests.clock import START
+from tests.fakes import message
+from tests.storage.talk import answer, call, history, next_turn, part, rows, state_of, take, write
+
+
+async def test_the_history_gets_the_text_and_the_channel_what_is_shown(store):
+    taken = await take(store, message("question", id=1))
+
+    await store.write_answer(
+        taken.answer_id, text="half a", shown="half a\n-# cut off", outcome=Outcome.CUT_OFF, call=call(taken)
+    )
+
+    assert (await next_turn(store)).written == "half a\n-# cut off"
+    await store.stand(taken.answer_id)
+    assert await history(store, message("?", id=2)) == ["question", "half a"]
+
+
+async def test_an_answer_that_stands_has_answered_its_questions(store):
+    taken = await take(store, message("question", id=1))
+
+    await answer(store, taken, "answer")
+    await store.stand(taken.answer_id)
+
+    assert await state_of(store, 1) == ("answered", None)
+    assert await rows(store, "SELECT state, outcome FROM turns WHERE kind = 'answer'") == [
+        ("standing", "complete"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [("told", ("answered", None)), ("model_busy", ("failed", "model_busy"))]
+)
+async def test_a_notice_answers_only_when_it_is_all_there_is_to_say(store, code, state):
+    taken = await take(store, message("question", id=1))
+
+    await store.write_notice(taken.answer_id, shown="a sentence", code=code)
+    await store.stand(taken.answer_id)
+
+    assert await state_of(store, 1) == state
+
+
+async def test_what_discord_does_not_take_fails_its_question(store):
+    taken = await take(store, message("question", id=1))
+    await write(store, taken, "answer")
+
+    await store.undeliverable(taken.answer_id, code="no_permission")
+
+    assert await state_of(store, 1) == ("failed", "no_permission")
+    assert await next_turn(store) is None
+
+
+async def test_nothing_stands_before_its_text_is_stored(store):
+    taken = await take(store, message("question", id=1))
+
+    await store.stand(taken.answer_id)
+
+    assert await state_of(store, 1) == ("answering", None)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda store, answer_id: store.stand(answer_id),
+        lambda store, answer_id: store.undeliverable(answer_id, code="gone"),
+    ],
+    ids=["stands", "undeliverable"],
+)
+async def test_the_interaction_token_is_kept_no_longer_than_needed(store, end):
+    interaction = Interaction(id=77, token="secret", expires_at=START)
+    taken = await take(store, message("hello", id=1, kind=Kind.SLASH, interaction=interaction))
+    await write(store, taken, "answer")
+
+    await end(store, taken.answer_id)
+
+    assert await rows(store, "SELECT interaction_token FROM turns WHERE kind = 'slash'") == [(None,)]
+
+
+class TestParts:
+    async def test_the_next_attempt_finds_what_is_in_the_channel(self, store):
+        taken = await take(store, message("question", id=1))
+        parts = [part(0, text="first"), part(1, text="second"), part(2, text="third")]
+        for each in parts:
+            await store.add_part(taken.answer_id, attempt=1, part=each)
+        await store.part_posted(taken.answer_id, n=0, message_id=70)
+        await store.part_deleted(taken.answer_id, n=1)
+
+        again = await next_turn(store)
+
+        assert again.parts == (replace(parts[0], message_id=70), parts[2])
+
+    async def test_a_part_that_may_be_in_the_channel_keeps_its_nonce(self, store):
+        taken = await take(store, message("question", id=1))
+        await store.add_part(taken.answer_id, attempt=1, part=part(nonce="first"))
+
+        await store.add_part(taken.answer_id, attempt=2, part=part(nonce="second"))
+
+        assert [each.nonce for each in (await next_turn(store)).parts] == ["first"]
+
+    async def test_a_deleted_part_can_be_posted_anew(self, store, clock):
+        taken = await take(store, message("question", id=1))
+        await store.add_part(taken.answer_id, attempt=1, part=part(nonce="first"))
+        await store.part_posted(taken.answer_id, n=0, message_id=70)
+        await store.part_deleted(taken.answer_id, n=0)
+
+        await store.add_part(taken.answer_id, attempt=2, part=part(nonce="second", text="anew"))
+
+        assert (await next_turn(store)).parts == (part(nonce="second", text="anew"),)
+        assert await rows(store, "SELECT attempt, state FROM parts") == [(2, "pending")]
+
+
+class TestWithdrawn:
+    @pytest.fixture
+    async def withdrawn(self, store):
+        taken = await take(store, message("question", id=1))
+        await store.erase_messages([1])
+        return taken
+
+    async def test_nothing_is_written_to_a_withdrawn_answer(self, store, withdrawn):
+        with pytest.raises(Withdrawn):
+            await store.write_notice(withdrawn.answer_id, shown="x", code="model_busy")
+        with pytest.raises(Withdrawn):
+            await store.add_part(withdrawn.answer_id, attempt=1, part=part())
+        await store.stand(withdrawn.answer_id)
+        await store.undeliverable(withdrawn.answer_id, code="gone")
+
+        assert await rows(store, "SELECT state, text FROM turns") == [("withdrawn", ""), ("withdrawn", "")]
+
+    async def test_what_a_withdrawn_answer_cost_is_recorded_all_the_same(self, store, withdrawn):
+        with pytest.raises(Withdrawn):
+            await write(store, withdrawn, "too late")
+
+        assert await rows(store, "SELECT input_tokens FROM model_calls") == [(12,)]
+
+    async def test_nothing_is_written_to_an_answer_that_is_gone(self, store, withdrawn):
+        await store.withdraw(withdrawn.answer_id)
+
+        with pytest.raises(Withdrawn):
+            await write(store, withdrawn, "too late")
+        with pytest.raises(Withdrawn):
+            await store.add_part(withdrawn.answer_id, attempt=1, part=part())
+        await store.part_posted(withdrawn.answer_id, n=0, message_id=70)
+
+        assert await rows(store, "SELECT turn_id FROM model_calls") == [(None,)]
+        assert await rows(store, "SELECT kind FROM turns") == [("message",)]
+
+    async def test_an_answer_that_stands_is_not_withdrawn(self, store):
+        taken = await take(store, message("question", id=2))
+        await answer(store, taken, "answer")
+
+        await store.withdraw(taken.answer_id)
+
+        assert await history(store, message("?", id=3)) == ["question", "answer"]
+
+
+async def test_unreported_tokens_are_not_zero(store):
+    taken = await take(store, message("question", id=1))
+
+    await store.record_call(call(taken, usage=Usage(input_tokens=3, output_tokens=0), outcome="model_busy"))
+
+    assert await rows(
+        store,
+        "SELECT turn_id, guild_id, channel_id, author_id, model, outcome,"
+        " input_tokens, cached_tokens, output_tokens FROM model_calls",
+    ) == [
+        (taken.answer_id, 5, 10, 1, "gpt-test", "model_busy", 3, None, 0),
+    ]
+
+
+async def test_a_call_for_no_answer_is_recorded_too(store):
+    taken = await take(store, message("question", id=1))
+
+    await store.record_call(call(taken, answer_id=None, purpose="summary"))
+
+    assert await rows(store, "SELECT turn_id, purpose FROM model_calls") == [(None, "summary")]
+
+
+async def test_facts_are_kept_and_replaced(store):
+    assert await store.read_fact("commands") is None
+
+    await store.write_fact("commands", "abc")
+    await store.write_fact("commands", "def")
+
+    assert await store.read_fact("commands") == "def"
+
+
+async def test_any_text_can_be_stored(store):
+    taken = await take(store, message("NUL \0, half a pair \ud83d, a whole one \U0001f600", id=1))
+    await write(store, taken, "plain \0 ascii")
+
+    again = await next_turn(store)
+
+    assert again.question.text == "NUL \ufffd, half a pair \ufffd, a whole one \U0001f600"
+    assert again.written == "plain \ufffd ascii"

@@ -1,0 +1,164 @@
+"""Migrations lead to the schema, all of it or nothing, and once."""
+
+import asyncio
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from bot.core.errors import StartupRefused
+from bot.storage.database import open_database
+from bot.storage.migrate import MIGRATIONS, migrate, stored_revision
+from bot.storage.schema import HEAD, VERSION_TABLE, metadata
+from tests.storage.test_opening import refusal
+
+ROOT = Path(__file__).parents[2]
+
+FAILING = '''
+"""Fails halfway."""
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "0002", "0001"
+
+
+def upgrade():
+    op.create_table("debris", sa.Column("id", sa.Integer))
+    op.execute("INSERT INTO facts (name, value, written_at) VALUES ('debris', '', '2026-01-01 00:00:00')")
+    op.execute("SELECT * FROM no_such_table")
+'''
+
+
+def test_the_head_is_the_newest_migration():
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+async def test_the_migrations_equal_the_schema(empty_url):
+    def differences(connection):
+        options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    async with open_database(empty_url) as database:
+        assert await database.run(differences) == []
+        assert await database.run(stored_revision) == HEAD
+
+
+async def test_the_migrations_equal_the_schema_to_the_letter(tmp_path):
+    """Alembic compares neither checks nor the conditions of indexes; SQLite keeps the words of both."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+        wanted = _clauses(connection)
+    engine.dispose()
+
+    async with open_database(f"sqlite:///{tmp_path}/bot.db") as database:
+        migrated = await database.run(_clauses)
+
+    assert migrated.pop(VERSION_TABLE)
+    assert migrated == wanted
+    assert sum("CHECK" in clause for clauses in wanted.values() for clause in clauses) == 5
+
+
+def _clauses(connection):
+    """Each table's and index's statement, taken apart: the order of constraints says nothing."""
+    found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    return {name: sorted(" ".join(sql.split()).rstrip(" )").split(", ")) for name, sql in found}
+
+
+async def test_a_start_with_the_newest_tables_needs_no_alembic(database_url):
+    program = (
+        "import asyncio, sys\n"
+        "from bot.storage.turns import open_store\n"
+        "async def main():\n"
+        "    async with open_store(sys.argv[1]) as store:\n"
+        "        await store.unfinished()\n"
+        "asyncio.run(main())\n"
+        "print('alembic' in sys.modules)\n"
+    )
+
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, database_url, stdout=asyncio.subprocess.PIPE, cwd=ROOT
+    )
+
+    assert await child.communicate() == (b"False\n", None)
+
+
+async def test_a_database_newer_than_the_program_is_refused(database_url):
+    async with open_database(database_url) as database:
+        await database.run(lambda c: c.execute(text("UPDATE confab_version SET version_num = '9999'")).rowcount)
+
+    try:
+        assert "newer version of the bot" in await refusal(database_url)
+    finally:
+        await _put_back(database_url)
+
+
+async def _put_back(url):
+    engine = create_async_engine(
+        url.replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
+    )
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE confab_version SET version_num = :head"), {"head": HEAD})
+    await engine.dispose()
+
+
+async def test_another_programs_tables_are_left_alone(empty_url):
+    engine = create_async_engine(
+        empty_url.replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
+    )
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE turns (of_a_screw integer)"))
+
+    assert "another program's tables (turns)" in await refusal(empty_url)
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(lambda c: inspect(c).get_table_names()) == ["turns"]
+    await engine.dispose()
+
+
+async def test_a_failed_migration_leaves_no_debris(database_url, tmp_path):
+    migrations = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, migrations)
+    (migrations / "versions" / "0002_failing.py").write_text(FAILING)
+
+    async with open_database(database_url) as database:
+        with pytest.raises(StartupRefused, match="was left as it was"):
+            await database.run(partial(migrate, migrations=migrations, head="0002"))
+
+        assert await database.run(stored_revision) == "0001"
+        assert "debris" not in await database.run(lambda connection: inspect(connection).get_table_names())
+        assert await database.run(lambda c: c.scalar(text("SELECT count(*) FROM facts"))) == 0
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+async def test_several_starts_at_once_migrate_once(empty_url):
+    engine = create_async_engine(empty_url.replace("postgresql:", "postgresql+asyncpg:"))
+
+    async def start():
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate)
+
+    await asyncio.gather(*(start() for _ in range(4)))
+
+    async with engine.connect() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM confab_version"))).all() == [(HEAD,)]
+    await engine.dispose()
+
+
+async def test_migrations_are_found_from_any_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async with open_database("sqlite:///bot.db") as database:
+        assert await database.run(stored_revision) == HEAD

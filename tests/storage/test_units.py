@@ -1,0 +1,256 @@
+"""No caller, no fault and no kill -9 loses what the store said it has."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy import event, text
+
+from bot.core.errors import BotError, DatabaseUnavailable
+from bot.storage.turns import open_store
+from bot.storage.units import UnitQueue
+from tests.fakes import message
+from tests.storage.talk import TOKENS, exchange, history, next_turn, rows, take, wait
+
+ROOT = Path(__file__).parents[2]
+
+
+def count_connections(store):
+    """A list that grows with every connection that is opened from now on."""
+    opened = []
+    engine = store._database._back_end._engine
+    event.listen(getattr(engine, "sync_engine", engine), "connect", lambda *_: opened.append(1))
+    return opened
+
+
+class TestCancelledCallers:
+    async def test_a_caller_cancelled_at_any_await_loses_no_row_and_no_connection(self, store):
+        opened = count_connections(store)
+
+        for steps in range(1, 41):
+            asked = store.receive(message("hello", id=steps), take_up=False, history_tokens=TOKENS)
+            caller = asyncio.create_task(asked)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            caller.cancel()
+            with suppress(asyncio.CancelledError):
+                await caller
+
+        assert await rows(store, "SELECT count(*), count(DISTINCT message_id) FROM turns") == [(40, 40)]
+        assert opened == []
+
+    async def test_a_turn_cancelled_at_any_step_can_be_taken_up_again(self, store):
+        opened = count_connections(store)
+        await exchange(store, message("before", id=1), "a")
+
+        for steps in range(1, 41):
+            turn = asyncio.create_task(exchange(store, message("hello", id=1 + steps), "b", posted=[1000 + steps]))
+            for _ in range(steps * 5):
+                await asyncio.sleep(0)
+            turn.cancel()
+            with suppress(asyncio.CancelledError):
+                await turn
+
+        while taken := await next_turn(store):
+            await store.undeliverable(taken.answer_id, code="tested")
+        states = await rows(store, "SELECT DISTINCT state FROM turns WHERE message_id > 1 ORDER BY state")
+        assert set(states) <= {("answered",), ("failed",)}
+        assert await rows(store, "SELECT count(*) FROM turns WHERE kind = 'message'") == [(41,)]
+        assert opened == []
+
+    async def test_a_fault_that_nobody_waits_for_is_logged(self, store, caplog):
+        async def fail():
+            raise DatabaseUnavailable("the disk is full")
+
+        queue = UnitQueue()
+        caller = asyncio.create_task(queue.run(fail))
+        await asyncio.sleep(0)
+        caller.cancel()
+        await queue.close()
+
+        assert "the disk is full" in caplog.text
+
+
+class TestTheQueue:
+    async def test_intake_goes_first_and_the_rest_in_order(self):
+        queue, done, go = UnitQueue(), [], asyncio.Event()
+
+        async def unit(name):
+            await go.wait()
+            done.append(name)
+
+        running = [
+            asyncio.create_task(queue.run(lambda name=name: unit(name), intake=name.startswith("intake")))
+            for name in ("running", "other 1", "other 2", "intake 1", "intake 2")
+        ]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.gather(*running)
+        await queue.close()
+
+        assert done == ["intake 1", "intake 2", "running", "other 1", "other 2"]
+
+    async def test_a_full_queue_takes_nothing_more(self):
+        queue, go = UnitQueue(longest=2), asyncio.Event()
+        waiting = [asyncio.create_task(queue.run(go.wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+
+        with pytest.raises(DatabaseUnavailable):
+            await queue.run(go.wait)
+
+        go.set()
+        assert await asyncio.gather(*waiting) == [True, True]
+        await queue.close()
+
+    async def test_closing_finishes_what_waits_and_takes_nothing_more(self, database_url):
+        async with open_store(database_url) as store:
+            asked = [message(f"q{n}", id=n) for n in range(1, 20)]
+            waiting = [asyncio.create_task(wait(store, each)) for each in asked]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+
+        with pytest.raises(DatabaseUnavailable):
+            await store.unfinished()
+        async with open_store(database_url) as again:
+            assert await rows(again, "SELECT count(*) FROM turns") == [(19,)]
+
+
+class TestFaults:
+    async def test_a_unit_of_work_that_fails_leaves_nothing(self, store):
+        def fail_halfway(connection):
+            connection.execute(text("INSERT INTO facts VALUES ('half', 'done', '2026-01-01 00:00:00')"))
+            connection.execute(text("SELECT no_such_column FROM facts"))
+
+        with pytest.raises(BotError) as caught:
+            await store._database.run(fail_halfway)
+
+        assert not isinstance(caught.value, DatabaseUnavailable)
+        assert await store.read_fact("half") is None
+
+    async def test_no_message_text_is_in_what_a_fault_says(self, store):
+        await take(store, message("question", id=1))
+        broken = "UPDATE turns SET state = 'standing', text = :text"
+
+        with pytest.raises(BotError) as caught:
+            await store._database.run(lambda connection: connection.execute(text(broken), {"text": "a secret"}))
+
+        chain = [caught.value]
+        while chain[-1].__cause__ is not None:
+            chain.append(chain[-1].__cause__)
+        assert "a secret" not in " ".join(f"{error} {error.args}" for error in chain)
+        assert "IntegrityError" in str(caught.value)
+
+    async def test_a_full_disk_is_told_and_passes(self, tmp_path):
+        async with open_store(f"sqlite:///{tmp_path / 'bot.db'}") as store:
+            (pages,) = (await rows(store, "PRAGMA page_count"))[0]
+            await rows(store, f"PRAGMA max_page_count = {pages}")
+            with pytest.raises(DatabaseUnavailable, match="SQLITE_FULL"):
+                await wait(store, message("x" * 100_000, id=1))
+
+            await rows(store, "PRAGMA max_page_count = 1000000")
+            await wait(store, message("x" * 100_000, id=1))
+
+            assert (await next_turn(store)).question.message_id == 1
+
+    async def test_a_locked_file_is_told_and_passes(self, tmp_path):
+        path = tmp_path / "bot.db"
+        async with open_store(f"sqlite:///{path}") as store:
+            await rows(store, "PRAGMA busy_timeout = 1")
+            other = sqlite3.connect(path, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseUnavailable, match="SQLITE_BUSY"):
+                await wait(store, message("hello", id=1))
+
+            other.close()
+            await wait(store, message("hello", id=1))
+
+            assert (await next_turn(store)).question.message_id == 1
+
+
+class TestPostgresqlGoesAway:
+    @pytest.fixture
+    async def admin(self, postgresql):
+        connection = await asyncpg.connect(postgresql)
+        yield connection
+        await connection.execute("ALTER DATABASE kept ALLOW_CONNECTIONS true")
+        await connection.close()
+
+    async def end_connections(self, admin):
+        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'kept'")
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_a_restarted_server_is_not_noticed(self, store, admin):
+        await exchange(store, message("before", id=1), "a")
+
+        await self.end_connections(admin)
+
+        assert await history(store, message("?", id=2)) == ["before", "a"]
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_an_unreachable_server_is_told_and_passes(self, store, admin):
+        await exchange(store, message("before", id=1), "a")
+        await admin.execute("ALTER DATABASE kept ALLOW_CONNECTIONS false")
+        await self.end_connections(admin)
+
+        with pytest.raises(DatabaseUnavailable):
+            await wait(store, message("?", id=2))
+
+        await admin.execute("ALTER DATABASE kept ALLOW_CONNECTIONS true")
+        assert await history(store, message("?", id=2)) == ["before", "a"]
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_losing_the_ownership_shows(self, store, admin):
+        assert not store.ownership_lost.is_set()
+
+        await self.end_connections(admin)
+
+        await asyncio.wait_for(store.ownership_lost.wait(), 10)
+
+
+KILLED = """
+import asyncio, sys
+from bot.storage.turns import open_store
+from tests.fakes import message
+from tests.storage.talk import exchange
+
+async def main():
+    async with open_store(sys.argv[1]) as store:
+        n = 0
+        while True:
+            n += 1
+            await exchange(store, message(f"q{n}", id=n, channel=n % 3), f"a{n}", posted=[10**9 + n])
+            print(n, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("acknowledged", [1, 7, 23])
+async def test_a_killed_process_loses_nothing_it_acknowledged(database_url, acknowledged):
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED, database_url,
+        stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    lines = [await child.stdout.readline() for _ in range(acknowledged)]
+    child.send_signal(signal.SIGKILL)
+    lines += (await child.stdout.read()).splitlines()
+    await child.wait()
+
+    async with open_store(database_url) as store:
+        standing = await rows(
+            store,
+            "SELECT q.message_id FROM turns q"
+            " JOIN turns a ON a.id = q.answered_by JOIN parts p ON p.turn_id = a.id"
+            " WHERE q.state = 'answered' AND a.state = 'standing' AND p.state = 'posted'",
+        )
+        left = await store.unfinished()
+
+    assert {int(line) for line in lines} <= {message_id for (message_id,) in standing}
+    assert len(left) <= 1
