@@ -10,6 +10,10 @@ from bot.playground.loopback import LoopbackDiscord
 from bot.playground.scene import Scene
 from bot.playground.script import Answered, act
 
+GOODBYE = (
+    "Leaving; an answer under way may take a moment to end. The bot remembers: make playground goes on from here."
+)
+
 # A channel's id to the number of earlier turns that the bot remembers of it.
 Remembered = Callable[[int], Awaitable[int]]
 
@@ -36,7 +40,10 @@ async def play(
         acting = _act(scene, say, answered=answered, out=out, err=err)
         return await _unless_stopped(acting, stop=stop, otherwise=1)
     terminal = _terminal()(scene, model_sentence=model_sentence, remembered=remembered)
-    return await _unless_stopped(terminal.run(), stop=stop, otherwise=0)
+    try:
+        return await _unless_stopped(terminal.run(), stop=stop, otherwise=0)
+    finally:
+        print(GOODBYE, file=err, flush=True)
 
 
 async def _act(scene: Scene, say: Sequence[str], *, answered: Answered, out: TextIO, err: TextIO) -> int:

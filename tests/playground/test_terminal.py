@@ -241,6 +241,39 @@ async def test_every_way_out_leads_out(sit_down, bot, leave):
             assert await person.staying == 0
 
 
+class Tty(io.StringIO):
+    def isatty(self):
+        return True
+
+
+async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkeypatch):
+    async def remembers_nothing(_):
+        return 0
+
+    monkeypatch.setattr("sys.stdin", Tty())
+    monkeypatch.setattr("sys.stdout", Tty())
+    stop, err = asyncio.Event(), io.StringIO()
+    with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
+        playing = asyncio.create_task(
+            play(
+                loopback=loopback,
+                say=None,
+                model_sentence="A small bot answers.",
+                answered=bot.answered,
+                remembered=remembers_nothing,
+                stop=stop,
+                err=err,
+            )
+        )
+        keyboard.send_text("hello" + ENTER)
+        await loopback.until(lambda: len(loopback.messages(loopback.channel("general"))) == 2)
+
+        stop.set()
+
+        assert await playing == 0
+    assert "The bot remembers" in err.getvalue()
+
+
 async def test_without_a_terminal_the_other_way_is_named(loopback, monkeypatch):
     async def nobody(_):
         return 0
