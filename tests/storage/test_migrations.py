@@ -74,7 +74,9 @@ async def test_the_migrations_equal_the_schema_to_the_letter(tmp_path):
 def _clauses(connection):
     """Each table's and index's statement, taken apart: the order of constraints says nothing."""
     found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    return {name: sorted(" ".join(sql.split()).rstrip(" )").split(", ")) for name, sql in found}
+    return {
+        name: sorted(clause.rstrip(" )") for clause in " ".join(sql.split()).split(", ")) for name, sql in found
+    }
 
 
 async def test_a_start_with_the_newest_tables_needs_no_alembic(database_url):

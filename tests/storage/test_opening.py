@@ -58,13 +58,18 @@ async def held(database_url):
     )  # fmt: skip
     assert await child.stdout.readline() == b"open\n"
     yield child
-    await child.communicate()
+    await let_go(child)
+
+
+async def let_go(child):
+    child.stdin.close()
+    await child.wait()
 
 
 async def test_a_second_bot_is_refused_until_the_first_has_gone(database_url, held):
     assert "Another bot is using" in await refusal(database_url, wait_seconds=0.01)
 
-    await held.communicate()
+    await let_go(held)
 
     async with open_store(database_url) as store:
         assert await store.unfinished() == []
