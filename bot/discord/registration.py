@@ -7,6 +7,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
+from discord.http import Route
 
 from bot.core.errors import DatabaseUnavailable
 from bot.core.ports import Clock, TurnStore
@@ -21,7 +22,7 @@ async def register_commands(
     tree: app_commands.CommandTree[Any], *, application_id: int, store: TurnStore, clock: Clock
 ) -> None:
     """Best effort: without it the bot serves mentions, and the commands that Discord knows already."""
-    fact = f"commands:{application_id}"
+    fact = f"commands:{application_id}@{Route.BASE}"
     wanted = payload_hash(tree)
     try:
         if await store.read_fact(fact) == wanted:

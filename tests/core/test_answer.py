@@ -520,9 +520,7 @@ async def test_questions_left_waiting_are_answered_at_the_next_start() -> None:
     assert started.texts() == ["Hello."]
 
 
-async def test_a_fault_of_ours_is_told_and_stored_text_is_shown_after_a_restart_without_asking_the_model_again() -> (
-    None
-):
+async def test_after_a_fault_of_ours_stored_text_is_shown_at_the_next_start_without_asking_again() -> None:
     crashed = World(["Paid for."])
     crashed.replies.fault = RuntimeError("a fault of ours")
     await crashed.ask(message("Hi", id=1))
