@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
 from bot.core.messages import Conversation, ConversationKey, IncomingMessage, TurnState
 from bot.core.speakers import label_key, speaker_label, unique_label
-from bot.storage.schema import conversations, speakers, turns
+from bot.storage.schema import IS_OPEN, conversations, speakers, turns
 from bot.storage.upsert import inserts
 
 
@@ -124,7 +124,7 @@ def reset(connection: Connection, key: ConversationKey) -> None:
     )
     # Whoever waits speaks after the reset, under the label that the waiting turn has already.
     waiting = select(turns.c.author_id).where(
-        turns.c.conversation_id == conversation_id, turns.c.state == TurnState.WAITING
+        turns.c.conversation_id == conversation_id, IS_OPEN, turns.c.state == TurnState.WAITING
     )
     connection.execute(
         delete(speakers).where(speakers.c.conversation_id == conversation_id, speakers.c.author_id.not_in(waiting))

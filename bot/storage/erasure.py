@@ -47,17 +47,21 @@ class _Tally:
 
 def edit(connection: Connection, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> bool:
     """False when there is nothing to replace, or a newer wording is stored."""
-    edited = connection.execute(
-        update(turns)
-        .where(
-            turns.c.message_id == message_id,
-            turns.c.state != TurnState.WITHDRAWN,
-            or_(turns.c.edited_at.is_(None), turns.c.edited_at <= edited_at),
-            or_(turns.c.text != text, turns.c.raw_text != raw_text),
-        )
-        .values(text=text, raw_text=raw_text, edited_at=edited_at)
+    edited = sum(
+        connection.execute(
+            update(turns)
+            .where(
+                which,
+                turns.c.message_id == message_id,
+                turns.c.state != TurnState.WITHDRAWN,
+                or_(turns.c.edited_at.is_(None), turns.c.edited_at <= edited_at),
+                or_(turns.c.text != text, turns.c.raw_text != raw_text),
+            )
+            .values(text=text, raw_text=raw_text, edited_at=edited_at)
+        ).rowcount
+        for which in (IS_NO_QUOTE, IS_QUOTE)  # each has an index of its own
     )
-    return edited.rowcount > 0
+    return edited > 0
 
 
 def erase_messages(connection: Connection, message_ids: Iterable[int]) -> Erased:

@@ -1,0 +1,67 @@
+"""How long a statement takes must not grow with what other channels said."""
+
+from datetime import timedelta
+
+from sqlalchemy import event
+
+from bot.core.messages import ConversationKey
+from bot.storage.turns import open_store
+from tests.clock import START
+from tests.fakes import message
+from tests.storage.talk import HERE, answer, exchange, next_turn, part, quote, take, wait
+
+GROWING = ("turns", "parts", "model_calls")
+PLANS_ALLOWED = ("ix_turns_open",)  # holds what waits, and nothing else
+
+
+async def everything(store):
+    """Call each method of the store so that it has something to do."""
+    await exchange(store, message("q", id=1, reply_to=9, quote=quote("quoted", id=9)), "a", posted=[71])
+    taken = await take(store, message("q", id=2))
+    await store.add_part(taken.answer_id, attempt=1, part=part())
+    await store.part_posted(taken.answer_id, n=0, message_id=72)
+    await store.part_deleted(taken.answer_id, n=0)
+    await next_turn(store)
+    await store.write_notice(taken.answer_id, shown="busy", code="model_busy")
+    await store.undeliverable(taken.answer_id, code="gone")
+    await wait(store, message("q", id=3), message("q", id=4))
+    await store.withdraw((await next_turn(store)).answer_id)
+    await store.unfinished()
+    await store.edit(3, text="e", raw_text="e", edited_at=START + timedelta(1))
+    await answer(store, await next_turn(store), "a", posted=[73])
+    await take(store, message("q", id=5))
+    await store.reset(HERE)
+    await store.erase_messages([1, 9, 73, 5])
+    await exchange(store, message("q", id=6), "a", posted=[74])
+    await exchange(store, message("q", id=7, key=ConversationKey(channel_id=10, private_to=1)), "a")
+    await store.forget_user(1)
+    await store.erase_channel(10)
+    await store.erase_guild(5)
+
+
+async def test_no_statement_reads_through_all_turns(tmp_path):
+    statements = {}
+
+    def remember(_connection, _cursor, statement, parameters, _context, executemany):
+        statements[statement] = parameters[0] if executemany else parameters
+
+    async with open_store(f"sqlite:///{tmp_path / 'bot.db'}") as store:
+        event.listen(store._database._back_end._engine, "before_cursor_execute", remember)
+        await everything(store)
+        asked = {sql: value for sql, value in statements.items() if not sql.startswith(("BEGIN", "EXPLAIN"))}
+
+        def plans(connection):
+            return [
+                (step[3], sql)
+                for sql, value in asked.items()
+                for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", value)
+            ]
+
+        found = await store._database.run(plans)
+
+    assert len(asked) > 40
+    assert [
+        (step, sql)
+        for step, sql in found
+        if step.startswith(tuple(f"SCAN {table}" for table in GROWING)) and not step.endswith(PLANS_ALLOWED)
+    ] == []
