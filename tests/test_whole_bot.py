@@ -28,7 +28,8 @@ async def stage(tmp_path):
         yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
 
 
-async def test_a_conversation_goes_on_after_a_restart(stage) -> None:
+async def test_a_conversation_goes_on_after_a_restart(stage, database_url) -> None:
+    stage.database_url = database_url
     stage.model.script(Answer(text="All good, how may I help you?"), Answer(text="Because of scattering."))
     async with stage.bot():
         await stage.ask("How is it going?")

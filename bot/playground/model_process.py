@@ -46,6 +46,7 @@ def _serve(weights: str, threads: int):  # type: ignore[no-untyped-def]  # noqa:
     settings.n_predict = MOST_ANSWER_TOKENS
     settings.sampling.temp = 0.2  # the model card's figures
     settings.sampling.top_p = 0.9
+    settings.sampling.penalty_repeat = 1.15  # without it, it soon says the same sentence for ever
 
     settings.port = 0
     settings.hostnames = ["127.0.0.1"]
