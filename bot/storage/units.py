@@ -46,19 +46,23 @@ class UnitQueue:
         return await done
 
     async def close(self) -> None:
-        """Finish what is queued, take nothing more."""
+        """Finish what is queued, take nothing more. Cancelled, it gives up what has not begun."""
         self._closing = True
         self._wake.set()
-        await asyncio.shield(self._worker)
+        await self._worker
 
     async def _serve(self) -> None:
-        while True:
+        try:
+            while True:
+                while unit := self._next():
+                    await _carry_out(unit)
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
             while unit := self._next():
-                await _carry_out(unit)
-            if self._closing:
-                return
-            self._wake.clear()
-            await self._wake.wait()
+                unit.done.cancel()
 
     def _next(self) -> _Unit | None:
         queue = self._intake or self._others

@@ -109,6 +109,18 @@ class TestTheQueue:
         assert await asyncio.gather(*waiting) == [True, True]
         await queue.close()
 
+    async def test_a_closing_that_is_cut_short_leaves_nobody_waiting(self):
+        queue, never = UnitQueue(), asyncio.Event()
+        waiting = [asyncio.create_task(queue.run(never.wait)) for _ in range(3)]
+        closing = asyncio.create_task(queue.close())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+        closing.cancel()
+
+        ends = await asyncio.wait_for(asyncio.gather(closing, *waiting, return_exceptions=True), 10)
+        assert {type(end) for end in ends} == {asyncio.CancelledError}
+
     async def test_closing_finishes_what_waits_and_takes_nothing_more(self, database_url):
         async with open_store(database_url) as store:
             asked = [message(f"q{n}", id=n) for n in range(1, 20)]
