@@ -21,7 +21,18 @@ from bot.core.errors import BotError
 
 # At INFO these say something for every request, or every statement with its parameters.
 _QUIET_LIBRARIES = frozenset(
-    {"aiohttp", "aiosqlite", "asyncpg", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "sqlalchemy"}
+    {
+        "aiohttp",
+        "aiosqlite",
+        "alembic",
+        "asyncpg",
+        "httpcore",
+        "httpcore2",
+        "httpx",
+        "httpx2",
+        "openai",
+        "sqlalchemy",
+    }
 )
 
 # A bot token is base64(application id).time.signature; Discord reference, "Authentication".

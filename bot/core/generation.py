@@ -1,5 +1,6 @@
 """Ask the model until it answers: one retry policy, and none once words are visible."""
 
+import logging
 import random
 from collections.abc import Callable
 from contextlib import aclosing
@@ -18,6 +19,8 @@ from bot.core.messages import (
     Usage,
 )
 from bot.core.ports import ChatModel, Clock, Reply
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +84,7 @@ class Generation:
                 return await self._ask()
             except ModelError as error:
                 if self._reply.visible:
+                    log.info("cut off: answer=%d code=%s: %s", self._taken.answer_id, error.code, error)
                     return self.cut_off(error)
                 self._record(self._call(error.code))
                 self._reply.show("")
