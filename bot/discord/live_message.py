@@ -225,10 +225,11 @@ class LiveMessage:
                 message_id = await self._post(part, _PLACEHOLDER)
             except Gone:
                 log.debug("already deleted: part=%d", part.n)
+        # Recorded first: Discord's echo of our own deletion must not read as a moderator's.
+        await self._store.part_deleted(self._taken.answer_id, n=part.n)
+        del self._parts[part.n]
         if message_id is not None:
             await self._place.delete(part, message_id)
-        del self._parts[part.n]
-        await self._store.part_deleted(self._taken.answer_id, n=part.n)
 
     def _new_part(self, n: int, content: str) -> Part:
         return Part(
