@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from bot.core.messages import Kind, ModelCall, Part, TurnState
 from bot.core.wording import TOLD
@@ -12,6 +12,26 @@ from bot.storage.upsert import inserts
 
 UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
 
+# Built once: SQLAlchemy then finds their SQL without looking through them again. What a call sets is no part of
+# them; it comes with the parameters.
+_UNFINISHED_ANSWER = update(turns).where(turns.c.id == bindparam("answer"), turns.c.state.in_(UNFINISHED))
+_STAND = (
+    update(turns)
+    .where(turns.c.id == bindparam("answer"), turns.c.state == TurnState.WRITTEN)
+    .values(state=TurnState.STANDING)
+    .returning(turns.c.kind, turns.c.outcome)
+)
+_QUESTIONS = (
+    update(turns)
+    .where(turns.c.answered_by == bindparam("answer"), turns.c.state == TurnState.ANSWERING)
+    .values(interaction_token=None)
+)
+# The answer may be gone by now; what it cost stays.
+_RECORD_CALL = insert(model_calls).values(
+    turn_id=select(turns.c.id).where(turns.c.id == bindparam("answer_id")).scalar_subquery()
+)
+_STATE = select(turns.c.state).where(turns.c.id == bindparam("answer"))
+_PART = update(parts).where(parts.c.turn_id == bindparam("answer"), parts.c.n == bindparam("number"))
 _ADD_PART = {
     dialect: statement.on_conflict_do_update(
         index_elements=[parts.c.turn_id, parts.c.n],
@@ -34,9 +54,15 @@ _ADD_PART = {
 def write(connection: Connection, answer_id: int, *, kind: Kind, text: str, shown: str, outcome: str) -> bool:
     """False when the answer was withdrawn."""
     written = connection.execute(
-        update(turns)
-        .where(turns.c.id == answer_id, turns.c.state.in_(UNFINISHED))
-        .values(kind=kind, state=TurnState.WRITTEN, text=text, raw_text=shown, outcome=outcome)
+        _UNFINISHED_ANSWER,
+        {
+            "answer": answer_id,
+            "kind": kind,
+            "state": TurnState.WRITTEN,
+            "text": text,
+            "raw_text": shown,
+            "outcome": outcome,
+        },
     )
     return written.rowcount == 1
 
@@ -44,18 +70,11 @@ def write(connection: Connection, answer_id: int, *, kind: Kind, text: str, show
 def record_call(connection: Connection, call: ModelCall) -> None:
     values = asdict(call)
     values |= values.pop("usage")
-    # The answer may be gone by now; what it cost stays.
-    values["turn_id"] = select(turns.c.id).where(turns.c.id == values.pop("answer_id")).scalar_subquery()
-    connection.execute(insert(model_calls).values(values))
+    connection.execute(_RECORD_CALL, values)
 
 
 def stand(connection: Connection, answer_id: int) -> None:
-    answer = connection.execute(
-        update(turns)
-        .where(turns.c.id == answer_id, turns.c.state == TurnState.WRITTEN)
-        .values(state=TurnState.STANDING)
-        .returning(turns.c.kind, turns.c.outcome)
-    ).one_or_none()
+    answer = connection.execute(_STAND, {"answer": answer_id}).one_or_none()
     if answer is None:
         return
     if answer.kind == Kind.ANSWER or answer.outcome == TOLD:
@@ -66,9 +85,7 @@ def stand(connection: Connection, answer_id: int) -> None:
 
 def undeliverable(connection: Connection, answer_id: int, *, code: str) -> None:
     ended = connection.execute(
-        update(turns)
-        .where(turns.c.id == answer_id, turns.c.state.in_(UNFINISHED))
-        .values(state=TurnState.UNDELIVERABLE, outcome=code)
+        _UNFINISHED_ANSWER, {"answer": answer_id, "state": TurnState.UNDELIVERABLE, "outcome": code}
     )
     if ended.rowcount:
         _end_questions(connection, answer_id, state=TurnState.FAILED, outcome=code)
@@ -97,7 +114,7 @@ def ask_again(connection: Connection, answer_ids: list[int]) -> None:
 
 def add_part(connection: Connection, answer_id: int, *, attempt: int, part: Part, now: datetime) -> bool:
     """False when the answer was withdrawn."""
-    state = connection.scalar(select(turns.c.state).where(turns.c.id == answer_id))
+    state = connection.scalar(_STATE, {"answer": answer_id})
     if state is None or state == TurnState.WITHDRAWN:
         return False
     connection.execute(
@@ -117,22 +134,12 @@ def add_part(connection: Connection, answer_id: int, *, attempt: int, part: Part
 
 
 def part_posted(connection: Connection, answer_id: int, *, n: int, message_id: int) -> None:
-    connection.execute(
-        update(parts)
-        .where(parts.c.turn_id == answer_id, parts.c.n == n)
-        .values(message_id=message_id, state="posted")
-    )
+    connection.execute(_PART, {"answer": answer_id, "number": n, "message_id": message_id, "state": "posted"})
 
 
 def part_deleted(connection: Connection, answer_id: int, *, n: int) -> None:
-    connection.execute(
-        update(parts).where(parts.c.turn_id == answer_id, parts.c.n == n).values(state="deleted", text="")
-    )
+    connection.execute(_PART, {"answer": answer_id, "number": n, "state": "deleted", "text": ""})
 
 
 def _end_questions(connection: Connection, answer_id: int, *, state: TurnState, outcome: str | None) -> None:
-    connection.execute(
-        update(turns)
-        .where(turns.c.answered_by == answer_id, turns.c.state == TurnState.ANSWERING)
-        .values(state=state, outcome=outcome, interaction_token=None)
-    )
+    connection.execute(_QUESTIONS, {"answer": answer_id, "state": state, "outcome": outcome})
