@@ -45,6 +45,11 @@ _ENSURE = {
 _SPEAKER = select(speakers.c.name, speakers.c.label).where(
     speakers.c.conversation_id == bindparam("conversation_id"), speakers.c.author_id == bindparam("author_id")
 )
+_TAKEN = select(speakers.c.label_key).where(
+    speakers.c.conversation_id == bindparam("conversation_id"),
+    speakers.c.author_id != bindparam("author_id"),
+    func.substr(speakers.c.label_key, 1, bindparam("length")) == bindparam("beginning"),
+)
 _SPEAK = {
     dialect: statement.on_conflict_do_update(
         index_elements=[speakers.c.conversation_id, speakers.c.author_id],
@@ -93,13 +98,8 @@ def speak(connection: Connection, conversation_id: int, *, author_id: int, displ
     known = connection.execute(_SPEAKER, speaker).one_or_none()
     if known and known.name == name:
         return str(known.label)
-    taken = connection.scalars(
-        select(speakers.c.label_key).where(
-            speakers.c.conversation_id == conversation_id,
-            speakers.c.author_id != author_id,
-            speakers.c.label_key.startswith(label_key(name), autoescape=True),
-        )
-    ).all()
+    beginning = label_key(name)
+    taken = connection.scalars(_TAKEN, {**speaker, "length": len(beginning), "beginning": beginning}).all()
     label = unique_label(display_name, author_id=author_id, taken=taken)
     connection.execute(
         _SPEAK[connection.dialect.name],
