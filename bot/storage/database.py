@@ -14,7 +14,7 @@ from bot.core.errors import StartupRefused
 from bot.storage.faults import own_words
 from bot.storage.postgresql import PostgresqlServer, open_postgresql
 from bot.storage.sqlite import SqliteFile, open_sqlite
-from bot.storage.units import UnitQueue
+from bot.storage.units import Rank, UnitQueue
 
 SECONDS_FOR_PREDECESSOR = 20.0  # a bot that is being replaced ends its answers first
 
@@ -39,15 +39,15 @@ class Database:
         self,
         work: Callable[[Connection], T],
         *,
-        intake: bool = False,
+        rank: Rank = Rank.REST,
         erases: Callable[[T], bool] = lambda _result: False,
     ) -> T:
         """Carry out *work* in one transaction, committed when this returns.
 
-        *intake* goes before everything else that waits. *erases* tells from the result whether text was erased
+        *erases* tells from the result whether text was erased
         that must also leave the disk. Raises DatabaseUnavailable.
         """
-        return await self._units.run(partial(self._carry_out, work, erases), intake=intake)
+        return await self._units.run(partial(self._carry_out, work, erases), rank=rank)
 
     async def close(self) -> None:
         await self._units.close()

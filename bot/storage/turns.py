@@ -25,6 +25,7 @@ from bot.core.ports import Clock
 from bot.storage import answers, conversations, erasure, history, questions
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
+from bot.storage.units import Rank
 from bot.storage.upsert import inserts
 
 _WRITE_FACT = {
@@ -66,7 +67,7 @@ class SqlTurnStore:
             now=self._clock.now(),
         )
         try:
-            return await self._database.run(work, intake=True)
+            return await self._database.run(work, rank=Rank.INTAKE)
         except questions.AlreadyStored:
             return Received(stored=False)
 
@@ -106,7 +107,7 @@ class SqlTurnStore:
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         work = partial(answers.add_part, answer_id=answer_id, attempt=attempt, part=part, now=self._clock.now())
-        _or_withdrawn(await self._database.run(work), answer_id)
+        _or_withdrawn(await self._database.run(work, rank=Rank.FIRST_WORDS), answer_id)
 
     async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
         await self._database.run(partial(answers.part_posted, answer_id=answer_id, n=n, message_id=message_id))

@@ -1,4 +1,4 @@
-"""One unit of work at a time, in the order of arrival, intake first; whatever becomes of who asked for it.
+"""One unit of work at a time, in the order of arrival within its rank; whatever becomes of who asked for it.
 
 Callers never hold a connection: a cancelled task that did would break it. They leave their work here and wait,
 and a task that nobody cancels has it done. One at a time keeps a deletion behind the message that it deletes.
@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, TypeVar
 
 from bot.core.errors import DatabaseUnavailable
@@ -17,6 +18,17 @@ LONGEST_QUEUE = 5_000  # units; at some milliseconds each, nobody would wait for
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+class Rank(IntEnum):
+    """What goes first of the units that wait.
+
+    A deletion is of the last rank: it must stay behind the message that it deletes.
+    """
+
+    FIRST_WORDS = 0  # an answer has words and cannot be seen: behind a burst of questions that is a long wait
+    INTAKE = 1
+    REST = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -28,20 +40,19 @@ class _Unit:
 class UnitQueue:
     def __init__(self, *, longest: int = LONGEST_QUEUE) -> None:
         self._longest = longest
-        self._intake: deque[_Unit] = deque()
-        self._others: deque[_Unit] = deque()
+        self._waiting: dict[Rank, deque[_Unit]] = {rank: deque() for rank in Rank}
         self._wake = asyncio.Event()
         self._closing = False
         self._worker = asyncio.create_task(self._serve(), name="database")
 
-    async def run(self, work: Callable[[], Awaitable[T]], *, intake: bool = False) -> T:
+    async def run(self, work: Callable[[], Awaitable[T]], *, rank: Rank = Rank.REST) -> T:
         """Have *work* done and wait for what it brings. Cancelling the wait does not cancel the work."""
         if self._closing or self._worker.done():
             raise DatabaseUnavailable("the database is closed")
-        if len(self._intake) + len(self._others) >= self._longest:
+        if sum(map(len, self._waiting.values())) >= self._longest:
             raise DatabaseUnavailable(f"{self._longest} units of work wait for the database already")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        (self._intake if intake else self._others).append(_Unit(work=work, done=done))
+        self._waiting[rank].append(_Unit(work=work, done=done))
         self._wake.set()
         return await done
 
@@ -65,8 +76,7 @@ class UnitQueue:
                 unit.done.cancel()
 
     def _next(self) -> _Unit | None:
-        queue = self._intake or self._others
-        return queue.popleft() if queue else None
+        return next((units.popleft() for units in self._waiting.values() if units), None)
 
 
 async def _carry_out(unit: _Unit) -> None:

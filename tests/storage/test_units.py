@@ -14,9 +14,9 @@ from sqlalchemy import event, text
 
 from bot.core.errors import BotError, DatabaseUnavailable
 from bot.storage.turns import open_store
-from bot.storage.units import UnitQueue
+from bot.storage.units import Rank, UnitQueue
 from tests.fakes import message
-from tests.storage.talk import TOKENS, exchange, history, next_turn, rows, take, wait
+from tests.storage.talk import TOKENS, exchange, history, next_turn, part, rows, take, wait
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ class TestCancelledCallers:
 
 
 class TestTheQueue:
-    async def test_intake_goes_first_and_the_rest_in_order(self):
+    async def test_first_words_go_first_then_intake_then_the_rest_in_order(self):
         queue, done, go = UnitQueue(), [], asyncio.Event()
 
         async def unit(name):
@@ -86,8 +86,14 @@ class TestTheQueue:
             done.append(name)
 
         running = [
-            asyncio.create_task(queue.run(lambda name=name: unit(name), intake=name.startswith("intake")))
-            for name in ("running", "other 1", "other 2", "intake 1", "intake 2")
+            asyncio.create_task(queue.run(lambda name=name: unit(name), rank=rank))
+            for name, rank in (
+                ("rest 1", Rank.REST),
+                ("rest 2", Rank.REST),
+                ("intake 1", Rank.INTAKE),
+                ("intake 2", Rank.INTAKE),
+                ("words", Rank.FIRST_WORDS),
+            )
         ]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -95,7 +101,21 @@ class TestTheQueue:
         await asyncio.gather(*running)
         await queue.close()
 
-        assert done == ["intake 1", "intake 2", "running", "other 1", "other 2"]
+        assert done == ["words", "intake 1", "intake 2", "rest 1", "rest 2"]
+
+    async def test_an_answers_first_words_do_not_wait_for_a_burst_of_questions(self, store):
+        taken, ended = await take(store, message("first", id=1)), []
+        asked = [wait(store, message("more", id=n, channel=n)) for n in range(2, 12)]
+        units = [asyncio.create_task(unit, name="question") for unit in asked]
+        await asyncio.sleep(0)
+        units.append(asyncio.create_task(store.add_part(taken.answer_id, attempt=1, part=part()), name="words"))
+        for unit in units:
+            unit.add_done_callback(lambda done: ended.append(done.get_name()))
+
+        await asyncio.gather(*units)
+
+        # One question was being stored already.
+        assert ended.index("words") <= 1
 
     async def test_a_full_queue_takes_nothing_more(self):
         queue, go = UnitQueue(longest=2), asyncio.Event()
