@@ -23,6 +23,7 @@ from bot.core.errors import (
     ModelError,
     QuestionTooLong,
     ShuttingDown,
+    TextRefused,
     TooManyAttempts,
     Undeliverable,
     Withdrawn,
@@ -159,6 +160,9 @@ class Answerer:
             await self._store.undeliverable(taken.answer_id, code=error.code)
             return error.code
         except Undeliverable as error:  # the outbox has told the operator
+            if isinstance(error, TextRefused):
+                await reply.discard()
+                await self._replies.say(taken.address, error.user_message)
             await self._store.undeliverable(taken.answer_id, code=error.code)
             return error.code
         return outcome

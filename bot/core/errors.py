@@ -137,6 +137,13 @@ class Undeliverable(BotError):
     user_message = "I'm not able to post the answer here."
 
 
+class TextRefused(Undeliverable):
+    """Discord's filters (AutoMod, harmful links) will not take these words; others they would."""
+
+    code = "text_refused"
+    user_message = "This server's filters refused my answer, so I can't show it here."
+
+
 class DiscordUnavailable(BotError):
     """Discord did not take the message this time and may later: 5xx, time-out, connection lost."""
 

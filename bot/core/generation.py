@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.core.errors import BotError, EmptyAnswer, ModelError, ModelRefused, ModelTimeout, ModelUnavailable
+from bot.core.legible import legible
 from bot.core.messages import (
     Delta,
     Finished,
@@ -105,7 +106,7 @@ class Generation:
             raise ModelUnavailable("the stream ended without a finish reason")
         if finished.reason is FinishReason.REFUSED:
             raise ModelRefused("refused, or stopped by a content filter")
-        if not self.text.strip():
+        if not legible(self.text).strip():  # zero-width characters are no words
             raise EmptyAnswer(f"no words, finish reason {finished.reason}")
         outcome = Outcome.LENGTH if finished.reason is FinishReason.LENGTH else Outcome.COMPLETE
         return Generated(text=self.text, outcome=outcome, call=self._call(outcome))

@@ -3,7 +3,7 @@
 import aiohttp
 import discord
 
-from bot.core.errors import DiscordUnavailable, Undeliverable
+from bot.core.errors import DiscordUnavailable, TextRefused, Undeliverable
 
 NOT_FOUND = 404
 TOO_MANY_REQUESTS = 429
@@ -12,6 +12,7 @@ SERVER_ERRORS = 500
 # Discord's JSON error codes
 ALREADY_ACKNOWLEDGED = 40060
 NO_REPLY_WITHOUT_HISTORY = 160002
+FILTERED = frozenset({200000, 200001, 240000})  # AutoMod: message, title; harmful link
 
 # What a request can raise: ValueError is a body cut off in mid-JSON, RuntimeError a session that is closed.
 REQUEST_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError, ValueError, RuntimeError)
@@ -29,6 +30,12 @@ class CannotReply(Undeliverable):
     """Replying to a message takes the permission to read the channel's history."""
 
 
+_REFUSALS: dict[int, type[Undeliverable]] = {
+    NO_REPLY_WITHOUT_HISTORY: CannotReply,
+    **dict.fromkeys(FILTERED, TextRefused),
+}
+
+
 def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
     """*error*, one of REQUEST_ERRORS, in the core's words: status and Discord's code, never its text."""
     if isinstance(error, discord.RateLimited):
@@ -40,6 +47,4 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
         return DiscordUnavailable(said)
     if error.status >= SERVER_ERRORS:
         return OutcomeUnknown(said)
-    if error.code == NO_REPLY_WITHOUT_HISTORY:
-        return CannotReply(said)
-    return Gone(said) if error.status == NOT_FOUND else Undeliverable(said)
+    return _REFUSALS.get(error.code, Gone if error.status == NOT_FOUND else Undeliverable)(said)

@@ -14,6 +14,7 @@ from bot.core.errors import (
     DiscordUnavailable,
     ModelBusy,
     ModelUnavailable,
+    TextRefused,
     Undeliverable,
     WrongModel,
 )
@@ -349,8 +350,9 @@ async def test_a_refusal_is_told_in_plain_words() -> None:
     assert world.texts() == ["The language model declined to answer that."]
 
 
-async def test_an_empty_answer_is_asked_again() -> None:
-    world = World([" \n"], ["Words."])
+@pytest.mark.parametrize("nothing", [" \n", "\u200b"])
+async def test_an_empty_answer_is_asked_again(nothing) -> None:
+    world = World([nothing], ["Words."])
 
     await world.ask(message("Hi", id=1))
 
@@ -476,6 +478,16 @@ async def test_an_answer_that_discord_refuses_is_not_history(fault) -> None:
 
     assert world.state(1) is TurnState.FAILED
     assert world.model.turns()[1:] == [("user", "Hello")]
+
+
+async def test_an_answer_that_the_servers_filters_refuse_goes_and_its_author_is_told() -> None:
+    world = World(["bad words"])
+    world.replies.fault = TextRefused("HTTP 400, code 200000")
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.replies.opened[0].discarded
+    assert [sentence for _, sentence in world.replies.sentences] == [TextRefused.user_message]
 
 
 async def test_stopping_lets_running_answers_finish_and_leaves_waiting_questions_stored() -> None:

@@ -224,7 +224,10 @@ async def test_the_commands_are_for_servers_and_dms_of_servers_that_invited_the_
 
 
 async def test_unchanged_commands_are_registered_once(here):
-    await here.store.until(lambda: here.store.facts.keys() & {f"commands:{here.discord.application_id}"})
+    fact = f"commands:{here.discord.application_id}@{here.discord.api_url}"
+    await here.discord.until(lambda: here.discord.commands)
+    while fact not in here.store.facts:
+        await asyncio.sleep(0)
 
     await register(here)
 
