@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.channel_queue import ChannelQueue
 from bot.core.clock import SystemClock
+from bot.core.errors import OwnershipLost
 from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, TakenUp
@@ -142,7 +143,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         )
         stack.push_async_callback(answerer.close)
         queue = ChannelQueue(store=store, answerer=answerer, history_tokens=settings.history_tokens)
-        intake = Intake(store=store, queue=queue, replies=replies)
+        intake = Intake(store=store, queue=queue, replies=replies, clock=clock)
         client.wire(intake=intake, outbox=outbox, store=store, logged_in=queue.resume)
 
         serving = asyncio.create_task(client.run_forever(token), name="serve")
@@ -158,9 +159,13 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
 async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:
     async with running_bot(settings, clock=SystemClock()) as running:
         started.set()
-        await asyncio.wait({stopping, running.serving}, return_when=asyncio.FIRST_COMPLETED)
+        lost = asyncio.create_task(running.store.ownership_lost.wait())
+        await asyncio.wait({stopping, running.serving, lost}, return_when=asyncio.FIRST_COMPLETED)
         if running.serving.done():
             await running.serving
+        if lost.done():
+            raise OwnershipLost("the lock on the database was lost: another bot may answer now, so this one stops")
+        lost.cancel()
         log.info("stopping: answers under way have %.0f s", settings.shutdown_grace_seconds)
 
 

@@ -37,7 +37,9 @@ from bot.core.wording import TOLD, said_without_model, shown_answer, shown_notic
 log = logging.getLogger(__name__)
 
 MAX_TAKE_UPS = 3  # how often one question is taken up before we give up on it
+MAX_DELIVERIES = 20  # how often a stored answer is brought to a Discord that does not take it: about 15 minutes
 SECONDS_BEFORE_DELIVERING_AGAIN = 5.0  # times the number of take-ups so far
+LONGEST_DELIVERY_PAUSE = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,9 +155,10 @@ class Answerer:
             await self._store.withdraw(taken.answer_id)
             return error.code
         except DiscordUnavailable as error:
-            if taken.attempt < MAX_TAKE_UPS:
+            if taken.attempt < MAX_DELIVERIES:
                 # Its text is stored: the queue takes it up again, and it is posted without asking the model.
-                await self._clock.sleep(SECONDS_BEFORE_DELIVERING_AGAIN * taken.attempt)
+                pause = SECONDS_BEFORE_DELIVERING_AGAIN * taken.attempt
+                await self._clock.sleep(min(pause, LONGEST_DELIVERY_PAUSE))
                 return error.code
             await self._store.undeliverable(taken.answer_id, code=error.code)
             return error.code
@@ -208,11 +211,11 @@ class Answerer:
             model=self._model,
             clock=self._clock,
             patience=limits.patience,
+            slots=self._model_slots,
             record=self._record,
         )
         try:
-            async with self._model_slots:
-                return await answering.generate(generation)
+            return await answering.generate(generation)
         except BotError as error:
             if isinstance(error, ModelError) or not generation.asked:
                 raise

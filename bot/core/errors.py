@@ -157,6 +157,12 @@ class Withdrawn(BotError):
     code = "withdrawn"
 
 
+class OwnershipLost(BotError):
+    """It is no longer certain that this process alone answers from its database."""
+
+    code = "ownership_lost"
+
+
 class StartupRefused(BotError):
     """The bot will not start like this. The message is for the operator: what is wrong, and the cure."""
 

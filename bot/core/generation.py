@@ -1,5 +1,6 @@
 """Ask the model until it answers: one retry policy, and none once words are visible."""
 
+import asyncio
 import logging
 import random
 from collections.abc import Callable
@@ -55,6 +56,7 @@ class Generation:
         model: ChatModel,
         clock: Clock,
         patience: Patience,
+        slots: asyncio.Semaphore,
         record: Callable[[ModelCall], None],
     ) -> None:
         self._taken = taken
@@ -63,6 +65,7 @@ class Generation:
         self._model = model
         self._clock = clock
         self._patience = patience
+        self._slots = slots  # how many may ask at once; waiting between attempts holds none
         self._record = record
         self._attempt = 0
         self._ends = 0.0
@@ -78,11 +81,12 @@ class Generation:
 
     async def run(self) -> Generated:
         """The answer, whole or cut off after visible words. Raises ModelError when there is none."""
-        self._ends = self._clock.monotonic() + self._patience.total
         while True:
-            self._attempt += 1
             try:
-                return await self._ask()
+                async with self._slots:
+                    self._attempt += 1
+                    self._ends = self._ends or self._clock.monotonic() + self._patience.total
+                    return await self._ask()
             except ModelError as error:
                 if self._reply.visible:
                     log.info("cut off: answer=%d code=%s: %s", self._taken.answer_id, error.code, error)

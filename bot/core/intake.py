@@ -1,16 +1,22 @@
 """Should the bot answer, and the first, durable step: what happens to messages reaches the store here."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from bot.core.channel_queue import ChannelQueue
 from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import ConversationKey, IncomingMessage
-from bot.core.ports import Replies, TurnStore
+from bot.core.ports import Clock, Replies, TurnStore
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+TRIES = 120
+SECONDS_BETWEEN_TRIES = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,16 +44,18 @@ def should_answer(heard: Heard, *, chat_channels: frozenset[int]) -> bool:
 class Intake:
     """The door for everything that happens in Discord."""
 
-    def __init__(self, *, store: TurnStore, queue: ChannelQueue, replies: Replies) -> None:
+    def __init__(self, *, store: TurnStore, queue: ChannelQueue, replies: Replies, clock: Clock) -> None:
         self._store = store
         self._queue = queue
         self._replies = replies
+        self._clock = clock
         self.closed = False
 
     async def take(self, message: IncomingMessage) -> None:
-        """Take a question on: it is stored when this returns, or its author was told that it could not be."""
-        if self.closed:
-            return
+        """Take a question on: it is stored when this returns, or its author was told that it could not be.
+
+        While the bot is being stopped it is stored as well, and answered after the next start.
+        """
         try:
             await self._queue.deliver(message)
         except DatabaseUnavailable as error:
@@ -55,18 +63,29 @@ class Intake:
             await self._replies.say(message.address, error.user_message)
 
     async def edited(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
-        await self._store.edit(message_id, text=text, raw_text=raw_text, edited_at=edited_at)
+        await self._surely(
+            partial(self._store.edit, message_id, text=text, raw_text=raw_text, edited_at=edited_at)
+        )
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         """Forget deleted messages; an answer under way to one of them stops and goes."""
-        erased = await self._store.erase_messages(message_ids)
-        self._queue.stop_erased(erased)
+        self._queue.stop_erased(await self._surely(partial(self._store.erase_messages, message_ids)))
 
     async def channel_deleted(self, channel_id: int) -> None:
-        self._queue.stop_erased(await self._store.erase_channel(channel_id))
+        self._queue.stop_erased(await self._surely(partial(self._store.erase_channel, channel_id)))
 
     async def guild_left(self, guild_id: int) -> None:
-        self._queue.stop_erased(await self._store.erase_guild(guild_id))
+        self._queue.stop_erased(await self._surely(partial(self._store.erase_guild, guild_id)))
 
     async def reset(self, key: ConversationKey) -> None:
         await self._store.reset(key)
+
+    async def _surely(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Discord tells of an edit or a deletion once, so a database that is away is tried again for a while."""
+        for _ in range(TRIES - 1):
+            try:
+                return await change()
+            except DatabaseUnavailable as error:
+                log.warning("an edit or a deletion waits for the database: %s", error)
+            await self._clock.sleep(SECONDS_BETWEEN_TRIES)
+        return await change()

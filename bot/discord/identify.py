@@ -4,6 +4,8 @@ import logging
 from collections import deque
 from datetime import datetime, timedelta
 
+from discord.http import Route
+
 from bot.core.errors import DatabaseUnavailable
 from bot.core.ports import Clock, TurnStore
 
@@ -17,7 +19,7 @@ class IdentifyPace:
     """When the next IDENTIFY may go out. What earlier processes sent counts, too."""
 
     def __init__(self, *, application_id: int, store: TurnStore, clock: Clock) -> None:
-        self._fact = f"identified:{application_id}"
+        self._fact = f"identified:{application_id}@{Route.BASE}"
         self._store = store
         self._clock = clock
         self._sent: deque[datetime] | None = None

@@ -92,11 +92,11 @@ def _place(key: ConversationKey, row: Row[*tuple[Any, ...]]) -> Place:
 
 
 def speak(connection: Connection, conversation_id: int, *, author_id: int, display_name: str) -> str:
-    """The speaker's label: the same as before as long as the name is, and nobody else's."""
+    """The speaker's label: nobody else's, and kept until a reset, so that no one takes over a name left behind."""
     speaker = {"conversation_id": conversation_id, "author_id": author_id}
     name = speaker_label(display_name)
     known = connection.execute(_SPEAKER, speaker).one_or_none()
-    if known and known.name == name:
+    if known:
         return str(known.label)
     beginning = label_key(name)
     taken = connection.scalars(_TAKEN, {**speaker, "length": len(beginning), "beginning": beginning}).all()

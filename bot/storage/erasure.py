@@ -174,6 +174,9 @@ def _erase_answers(connection: Connection, ids: Collection[int], tally: _Tally) 
     finished = [row.id for row in states if row.state not in UNFINISHED]
     tally.turns += len(states)
     tally.answers |= set(unfinished)
+    if states:
+        told = select(parts.c.message_id).where(parts.c.turn_id.in_([row.id for row in states]))
+        _erase_quotes(connection, IS_QUOTE & turns.c.message_id.in_(told), tally)
     if finished:
         connection.execute(delete(turns).where(turns.c.id.in_(finished)))
     if unfinished:

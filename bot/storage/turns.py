@@ -139,7 +139,7 @@ class SqlTurnStore:
         return await self._database.run(work, erases=_erased_text)
 
     async def reset(self, key: ConversationKey) -> None:
-        await self._database.run(partial(conversations.reset, key=key))
+        await self._database.run(partial(conversations.reset, key=key), rank=Rank.INTAKE)
 
     async def read_fact(self, name: str) -> str | None:
         def work(connection: Connection) -> str | None:

@@ -44,7 +44,7 @@ class World:
             store=self.store, model=self.model, replies=self.replies, clock=self.clock, limits=limits
         )
         self.queue = ChannelQueue(store=self.store, answerer=self.answerer, history_tokens=history_tokens)
-        self.intake = Intake(store=self.store, queue=self.queue, replies=self.replies)
+        self.intake = Intake(store=self.store, queue=self.queue, replies=self.replies, clock=self.clock)
 
     async def ask(self, *messages) -> None:
         for item in messages:
@@ -518,6 +518,48 @@ async def test_an_answer_that_outlives_the_grace_period_is_closed_with_a_sentenc
     assert said[1].startswith(LONG)
     assert "cut off" in said[1]
     assert "restarted" in said[2]
+
+
+async def test_a_message_sent_while_the_bot_is_being_stopped_is_stored_for_the_next_start() -> None:
+    world = World()
+    world.intake.closed = True
+    await world.queue.drain(grace=0)
+
+    await world.intake.take(message("Hi", id=1))
+
+    assert world.state(1) is TurnState.WAITING
+
+
+async def test_a_deletion_waits_for_a_database_that_is_away() -> None:
+    world = World(["ok"], ["ok"])
+    await world.ask(message("secret", id=1))
+    world.store.fault = DatabaseUnavailable("locked")
+    deleting = asyncio.create_task(world.intake.deleted([1]))
+    while not world.clock.seconds:
+        await asyncio.sleep(0)
+
+    world.store.fault = None
+    await deleting
+
+    assert world.state(1) is TurnState.WITHDRAWN
+
+
+async def test_a_provider_that_makes_one_wait_holds_no_place_meanwhile() -> None:
+    gate = asyncio.Event()
+    world = World([ModelBusy("429", retry_after=45)], ["quick"], ["late"], concurrency=1)
+
+    async def wait_for_the_gate(seconds: float) -> None:
+        await gate.wait()
+
+    world.clock.sleep = wait_for_the_gate
+    await world.intake.take(message("a", id=1, channel=1))
+    await world.intake.take(message("b", id=2, channel=2))
+    while (2, "quick") not in world.replies.said:
+        await asyncio.sleep(0)
+    gate.set()
+    await world.idle()
+
+    assert world.replies.said == [(2, "quick"), (1, "late")]
 
 
 async def test_questions_left_waiting_are_answered_at_the_next_start() -> None:

@@ -226,7 +226,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
         )
         answerer = Answerer(store=here.store, model=model, replies=replies, clock=here.clock, limits=limits)
         queue = ChannelQueue(store=here.store, answerer=answerer, history_tokens=8000)
-        intake = Intake(store=here.store, queue=queue, replies=replies)
+        intake = Intake(store=here.store, queue=queue, replies=replies, clock=here.clock)
         here.client.wire(intake=intake, outbox=here.outbox, store=here.store)
         running = asyncio.create_task(here.client.run_forever(here.discord.token))
         await here.discord.until(lambda: here.discord.commands and here.discord.sessions)
@@ -397,7 +397,7 @@ async def test_every_session_is_counted(here):
     await here.clock.advance(5)
     await here.discord.until(lambda: len(here.discord.hellos) == 2)
 
-    assert len(here.store.facts[f"identified:{here.discord.application_id}"].split()) == 2
+    assert len(here.store.facts[f"identified:{here.discord.application_id}@{here.discord.api_url}"].split()) == 2
 
 
 async def test_a_conversation_key_is_the_channel(here):

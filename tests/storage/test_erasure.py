@@ -141,6 +141,16 @@ class TestQuotes:
         assert erased.turns == 3
         assert await history(store, message("?", id=7)) == ["re", "hm too"]
 
+    async def test_an_erased_answer_goes_wherever_it_was_quoted(self, store):
+        await exchange(store, message("my secret", id=1), "your secret", posted=[50])
+        await exchange(
+            store, message("", id=6, author=3, name="Eve", reply_to=50, quote=quote("your secret", id=50)), "hm"
+        )
+
+        await store.erase_messages([1])
+
+        assert await rows(store, "SELECT count(*) FROM turns WHERE text LIKE '%secret%'") == [(0,)]
+
     async def test_a_quote_goes_with_its_question(self, store):
         await exchange(store, message("re", id=6, reply_to=5, quote=quote("quoted", id=5)), "hm")
 
