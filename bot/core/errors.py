@@ -161,6 +161,7 @@ class OwnershipLost(BotError):
     """It is no longer certain that this process alone answers from its database."""
 
     code = "ownership_lost"
+    user_message = "I stopped, since another bot may be answering from the same database now."
 
 
 class StartupRefused(BotError):

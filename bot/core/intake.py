@@ -54,7 +54,8 @@ class Intake:
     async def take(self, message: IncomingMessage) -> None:
         """Take a question on: it is stored when this returns, or its author was told that it could not be.
 
-        While the bot is being stopped it is stored as well, and answered after the next start.
+        While the bot is being stopped a message is stored as well, and answered after the next start; /chat asks
+        `closed` first, since its token would not live as long.
         """
         try:
             await self._queue.deliver(message)

@@ -73,7 +73,10 @@ class TurnStore(Protocol):
         """Store a plain sentence in the answer's place; *code* says why. Raises Withdrawn."""
 
     async def stand(self, answer_id: int) -> None:
-        """Every part has its wanted text: the answer stands, and its questions are answered (or failed)."""
+        """Every part has its wanted text: the answer stands, and its questions are answered (or failed).
+
+        Raises Withdrawn.
+        """
 
     async def undeliverable(self, answer_id: int, *, code: str) -> None:
         """Discord will not take it: neither the answer nor its questions are history."""

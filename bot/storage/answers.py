@@ -73,14 +73,17 @@ def record_call(connection: Connection, call: ModelCall) -> None:
     connection.execute(_RECORD_CALL, values)
 
 
-def stand(connection: Connection, answer_id: int) -> None:
+def stand(connection: Connection, answer_id: int) -> bool:
+    """False if the answer was withdrawn. Standing again, or before there is text, changes nothing."""
     answer = connection.execute(_STAND, {"answer": answer_id}).one_or_none()
     if answer is None:
-        return
+        state = connection.scalar(select(turns.c.state).where(turns.c.id == answer_id))
+        return state not in (None, TurnState.WITHDRAWN)
     if answer.kind == Kind.ANSWER or answer.outcome == TOLD:
         _end_questions(connection, answer_id, state=TurnState.ANSWERED, outcome=None)
     else:
         _end_questions(connection, answer_id, state=TurnState.FAILED, outcome=answer.outcome)
+    return True
 
 
 def undeliverable(connection: Connection, answer_id: int, *, code: str) -> None:

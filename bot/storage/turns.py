@@ -97,7 +97,7 @@ class SqlTurnStore:
         _or_withdrawn(await self._database.run(work), answer_id)
 
     async def stand(self, answer_id: int) -> None:
-        await self._database.run(partial(answers.stand, answer_id=answer_id))
+        _or_withdrawn(await self._database.run(partial(answers.stand, answer_id=answer_id)), answer_id)
 
     async def undeliverable(self, answer_id: int, *, code: str) -> None:
         await self._database.run(partial(answers.undeliverable, answer_id=answer_id, code=code))

@@ -128,7 +128,8 @@ class TestWithdrawn:
             await store.write_notice(withdrawn.answer_id, shown="x", code="model_busy")
         with pytest.raises(Withdrawn):
             await store.add_part(withdrawn.answer_id, attempt=1, part=part())
-        await store.stand(withdrawn.answer_id)
+        with pytest.raises(Withdrawn):
+            await store.stand(withdrawn.answer_id)
         await store.undeliverable(withdrawn.answer_id, code="gone")
 
         assert await rows(store, "SELECT state, text FROM turns") == [("withdrawn", ""), ("withdrawn", "")]
