@@ -11,7 +11,6 @@ MODULES = (
     "pydantic",
     "openai",
     "sqlalchemy.ext.asyncio",
-    "aiosqlite",
     "bot.app",
 )
 
