@@ -42,7 +42,7 @@ _ENSURE = {
     ).returning(*_COLUMNS)
     for dialect, statement in inserts(conversations).items()
 }
-_SPEAKER = select(speakers.c.name, speakers.c.label).where(
+_LABEL = select(speakers.c.label).where(
     speakers.c.conversation_id == bindparam("conversation_id"), speakers.c.author_id == bindparam("author_id")
 )
 _TAKEN = select(speakers.c.label_key).where(
@@ -94,10 +94,10 @@ def _place(key: ConversationKey, row: Row[*tuple[Any, ...]]) -> Place:
 def speak(connection: Connection, conversation_id: int, *, author_id: int, display_name: str) -> str:
     """The speaker's label: nobody else's, and kept until a reset, so that no one takes over a name left behind."""
     speaker = {"conversation_id": conversation_id, "author_id": author_id}
+    known = connection.scalar(_LABEL, speaker)
+    if known is not None:
+        return str(known)
     name = speaker_label(display_name)
-    known = connection.execute(_SPEAKER, speaker).one_or_none()
-    if known:
-        return str(known.label)
     beginning = label_key(name)
     taken = connection.scalars(_TAKEN, {**speaker, "length": len(beginning), "beginning": beginning}).all()
     label = unique_label(display_name, author_id=author_id, taken=taken)
