@@ -1,0 +1,419 @@
+"""Every request waits here for its turn, so that Discord never has to say 429.
+
+Two limits hold for each request: that of its bucket, which its answers tell, and the token's limit over all. In
+each bucket one request stays in reserve: the library sleeps *inside* a finished request whose bucket is empty.
+A request counts against the limit over all from its grant until a second after its response, since nobody knows
+when in between Discord counted it.
+
+What waits goes by importance, then by age. Responses to interactions are exempt from the limit over all
+(Discord, "Rate Limits"), and acknowledgements from everything.
+"""
+
+import asyncio
+import logging
+import re
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from types import SimpleNamespace
+
+import aiohttp
+from discord.http import Route
+
+from bot.core.errors import DiscordUnavailable
+from bot.core.messages import snowflake_time
+from bot.core.ports import Clock
+from bot.discord.refusals import TOO_MANY_REQUESTS
+
+log = logging.getLogger(__name__)
+
+REQUESTS_AT_ONCE = 49  # of Discord's 50 a second
+DRAFTS_AT_ONCE = 40  # what may wait for better times leaves room for what may not
+SECONDS_COUNTED = 1.005  # how long a request counts after its response
+ASSUMED_LIMIT, ASSUMED_SECONDS = 5, 5.0  # of a bucket that no answer has told of yet; the smallest one known
+SECONDS_AFTER_RESET = 0.01
+BUCKETS_KEPT = 1_000  # before idle ones are forgotten
+SECONDS_WITHOUT_ADVICE = 60.0  # after a refusal that does not say how long it lasts
+NEVER = float("inf")
+
+# An edit of an older message has a smaller bucket besides, which no answer tells of.
+LATE_EDIT_AGE, LATE_EDIT_LIMIT, LATE_EDIT_SECONDS = 3600.0, 3, 6.0
+# So have deletions of messages that are young and old; their answers tell, but one route's keep changing.
+YOUNG_AGE, OLD_AGE = 10.0, 14 * 86_400.0
+
+INVALID_STATUSES = (401, 403, TOO_MANY_REQUESTS)
+INVALID_SECONDS = 600.0
+INVALID_WORTH_A_WARNING = 1_000
+INVALID_TOO_MANY = 8_000  # Discord bans the machine's address at 10,000 in ten minutes
+
+
+class Importance(IntEnum):
+    """What goes first of the requests that wait."""
+
+    FINAL = 0  # an answer's wanted text
+    FIRST = 1  # its first words
+    NOTICE = 2  # a plain sentence
+    OTHER = 3  # commands registered, drafts deleted, channels read
+    DRAFT = 4  # an answer growing
+    TYPING = 5
+
+
+_PUT_OFF = (Importance.DRAFT, Importance.TYPING)
+
+Key = tuple[str, str, str]  # method, route with {id} for ids, and the channel or token that has the bucket
+
+
+@dataclass(slots=True, eq=False)
+class _Bucket:
+    limit: int = ASSUMED_LIMIT
+    remaining: int = ASSUMED_LIMIT
+    resets_at: float | None = None
+    under_way: int = 0
+    blocked_until: float = 0.0  # by a 429 of its own
+    known: bool = False  # its size is not for its answers to tell
+
+    def opens_at(self, now: float) -> float:
+        """When its next request may go: *now* or earlier at once, infinity if that takes a response."""
+        if now < self.blocked_until:
+            return self.blocked_until
+        self._reset(now)
+        if self.remaining - self.under_way > min(1, self.limit - 1):
+            return now
+        return NEVER if self.resets_at is None else self.resets_at
+
+    def learn(self, headers: Mapping[str, str], *, now: float) -> None:
+        """What a response says of its bucket; without such headers it has none."""
+        try:
+            limit = int(headers["X-RateLimit-Limit"])
+            remaining = int(headers["X-RateLimit-Remaining"])
+            resets_at = now + float(headers["X-RateLimit-Reset-After"]) + SECONDS_AFTER_RESET
+        except (KeyError, ValueError):
+            return
+        if self.known:
+            self.use_up(now=now)
+            return
+        self._reset(now)
+        if self.resets_at is not None and limit == self.limit:
+            # Answers from one window may come in any order: the one that leaves less is the later.
+            self.remaining, self.resets_at = min(self.remaining, remaining), max(self.resets_at, resets_at)
+        else:
+            self.limit, self.remaining, self.resets_at = limit, remaining, resets_at
+
+    def use_up(self, *, now: float) -> None:
+        """Count a request of whose counting no answer tells."""
+        self._reset(now)
+        self.remaining -= 1
+        if self.resets_at is None:
+            self.resets_at = now + (LATE_EDIT_SECONDS if self.known else ASSUMED_SECONDS)
+
+    def _reset(self, now: float) -> None:
+        if self.resets_at is not None and now >= self.resets_at:
+            self.remaining, self.resets_at = self.limit, None
+
+
+class Slot:
+    """The right to make one request now."""
+
+    __slots__ = ("bucket", "importance", "key", "over_all", "started")
+
+    def __init__(self, key: Key, bucket: _Bucket, importance: Importance, *, over_all: bool) -> None:
+        self.key = key
+        self.bucket = bucket
+        self.importance = importance
+        self.over_all = over_all  # it counts against the limit over all
+        self.started = False
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    slot: Slot
+    granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+_slot: ContextVar[Slot | None] = ContextVar("slot", default=None)
+
+
+class Pacer:
+    """The budget of one token.
+
+    `turn` is waited for by who is about to make a request. The library's own retries, and its requests that
+    nobody paid for, wait in `trace`, which the client is made with.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._buckets: dict[Key, _Bucket] = {}
+        self._waiting: dict[Importance, deque[_Waiting]] = {importance: deque() for importance in Importance}
+        self._under_way = 0  # requests that count against the limit over all and have no response yet
+        self._responded: deque[float] = deque()  # until when those count that have one
+        self._paused_until = 0.0
+        self._buckets_worth_a_look = BUCKETS_KEPT
+        self._invalid: deque[float] = deque()
+        self._changed = asyncio.Event()
+        self._server: asyncio.Task[None] | None = None
+        self.too_many_invalid = asyncio.Event()  # Discord would ban us soon: nothing goes out any more
+        self.counts: Counter[tuple[str, str, int]] = Counter()  # by method, route and status
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return sum(map(len, self._waiting.values()))
+
+    @property
+    def invalid_requests(self) -> int:
+        """Those of the last ten minutes that Discord counts towards a ban."""
+        _forget(self._invalid, before=self._clock.monotonic() - INVALID_SECONDS)
+        return len(self._invalid)
+
+    @property
+    def at_leisure(self) -> bool:
+        """There is room for what is merely nice to have, such as typing."""
+        return not self.waiting and self._used(self._clock.monotonic()) < DRAFTS_AT_ONCE
+
+    @asynccontextmanager
+    async def turn(self, route: Route, importance: Importance) -> AsyncIterator[None]:
+        """Wait for the turn of one request, to be made within the block. Raises DiscordUnavailable.
+
+        A block that makes none costs nothing.
+        """
+        slot = await self._acquire(route.method, route.url, importance)
+        token = _slot.set(slot)
+        try:
+            yield
+        finally:
+            _slot.reset(token)
+            if not slot.started:
+                self._give_back(slot)
+
+    def trace(self) -> aiohttp.TraceConfig:
+        """What `discord.Client(http_trace=…)` takes."""
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(self._request_starts)
+        trace.on_request_end.append(self._request_ends)
+        trace.on_request_exception.append(self._request_fails)
+        return trace
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.cancel()
+            await asyncio.gather(self._server, return_exceptions=True)
+
+    # The library's requests
+
+    async def _request_starts(
+        self, _session: object, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
+    ) -> None:
+        url = str(request.url)
+        context.key = _key(request.method, url) if url.startswith(Route.BASE) else None
+        context.slot = None
+        if context.key is None or "/interactions/" in url:
+            return
+        slot = _slot.get()
+        if slot is None or slot.started:
+            slot = await self._acquire(request.method, url, slot.importance if slot else Importance.OTHER)
+        slot.started = True
+        context.slot, context.key = slot, slot.key
+
+    async def _request_ends(
+        self, _session: object, context: SimpleNamespace, request: aiohttp.TraceRequestEndParams
+    ) -> None:
+        if context.key is None:
+            return
+        status, headers = request.response.status, request.response.headers
+        method, route, _ = context.key
+        self.counts[method, route, status] += 1
+        self._count_invalid(status, headers)
+        now = self._clock.monotonic()
+        if status == TOO_MANY_REQUESTS:
+            self._refused(context.key, headers, now=now)
+        slot: Slot | None = context.slot
+        if slot is not None:
+            if status != TOO_MANY_REQUESTS:
+                slot.bucket.learn(headers, now=now)
+            self._respond(slot, now=now)
+
+    async def _request_fails(
+        self, _session: object, context: SimpleNamespace, _request: aiohttp.TraceRequestExceptionParams
+    ) -> None:
+        slot: Slot | None = context.slot
+        if slot is not None:
+            now = self._clock.monotonic()
+            slot.bucket.use_up(now=now)  # it may have arrived
+            self._respond(slot, now=now)
+
+    # Slots
+
+    async def _acquire(self, method: str, url: str, importance: Importance) -> Slot:
+        if self.too_many_invalid.is_set():
+            raise DiscordUnavailable("too many requests were refused: one more might get this machine banned")
+        key = _key(method, url, now=self._clock.now())
+        bucket = self._bucket(key)
+        waiting = _Waiting(Slot(key, bucket, importance, over_all=not key[1].startswith("/webhooks/")))
+        self._waiting[importance].append(waiting)
+        self._grant()
+        if not waiting.granted.done():
+            self._serve()
+        try:
+            await waiting.granted
+        except asyncio.CancelledError:
+            if waiting in self._waiting[importance]:
+                self._waiting[importance].remove(waiting)
+            elif waiting.granted.done() and not waiting.granted.cancelled():
+                self._give_back(waiting.slot)
+            raise
+        return waiting.slot
+
+    def _grant(self) -> float | None:
+        """Grant what may go now. Seconds until more may, None where only a response can change that."""
+        now = self._clock.monotonic()
+        openings = []
+        for waiting in self._in_order():
+            slot = waiting.slot
+            opens_at = max(self._opens_at(slot, now), slot.bucket.opens_at(now))
+            if opens_at > now:
+                openings.append(opens_at)
+                continue
+            self._waiting[slot.importance].remove(waiting)
+            if waiting.granted.cancelled():
+                continue
+            slot.bucket.under_way += 1
+            self._under_way += slot.over_all
+            waiting.granted.set_result(None)
+        soonest = min(openings, default=NEVER)
+        return soonest - now if soonest < NEVER else None
+
+    def _in_order(self) -> Iterator[_Waiting]:
+        for importance in Importance:
+            yield from tuple(self._waiting[importance])
+
+    def _opens_at(self, slot: Slot, now: float) -> float:
+        """When the limit over all has room for this slot: *now* or earlier at once, infinity after a response."""
+        if not slot.over_all:
+            return now
+        if now < self._paused_until:
+            return self._paused_until
+        allowed = DRAFTS_AT_ONCE if slot.importance in _PUT_OFF else REQUESTS_AT_ONCE
+        excess = self._used(now) - allowed
+        if excess < 0:
+            return now
+        return self._responded[excess] if excess < len(self._responded) else NEVER
+
+    def _used(self, now: float) -> int:
+        _forget(self._responded, before=now)
+        return self._under_way + len(self._responded)
+
+    def _respond(self, slot: Slot, *, now: float) -> None:
+        slot.bucket.under_way -= 1
+        if slot.over_all:
+            self._under_way -= 1
+            self._responded.append(now + SECONDS_COUNTED)
+        self._changed.set()
+
+    def _give_back(self, slot: Slot) -> None:
+        slot.bucket.under_way -= 1
+        self._under_way -= slot.over_all
+        self._changed.set()
+
+    def _serve(self) -> None:
+        self._changed.set()
+        if self._server is None or self._server.done():
+            self._server = asyncio.create_task(self._grant_in_time(), name="pacer")
+
+    async def _grant_in_time(self) -> None:
+        while True:
+            self._changed.clear()
+            seconds = self._grant()
+            if not self.waiting:
+                return
+            if seconds is None:
+                await self._changed.wait()
+                continue
+            with suppress(TimeoutError):
+                async with self._clock.deadline(seconds):
+                    await self._changed.wait()
+
+    def _bucket(self, key: Key) -> _Bucket:
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            if len(self._buckets) >= self._buckets_worth_a_look:
+                self._forget_idle_buckets()
+            late = key[1].endswith(_LATE)
+            bucket = _Bucket(LATE_EDIT_LIMIT, LATE_EDIT_LIMIT, known=True) if late else _Bucket()
+            self._buckets[key] = bucket
+        return bucket
+
+    def _forget_idle_buckets(self) -> None:
+        now = self._clock.monotonic()
+        wanted = {waiting.slot.key for waiting in self._in_order()}
+        self._buckets = {
+            key: bucket
+            for key, bucket in self._buckets.items()
+            if bucket.under_way or key in wanted or now < max(bucket.resets_at or 0.0, bucket.blocked_until)
+        }
+        self._buckets_worth_a_look = max(BUCKETS_KEPT, 2 * len(self._buckets))
+
+    # Refusals
+
+    def _refused(self, key: Key, headers: Mapping[str, str], *, now: float) -> None:
+        """A 429 all the same: somebody else's requests, a limit that nobody told, or Cloudflare's."""
+        until = now + _retry_after(headers)
+        scope = headers.get("X-RateLimit-Scope", "user") if "Via" in headers else "Cloudflare"
+        if scope in ("global", "Cloudflare"):
+            self._paused_until = max(self._paused_until, until)
+        else:
+            bucket = self._bucket(key)
+            bucket.blocked_until = max(bucket.blocked_until, until)
+        log.warning("Discord said 429 (%s): %s %s, for %.1f s", scope, key[0], key[1], until - now)
+
+    def _count_invalid(self, status: int, headers: Mapping[str, str]) -> None:
+        if status not in INVALID_STATUSES or headers.get("X-RateLimit-Scope") == "shared":
+            return
+        self._invalid.append(self._clock.monotonic())
+        count = self.invalid_requests
+        if count == INVALID_WORTH_A_WARNING:
+            log.warning("Discord refused %d requests in ten minutes; it bans at 10,000", count)
+        if count >= INVALID_TOO_MANY and not self.too_many_invalid.is_set():
+            log.critical("Discord refused %d requests in ten minutes: nothing goes out any more", count)
+            self.too_many_invalid.set()
+
+
+_ID = re.compile(r"/\d{15,20}(?=/|$)")
+_INTERACTION = re.compile(r"^/interactions/[^/]+/[^/]+")
+_WEBHOOK = re.compile(r"^/webhooks/[^/]+/([^/]+)")
+_MESSAGE = re.compile(r"/messages/(\d+)$")
+_LATE, _YOUNG, _OLD = " (late)", " (young)", " (old)"
+
+
+def _key(method: str, url: str, *, now: datetime | None = None) -> Key:
+    path = url.removeprefix(Route.BASE).partition("?")[0]
+    if webhook := _WEBHOOK.match(path):
+        return method, _ID.sub("/{id}", _WEBHOOK.sub("/webhooks/{id}/{token}", path)), webhook[1]
+    major = path.split("/")[2] if path.startswith(("/channels/", "/guilds/")) else ""
+    route = _ID.sub("/{id}", _INTERACTION.sub("/interactions/{id}/{token}", path))
+    return method, route + (_age_class(method, path, now) if now else ""), major
+
+
+def _age_class(method: str, path: str, now: datetime) -> str:
+    message = _MESSAGE.search(path)
+    if message is None or method not in ("PATCH", "DELETE"):
+        return ""
+    age = (now - snowflake_time(int(message[1]))).total_seconds()
+    if method == "PATCH":
+        return _LATE if age > LATE_EDIT_AGE else ""
+    return _YOUNG if age < YOUNG_AGE else _OLD if age > OLD_AGE else ""
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    try:
+        return max(float(headers["Retry-After"]), 0.0)
+    except (KeyError, ValueError):
+        return SECONDS_WITHOUT_ADVICE
+
+
+def _forget(times: deque[float], *, before: float) -> None:
+    while times and times[0] <= before:
+        times.popleft()
