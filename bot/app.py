@@ -13,13 +13,14 @@ from typing import Any, TextIO
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.channel_queue import ChannelQueue
 from bot.core.clock import SystemClock
-from bot.core.errors import OwnershipLost
+from bot.core.errors import BotError, OwnershipLost, StartupRefused
 from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, TakenUp
 from bot.core.ports import Clock
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.outbound import Outbox
+from bot.discord.pacer import Pacer
 from bot.discord.preflight import Application, invite_link, look_up_application, wants_message_content
 from bot.discord.replies import DiscordReplies
 from bot.llm.chat_model import OpenAIChatModel
@@ -37,6 +38,12 @@ LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500"}
 PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
 PLAYGROUND_LOG = Path("data/playground.log")  # the terminal belongs to the conversation
 
+_OWNERSHIP_LOST = "the lock on the database was lost: another bot may answer now, so this one stops"
+_TOO_MANY_INVALID = (
+    "Discord refused thousands of requests within ten minutes, and bans machines that go on. See the log for what "
+    "it refused; wait ten minutes before you start the bot again."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
@@ -44,6 +51,7 @@ class Running:
 
     serving: asyncio.Task[None]
     store: SqlTurnStore
+    pacer: Pacer
 
 
 async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
@@ -128,14 +136,17 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         _announce(application, settings)
         point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
         model = await stack.enter_async_context(_model(settings))
+        pacer = Pacer(clock)
+        stack.push_async_callback(pacer.close)
         client = ConfabClient(
             application=application,
             message_content=wants_message_content(settings.message_content, application),
             chat_channels=settings.chat_channels,
             clock=clock,
+            pacer=pacer,
         )
         stack.push_async_callback(client.close)
-        outbox = Outbox(client, clock=clock)
+        outbox = Outbox(client, clock=clock, pacer=pacer)
         stack.push_async_callback(outbox.close)
         replies = DiscordReplies(store=store, outbox=outbox, clock=clock)
         answerer = Answerer(
@@ -148,7 +159,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
 
         serving = asyncio.create_task(client.run_forever(token), name="serve")
         try:
-            yield Running(serving=serving, store=store)
+            yield Running(serving=serving, store=store, pacer=pacer)
         finally:
             intake.closed = True
             await queue.drain(grace=settings.shutdown_grace_seconds)
@@ -159,14 +170,25 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
 async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:
     async with running_bot(settings, clock=SystemClock()) as running:
         started.set()
-        lost = asyncio.create_task(running.store.ownership_lost.wait())
-        await asyncio.wait({stopping, running.serving, lost}, return_when=asyncio.FIRST_COMPLETED)
-        if running.serving.done():
-            await running.serving
-        if lost.done():
-            raise OwnershipLost("the lock on the database was lost: another bot may answer now, so this one stops")
-        lost.cancel()
+        obstacles = [
+            asyncio.create_task(_raise_when(running.store.ownership_lost, OwnershipLost(_OWNERSHIP_LOST))),
+            asyncio.create_task(_raise_when(running.pacer.too_many_invalid, StartupRefused(_TOO_MANY_INVALID))),
+        ]
+        try:
+            ended, _ = await asyncio.wait(
+                {stopping, running.serving, *obstacles}, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in ended - {stopping}:
+                await task
+        finally:
+            for task in obstacles:
+                task.cancel()
         log.info("stopping: answers under way have %.0f s", settings.shutdown_grace_seconds)
+
+
+async def _raise_when(event: asyncio.Event, error: BotError) -> None:
+    await event.wait()
+    raise error
 
 
 def _stop_signal() -> asyncio.Event:

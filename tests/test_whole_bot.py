@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.app import run_bot
 from bot.core.errors import (
     ModelUnavailable,
     QuestionTooLong,
@@ -294,3 +295,17 @@ async def _gone(folder: Path, *words: bytes) -> None:
 
 def _holds(folder: Path, words: tuple[bytes, ...]) -> bool:
     return any(word in file.read_bytes() for file in folder.iterdir() for word in words)
+
+
+async def test_it_stops_before_discord_bans_the_machine(stage, monkeypatch) -> None:
+    monkeypatch.setattr("bot.discord.pacer.INVALID_TOO_MANY", 2)
+    for channel in (stage.general, stage.random):
+        stage.discord.set_permissions(channel, send_messages=False)
+    running = asyncio.create_task(run_bot(stage.environment(SHUTDOWN_GRACE_SECONDS="0")))
+    await stage.discord.until(lambda: stage.connected)
+
+    for channel in (stage.general, stage.random):
+        await stage.discord.post(channel, stage.you, f"{stage.discord.bot_user.mention} Hello?")
+
+    with pytest.raises(StartupRefused, match="refused thousands of requests"):
+        await running

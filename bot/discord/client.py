@@ -19,6 +19,7 @@ from bot.discord.commands.doors import Doors
 from bot.discord.identify import IdentifyPace
 from bot.discord.inbound import hear, read_message, read_words
 from bot.discord.outbound import Outbox
+from bot.discord.pacer import Pacer
 from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
 from bot.discord.refusals import REQUEST_ERRORS, translate
 from bot.discord.registration import register_commands
@@ -44,7 +45,13 @@ class ConfabClient(discord.Client):
     tree: Commands
 
     def __init__(
-        self, *, application: Application, message_content: bool, chat_channels: frozenset[int], clock: Clock
+        self,
+        *,
+        application: Application,
+        message_content: bool,
+        chat_channels: frozenset[int],
+        clock: Clock,
+        pacer: Pacer,
     ) -> None:
         intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         intents.message_content = message_content
@@ -56,6 +63,7 @@ class ConfabClient(discord.Client):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             allowed_mentions=discord.AllowedMentions.none(),
+            http_trace=pacer.trace(),
         )
         self._about = application
         self._chat_channels = chat_channels
@@ -144,6 +152,16 @@ class ConfabClient(discord.Client):
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """We left, or were made to; an outage of Discord's is another event."""
         await self.intake.guild_left(guild.id)
+
+    async def on_guild_channel_update(self, *_: object) -> None:
+        self.outbox.permissions_changed()
+
+    async def on_guild_role_update(self, *_: object) -> None:
+        self.outbox.permissions_changed()
+
+    async def on_member_update(self, *_: object) -> None:
+        """Without the members intent it is the bot itself."""
+        self.outbox.permissions_changed()
 
     async def on_error(self, event_method: str, /, *args: object, **kwargs: object) -> None:  # noqa: ARG002 - they hold message text
         """The one place where an event's unforeseen exception ends."""

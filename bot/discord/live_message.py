@@ -8,13 +8,15 @@ import asyncio
 import logging
 import re
 from dataclasses import replace
+from functools import partial
 
 from bot.core.errors import BotError, DiscordUnavailable
 from bot.core.messages import Part, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.core.wording import question_head
 from bot.discord.nonce import nonce
-from bot.discord.outbound import Outbox
+from bot.discord.outbound import Outbox, Text, text_now
+from bot.discord.pacer import GaveUpItsTurn
 from bot.discord.place import Place
 from bot.discord.refusals import Gone
 from bot.discord.split import split
@@ -26,6 +28,7 @@ FIRST_WORDS_SECONDS = 0.4
 SECONDS_BEFORE_TYPING = 0.25
 SECONDS_BETWEEN_TYPING = 9.0  # the sign lasts 10 s (Discord, "Trigger Typing Indicator")
 SECONDS_BETWEEN_EDITS = 1.25  # four of the five that Discord takes in 5 s: one stays in reserve for the final
+EDITS_PER_SECOND = 30  # of all answers together: the rest of Discord's 50 is for first words and finals
 SECONDS_AFTER_FAILED_DRAFT = 5.0
 
 _SENTENCE_END = re.compile(r"\S[^\S\n]*\n|(?<!\d)[.!?…][\"')\]*_»\u2019\u201d]{0,4}\s|[\u3002\uff01\uff1f]")
@@ -38,10 +41,15 @@ class DraftPace:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._free_at: dict[int, float] = {}
+        self.growing = 0  # answers whose drafts are being written
 
     def reserve(self, channel_id: int, *, seconds: float = SECONDS_BETWEEN_EDITS) -> float:
-        """Seconds to wait for the channel's next turn, which is taken hereby."""
+        """Seconds to wait for the channel's next turn, which is taken hereby.
+
+        Channels take it in turns when many answers grow at once.
+        """
         now = self._clock.monotonic()
+        seconds = max(seconds, self.growing / EDITS_PER_SECOND)
         self._free_at = {one: at for one, at in self._free_at.items() if at > now}
         begins = self._free_at.get(channel_id, now)
         self._free_at[channel_id] = begins + seconds
@@ -91,7 +99,7 @@ class LiveMessage:
         self._become_visible()
         wanted = split(shown).parts
         for n, part in enumerate(wanted):
-            await self._bring(n, part.content, patient=True)
+            await self._bring(n, part.content)
         for n in sorted(self._parts, reverse=True):
             if n >= len(wanted):
                 await self._remove(self._parts[n])
@@ -120,6 +128,7 @@ class LiveMessage:
     # Drafts
 
     async def _write_drafts(self) -> None:
+        self._pace.growing += 1
         try:
             while not self._ending.is_set():
                 if not self._visible:
@@ -134,6 +143,8 @@ class LiveMessage:
                 "drafts ended: channel=%d answer=%d: %s", self._place.channel_id, self._taken.answer_id, error
             )
             self._failure = error
+        finally:
+            self._pace.growing -= 1
 
     async def _first_words(self) -> None:
         """Wait until there is enough to show."""
@@ -154,7 +165,9 @@ class LiveMessage:
         self._become_visible()
         n, content = change
         try:
-            await self._bring(n, content, patient=False)
+            await self._bring(n, content, unless=self._ending)
+        except GaveUpItsTurn:
+            log.debug("a draft gave way to the whole text: answer=%d", self._taken.answer_id)
         except DiscordUnavailable as error:
             log.info("draft not shown: channel=%d part=%d: %s", self._place.channel_id, n, error)
             self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)
@@ -167,6 +180,11 @@ class LiveMessage:
             if self._shown.get(n) != part.content:
                 return n, part.content
         return None
+
+    def _newest(self, n: int, content: str) -> str:
+        """What part *n* is to show by now; it was *content*."""
+        parts = split(self._head + self._text).parts
+        return parts[n].content if n < len(parts) else content
 
     async def _change(self) -> None:
         self._changed.clear()
@@ -192,28 +210,38 @@ class LiveMessage:
 
     # Parts
 
-    async def _bring(self, n: int, content: str, *, patient: bool) -> None:
-        """Let part *n* stand in the channel with this content."""
+    async def _bring(self, n: int, content: str, *, unless: asyncio.Event | None = None) -> None:
+        """Let part *n* stand in the channel with this content.
+
+        With *unless* it is a draft: it goes out with the newest text when its turn comes, if that is not set.
+        """
         part = self._parts.get(n)
         if part is None:
             part = self._new_part(n, content)
             await self._store.add_part(self._taken.answer_id, attempt=self._taken.attempt, part=part)
             self._parts[n] = part
+        wanted: Text = content if unless is None else partial(self._newest, n, content)
         message_id = part.message_id
         if message_id is None:
-            message_id = await self._post(part, content)
-        if self._shown.get(n) != content:
+            message_id = await self._post(part, wanted, unless=unless)
+            if unless is not None:
+                return
+        if self._shown.get(n) != text_now(wanted):
             self._shown.pop(n, None)
-            await self._place.edit(part, message_id, content, patient=patient)
-            self._shown[n] = content
+            self._shown[n] = await self._place.edit(part, message_id, wanted, unless=unless)
 
-    async def _post(self, part: Part, content: str) -> int:
+    async def _post(self, part: Part, content: Text, *, unless: asyncio.Event | None = None) -> int:
         resumed = part.n in self._tried
         self._tried.add(part.n)
-        posted = await self._place.post(part, content, resumed=resumed)
+        try:
+            posted = await self._place.post(part, content, resumed=resumed, unless=unless)
+        except GaveUpItsTurn:
+            if not resumed:
+                self._tried.discard(part.n)
+            raise
         self._parts[part.n] = replace(part, message_id=posted.message_id)
-        if posted.content is not None and posted.content.strip() == content.strip():
-            self._shown[part.n] = content
+        if posted.content is not None:
+            self._shown[part.n] = posted.content
         await self._store.part_posted(self._taken.answer_id, n=part.n, message_id=posted.message_id)
         return posted.message_id
 

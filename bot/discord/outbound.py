@@ -6,9 +6,8 @@ edit leaves out bring link previews back.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import discord
@@ -17,43 +16,37 @@ from discord.http import Route
 from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Interaction
 from bot.core.ports import Clock
-from bot.discord.refusals import ALREADY_ACKNOWLEDGED, REQUEST_ERRORS, OutcomeUnknown, translate
+from bot.discord.pacer import Importance, Pacer
+from bot.discord.refusals import ALREADY_ACKNOWLEDGED, REQUEST_ERRORS, NotAllowed, OutcomeUnknown, translate
+from bot.discord.requests import REQUEST_SECONDS, Payload, Posted, Requests, Writing
 
 log = logging.getLogger(__name__)
 
-REQUEST_SECONDS = 60.0
-SECONDS_BEFORE_RETRIES = (1.0, 3.0)
-SECONDS_TO_CLOSE = 5.0
 SECONDS_BETWEEN_WARNINGS = 3600.0  # about one channel that cannot be written to
+SECONDS_BEFORE_ASKING_AGAIN = 600.0  # in a channel where the bot may not write
 INTERACTION_SECONDS = 900.0  # how long an interaction's token is good for
 FOLLOWS_BELOW = "Your answer follows below."
 
 _SUPPRESS_EMBEDS = 1 << 2
 _EPHEMERAL = 1 << 6
 
-Payload = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Posted:
-    """A message of ours, as Discord says it stands. *content* is None where it did not say."""
-
-    message_id: int
-    content: str | None
+Text = str | Callable[[], str]  # what is called is asked when the request's turn has come: latest wins
 
 
 class Outbox:
     """The bot's hand. Methods raise Undeliverable and DiscordUnavailable; every request has a deadline."""
 
-    def __init__(self, client: discord.Client, *, clock: Clock) -> None:
+    def __init__(self, client: discord.Client, *, clock: Clock, pacer: Pacer) -> None:
         self._client = client
         self._clock = clock
-        self._requests: set[asyncio.Task[Any]] = set()
+        self._pacer = pacer
+        self._requests = Requests(client, clock=clock, pacer=pacer)
         self._creating: dict[str, asyncio.Future[Posted]] = {}
         self._editing: dict[int, tuple[str, asyncio.Future[Posted]]] = {}
         self._acknowledging: dict[int, asyncio.Future[None]] = {}
         self._originals: dict[int, float] = {}  # interactions whose response holds text; since when
         self._warned: dict[int, float] = {}
+        self._not_allowed: dict[int, tuple[float, NotAllowed]] = {}  # channels, until when, and how Discord put it
 
     @property
     def bot_id(self) -> int:
@@ -64,40 +57,73 @@ class Outbox:
     # Messages in a channel
 
     async def create(
-        self, channel_id: int, content: str, *, nonce: str, reply_to: int | None = None, resumed: bool = False
+        self,
+        channel_id: int,
+        content: Text,
+        *,
+        nonce: str,
+        reply_to: int | None = None,
+        resumed: bool = False,
+        importance: Importance = Importance.FINAL,
+        unless: asyncio.Event | None = None,
     ) -> Posted:
         """Post a message, once per *nonce*; the author of *reply_to* is pinged.
 
         With *resumed*, an earlier create with this nonce may have succeeded with other words.
         """
-        payload = _payload(content, ping_replied=reply_to is not None)
-        payload |= {"nonce": nonce, "enforce_nonce": True}
-        if reply_to is not None:
-            payload["message_reference"] = {
-                "message_id": str(reply_to),
-                "channel_id": str(channel_id),
-                "fail_if_not_exists": False,
-            }
+        sent = ""
+
+        def payload() -> Payload:
+            nonlocal sent
+            sent = text_now(content)
+            payload = _payload(sent, ping_replied=reply_to is not None) | {"nonce": nonce, "enforce_nonce": True}
+            if reply_to is not None:
+                payload["message_reference"] = {
+                    "message_id": str(reply_to),
+                    "channel_id": str(channel_id),
+                    "fail_if_not_exists": False,
+                }
+            return payload
+
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
         heard: asyncio.Future[Posted] = asyncio.get_running_loop().create_future()
         self._creating[nonce] = heard
+        writing = Writing(
+            route=route, payload=payload, importance=importance, patient=True, heard=heard, unless=unless
+        )
         try:
-            posted = await self._write_in_channel(channel_id, route, payload, heard, patient=True)
+            posted = await self._write_in_channel(channel_id, writing)
         finally:
             self._creating.pop(nonce, None)
-        if posted.content is None and not resumed:
-            return Posted(message_id=posted.message_id, content=content)
-        return posted
+        return posted if posted.content is None and resumed else _as_sent(posted, sent)
 
-    async def edit(self, channel_id: int, message_id: int, content: str, *, patient: bool = False) -> None:
-        """Replace a message's text. A *patient* edit is tried again when Discord does not take it."""
+    async def edit(
+        self,
+        channel_id: int,
+        message_id: int,
+        content: Text,
+        *,
+        patient: bool = False,
+        importance: Importance = Importance.FINAL,
+        unless: asyncio.Event | None = None,
+    ) -> str:
+        """Replace a message's text; the text that was sent. A *patient* edit is tried again."""
+        heard: asyncio.Future[Posted] = asyncio.get_running_loop().create_future()
+
+        def payload() -> Payload:
+            sent = text_now(content)
+            self._editing[message_id] = (sent, heard)
+            return _payload(sent)
+
         route = Route(
             "PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id
         )
-        heard: asyncio.Future[Posted] = asyncio.get_running_loop().create_future()
-        self._editing[message_id] = (content, heard)
+        writing = Writing(
+            route=route, payload=payload, importance=importance, patient=patient, heard=heard, unless=unless
+        )
         try:
-            await self._write_in_channel(channel_id, route, _payload(content), heard, patient=patient)
+            await self._write_in_channel(channel_id, writing)
+            return self._editing[message_id][0]
         finally:
             self._editing.pop(message_id, None)
 
@@ -105,10 +131,13 @@ class Outbox:
         route = Route(
             "DELETE", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id
         )
-        await self._ask(route)
+        await self._requests.ask(route)
 
     async def show_typing(self, channel_id: int) -> None:
-        await self._ask(Route("POST", "/channels/{channel_id}/typing", channel_id=channel_id))
+        """Best effort: not while more important requests wait."""
+        if self._pacer.at_leisure:
+            route = Route("POST", "/channels/{channel_id}/typing", channel_id=channel_id)
+            await self._requests.ask(route, Importance.TYPING)
 
     def heard_own(self, nonce: str | int | None, message_id: int) -> None:
         """Our own message has come over the gateway: this can be seconds before the library lets go of it."""
@@ -138,9 +167,7 @@ class Outbox:
         """Answer a command with a plain sentence."""
         with self._holding_text(interaction.id):
             if interaction.response.is_done():
-                await self._write(
-                    self._response("PATCH", interaction.token, "@original"), _payload(sentence), patient=True
-                )
+                await self._write_response(interaction.token, "@original", _payload(sentence), patient=True)
             else:
                 await self._respond(
                     interaction.response.send_message(
@@ -151,16 +178,17 @@ class Outbox:
                     )
                 )
 
-    async def edit_original(self, interaction: Interaction, content: str, *, patient: bool = False) -> Posted:
+    async def edit_original(self, interaction: Interaction, content: Text, *, patient: bool = False) -> Posted:
         """Give the original response this text, the first time or again."""
         if interaction.id in self._acknowledging:
             await asyncio.shield(self._acknowledging[interaction.id])
-        route = self._response("PATCH", interaction.token, "@original")
+        sent = text_now(content)
         with self._holding_text(interaction.id):
-            return await self._write(route, _payload(content), patient=patient)
+            posted = await self._write_response(interaction.token, "@original", _payload(sent), patient=patient)
+        return _as_sent(posted, sent)
 
     async def delete_original(self, interaction: Interaction) -> None:
-        await self._ask(self._response("DELETE", interaction.token, "@original"))
+        await self._requests.ask(self._response("DELETE", interaction.token, "@original"))
 
     def original_has_text(self, interaction_id: int) -> bool:
         """The original response holds words, or they are on their way."""
@@ -176,90 +204,47 @@ class Outbox:
         payload = _payload(content)
         payload["flags"] |= _EPHEMERAL if ephemeral else 0
         try:
-            return await self._write(self._response("POST", interaction.token), payload)
+            posted = await self._requests.write(
+                Writing(route=self._response("POST", interaction.token), payload=lambda: payload)
+            )
         except OutcomeUnknown as error:
             raise Undeliverable(f"a follow-up is never repeated: {error}") from error
+        return _as_sent(posted, content)
 
     async def edit_follow_up(
-        self, interaction: Interaction, message_id: int, content: str, *, patient: bool = False
-    ) -> None:
-        route = self._response("PATCH", interaction.token, str(message_id))
-        await self._write(route, _payload(content), patient=patient)
+        self, interaction: Interaction, message_id: int, content: Text, *, patient: bool = False
+    ) -> Posted:
+        sent = text_now(content)
+        posted = await self._write_response(interaction.token, str(message_id), _payload(sent), patient=patient)
+        return _as_sent(posted, sent)
 
     async def delete_follow_up(self, interaction: Interaction, message_id: int) -> None:
-        await self._ask(self._response("DELETE", interaction.token, str(message_id)))
+        await self._requests.ask(self._response("DELETE", interaction.token, str(message_id)))
+
+    def permissions_changed(self) -> None:
+        """Where the bot was not allowed to write, it may be now."""
+        self._not_allowed.clear()
 
     async def close(self) -> None:
-        """Give the requests that the library still holds a moment, then let go of them."""
-        if self._requests:
-            try:
-                async with self._clock.deadline(SECONDS_TO_CLOSE):
-                    await asyncio.wait(self._requests)
-            except TimeoutError:
-                log.info("requests let go of: %d", len(self._requests))
-        for request in self._requests:
-            request.cancel()
-        await asyncio.gather(*self._requests, return_exceptions=True)
+        await self._requests.close()
 
     # Requests
 
-    async def _write_in_channel(
-        self, channel_id: int, route: Route, payload: Payload, heard: asyncio.Future[Posted], *, patient: bool
-    ) -> Posted:
+    async def _write_in_channel(self, channel_id: int, writing: Writing) -> Posted:
+        until, refusal = self._not_allowed.get(channel_id, (0.0, None))
+        if refusal is not None and self._clock.monotonic() < until:
+            raise refusal  # Discord counts refused requests, and bans who makes too many
         try:
-            return await self._write(route, payload, heard, patient=patient)
+            return await self._requests.write(writing)
         except Undeliverable as error:
             self._warn(channel_id, error)
+            if isinstance(error, NotAllowed):
+                self._not_allowed[channel_id] = (self._clock.monotonic() + SECONDS_BEFORE_ASKING_AGAIN, error)
             raise
 
-    async def _write(
-        self,
-        route: Route,
-        payload: Payload,
-        heard: asyncio.Future[Posted] | None = None,
-        *,
-        patient: bool = False,
-    ) -> Posted:
-        """The message as Discord answers it, or as it was *heard* over the gateway, whichever comes first."""
-        for seconds in SECONDS_BEFORE_RETRIES if patient else ():
-            try:
-                return _posted(await self._ask(route, payload, heard))
-            except OutcomeUnknown as error:
-                log.info("asking Discord again in %.0f s: %s %s: %s", seconds, route.method, route.path, error)
-            await self._clock.sleep(seconds)
-        return _posted(await self._ask(route, payload, heard))
-
-    async def _ask(
-        self, route: Route, payload: Payload | None = None, heard: asyncio.Future[Posted] | None = None
-    ) -> object:
-        if heard is not None and heard.done():
-            return heard.result()
-        request = asyncio.create_task(self._request(route, payload))
-        self._requests.add(request)
-        request.add_done_callback(self._ended)
-        first: set[asyncio.Future[Any]] = {request} if heard is None else {request, heard}
-        try:
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            if payload is None:
-                request.cancel()  # what writes something goes on to its end
-            raise
-        if heard is not None and heard.done():
-            return heard.result()  # the request goes on: the library sleeps in it until its bucket refills
-        try:
-            return request.result()
-        except REQUEST_ERRORS as error:
-            raise translate(error) from error
-
-    async def _request(self, route: Route, payload: Payload | None) -> object:
-        http = self._client.http
-        async with self._clock.deadline(REQUEST_SECONDS):
-            return await (http.request(route) if payload is None else http.request(route, json=payload))
-
-    def _ended(self, request: asyncio.Task[Any]) -> None:
-        self._requests.discard(request)
-        if not request.cancelled() and (error := request.exception()) is not None:
-            log.debug("a request ended with %s", type(error).__name__)
+    async def _write_response(self, token: str, message: str, payload: Payload, *, patient: bool) -> Posted:
+        route = self._response("PATCH", token, message)
+        return await self._requests.write(Writing(route=route, payload=lambda: payload, patient=patient))
 
     async def _respond(self, response: Coroutine[Any, Any, object]) -> None:
         try:
@@ -303,9 +288,12 @@ def _payload(content: str, *, ping_replied: bool = False) -> Payload:
     }
 
 
-def _posted(answer: object) -> Posted:
-    if isinstance(answer, Posted):
-        return answer
-    if not isinstance(answer, dict) or "id" not in answer:
-        raise OutcomeUnknown("the answer was no message")
-    return Posted(message_id=int(answer["id"]), content=answer.get("content"))
+def text_now(text: Text) -> str:
+    return text() if callable(text) else text
+
+
+def _as_sent(posted: Posted, sent: str) -> Posted:
+    """*posted* with our own words, where Discord's differ in white space at the ends or were not told."""
+    if posted.content is None or posted.content.strip() == sent.strip():
+        return Posted(message_id=posted.message_id, content=sent)
+    return posted

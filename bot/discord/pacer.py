@@ -1,9 +1,8 @@
 """Every request waits here for its turn, so that Discord never has to say 429.
 
 Two limits hold for each request: that of its bucket, which its answers tell, and the token's limit over all. In
-each bucket one request stays in reserve: the library sleeps *inside* a finished request whose bucket is empty.
-A request counts against the limit over all from its grant until a second after its response, since nobody knows
-when in between Discord counted it.
+each bucket one request stays in reserve for what an answer needs to stand. A request counts against the limit
+over all from its grant until a second after its response, since nobody knows when in between Discord counted it.
 
 What waits goes by importance, then by age. Responses to interactions are exempt from the limit over all
 (Discord, "Rate Limits"), and acknowledgements from everything.
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 from discord.http import Route
@@ -76,12 +76,12 @@ class _Bucket:
     blocked_until: float = 0.0  # by a 429 of its own
     known: bool = False  # its size is not for its answers to tell
 
-    def opens_at(self, now: float) -> float:
+    def opens_at(self, now: float, *, reserve: int) -> float:
         """When its next request may go: *now* or earlier at once, infinity if that takes a response."""
         if now < self.blocked_until:
             return self.blocked_until
         self._reset(now)
-        if self.remaining - self.under_way > min(1, self.limit - 1):
+        if self.remaining - self.under_way > min(reserve, self.limit - 1):
             return now
         return NEVER if self.resets_at is None else self.resets_at
 
@@ -126,6 +126,10 @@ class Slot:
         self.importance = importance
         self.over_all = over_all  # it counts against the limit over all
         self.started = False
+
+
+class GaveUpItsTurn(DiscordUnavailable):
+    """The request was wanted no longer before its turn came."""
 
 
 @dataclass(slots=True, eq=False)
@@ -175,12 +179,14 @@ class Pacer:
         return not self.waiting and self._used(self._clock.monotonic()) < DRAFTS_AT_ONCE
 
     @asynccontextmanager
-    async def turn(self, route: Route, importance: Importance) -> AsyncIterator[None]:
-        """Wait for the turn of one request, to be made within the block. Raises DiscordUnavailable.
+    async def turn(
+        self, route: Route, importance: Importance, *, unless: asyncio.Event | None = None
+    ) -> AsyncIterator[None]:
+        """Wait for the turn of one request, to be made within the block; a block that makes none costs nothing.
 
-        A block that makes none costs nothing.
+        Raises GaveUpItsTurn once *unless* is set, and DiscordUnavailable.
         """
-        slot = await self._acquire(route.method, route.url, importance)
+        slot = await self._acquire(route.method, route.url, importance, unless)
         token = _slot.set(slot)
         try:
             yield
@@ -247,7 +253,9 @@ class Pacer:
 
     # Slots
 
-    async def _acquire(self, method: str, url: str, importance: Importance) -> Slot:
+    async def _acquire(
+        self, method: str, url: str, importance: Importance, unless: asyncio.Event | None = None
+    ) -> Slot:
         if self.too_many_invalid.is_set():
             raise DiscordUnavailable("too many requests were refused: one more might get this machine banned")
         key = _key(method, url, now=self._clock.now())
@@ -255,17 +263,24 @@ class Pacer:
         waiting = _Waiting(Slot(key, bucket, importance, over_all=not key[1].startswith("/webhooks/")))
         self._waiting[importance].append(waiting)
         self._grant()
-        if not waiting.granted.done():
-            self._serve()
+        if waiting.granted.done():
+            return waiting.slot
+        self._serve()
         try:
-            await waiting.granted
+            await _first_of(waiting.granted, unless)
         except asyncio.CancelledError:
-            if waiting in self._waiting[importance]:
-                self._waiting[importance].remove(waiting)
-            elif waiting.granted.done() and not waiting.granted.cancelled():
-                self._give_back(waiting.slot)
+            self._leave(waiting)
             raise
+        if not waiting.granted.done():
+            self._leave(waiting)
+            raise GaveUpItsTurn("it was wanted no longer")
         return waiting.slot
+
+    def _leave(self, waiting: _Waiting) -> None:
+        if waiting.granted.done() and not waiting.granted.cancelled():
+            self._give_back(waiting.slot)
+        else:
+            self._waiting[waiting.slot.importance].remove(waiting)
 
     def _grant(self) -> float | None:
         """Grant what may go now. Seconds until more may, None where only a response can change that."""
@@ -273,13 +288,12 @@ class Pacer:
         openings = []
         for waiting in self._in_order():
             slot = waiting.slot
-            opens_at = max(self._opens_at(slot, now), slot.bucket.opens_at(now))
+            reserve = int(slot.importance > Importance.FIRST)
+            opens_at = max(self._opens_at(slot, now), slot.bucket.opens_at(now, reserve=reserve))
             if opens_at > now:
                 openings.append(opens_at)
                 continue
             self._waiting[slot.importance].remove(waiting)
-            if waiting.granted.cancelled():
-                continue
             slot.bucket.under_way += 1
             self._under_way += slot.over_all
             waiting.granted.set_result(None)
@@ -314,6 +328,7 @@ class Pacer:
         self._changed.set()
 
     def _give_back(self, slot: Slot) -> None:
+        slot.started = True  # whoever still means to use it waits for another
         slot.bucket.under_way -= 1
         self._under_way -= slot.over_all
         self._changed.set()
@@ -405,6 +420,19 @@ def _age_class(method: str, path: str, now: datetime) -> str:
     if method == "PATCH":
         return _LATE if age > LATE_EDIT_AGE else ""
     return _YOUNG if age < YOUNG_AGE else _OLD if age > OLD_AGE else ""
+
+
+async def _first_of(granted: asyncio.Future[None], unless: asyncio.Event | None) -> None:
+    # Unlike a plain await, waiting leaves a future alone when it is cancelled.
+    if unless is None:
+        await asyncio.wait({granted})
+        return
+    given_up = asyncio.ensure_future(unless.wait())
+    first: set[asyncio.Future[Any]] = {granted, given_up}
+    try:
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        given_up.cancel()
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

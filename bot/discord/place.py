@@ -1,12 +1,16 @@
 """Where an answer's parts stand: in its channel, or in the responses to its /chat while that is possible."""
 
+import asyncio
 import logging
+from functools import partial
 
 from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Interaction, Kind, Part, TakenUp
 from bot.core.ports import Clock
-from bot.discord.outbound import Outbox, Posted
+from bot.discord.outbound import Outbox, Text, text_now
+from bot.discord.pacer import Importance
 from bot.discord.refusals import CannotReply, Gone
+from bot.discord.requests import Posted
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +40,10 @@ class Place:
         """The original response says "thinking…" by itself."""
         return self._living(SECONDS_LEFT_TO_BEGIN) is None and not self._private
 
-    async def post(self, part: Part, content: str, *, resumed: bool) -> Posted:
-        """*resumed*: an earlier request for this part may have succeeded."""
+    async def post(
+        self, part: Part, content: Text, *, resumed: bool, unless: asyncio.Event | None = None
+    ) -> Posted:
+        """*resumed*: an earlier request for this part may have succeeded. *unless*: as for `edit`."""
         if part.n == 0 and (interaction := self._living(SECONDS_LEFT_TO_BEGIN)) is not None:
             try:
                 posted = await self._outbox.edit_original(interaction, content, patient=True)
@@ -48,22 +54,35 @@ class Place:
                 self._responses.add(0)
                 return posted
         if self._private:
-            return await self._follow_up(part, content)
-        posted = await self._post_in_channel(part, content, resumed=resumed)
+            return await self._follow_up(part, text_now(content))
+        posted = await self._post_in_channel(part, content, resumed=resumed, unless=unless)
         if part.n == 0:
             await self._settle_original()
         return posted
 
-    async def edit(self, part: Part, message_id: int, content: str, *, patient: bool) -> None:
+    async def edit(
+        self, part: Part, message_id: int, content: Text, *, unless: asyncio.Event | None = None
+    ) -> str:
+        """Replace a part's text; what was sent. With *unless* it is a draft, which gives way when that is set."""
+        patient = unless is None
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
         if part.n not in self._responses or (interaction is None and not self._private):
-            await self._outbox.edit(part.channel_id, message_id, content, patient=patient)
-        elif interaction is None:
+            return await self._outbox.edit(
+                part.channel_id,
+                message_id,
+                content,
+                patient=patient,
+                importance=Importance.FINAL if patient else Importance.DRAFT,
+                unless=unless,
+            )
+        if interaction is None:
             raise Undeliverable("the interaction of a private answer has expired")
-        elif part.n == 0:
-            await self._outbox.edit_original(interaction, content, patient=patient)
+        sent = text_now(content)
+        if part.n == 0:
+            await self._outbox.edit_original(interaction, sent, patient=patient)
         else:
-            await self._outbox.edit_follow_up(interaction, message_id, content, patient=patient)
+            await self._outbox.edit_follow_up(interaction, message_id, sent, patient=patient)
+        return sent
 
     async def delete(self, part: Part, message_id: int) -> None:
         """Delete a part, unless somebody did already."""
@@ -84,19 +103,27 @@ class Place:
         if interaction is not None and not self._outbox.original_has_text(interaction.id):
             await self._outbox.delete_original(interaction)
 
-    async def _post_in_channel(self, part: Part, content: str, *, resumed: bool) -> Posted:
-        reply_to = self._reply_to if part.n == 0 else None
+    async def _post_in_channel(
+        self, part: Part, content: Text, *, resumed: bool, unless: asyncio.Event | None
+    ) -> Posted:
+        create = partial(
+            self._outbox.create,
+            part.channel_id,
+            content,
+            nonce=part.nonce,
+            resumed=resumed,
+            importance=Importance.FINAL if unless is None else Importance.FIRST,
+            unless=unless,
+        )
         try:
             try:
-                return await self._outbox.create(
-                    part.channel_id, content, nonce=part.nonce, reply_to=reply_to, resumed=resumed
-                )
+                return await create(reply_to=self._reply_to if part.n == 0 else None)
             except CannotReply:
-                return await self._outbox.create(part.channel_id, content, nonce=part.nonce, resumed=resumed)
+                return await create()
         except Undeliverable:
             if self._living(SECONDS_LEFT_TO_EDIT) is None:
                 raise
-        return await self._follow_up(part, content)
+        return await self._follow_up(part, text_now(content))
 
     async def _follow_up(self, part: Part, content: str) -> Posted:
         interaction = self._living(SECONDS_LEFT_TO_EDIT)

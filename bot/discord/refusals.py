@@ -11,6 +11,7 @@ SERVER_ERRORS = 500
 
 # Discord's JSON error codes
 ALREADY_ACKNOWLEDGED = 40060
+NO_ACCESS, NO_PERMISSION = 50001, 50013
 NO_REPLY_WITHOUT_HISTORY = 160002
 FILTERED = frozenset({200000, 200001, 240000})  # AutoMod: message, title; harmful link
 
@@ -26,11 +27,17 @@ class Gone(Undeliverable):
     """What the request is about no longer exists: message, channel, interaction."""
 
 
+class NotAllowed(Undeliverable):
+    """The bot may not see the channel, or not write there."""
+
+
 class CannotReply(Undeliverable):
     """Replying to a message takes the permission to read the channel's history."""
 
 
 _REFUSALS: dict[int, type[Undeliverable]] = {
+    NO_ACCESS: NotAllowed,
+    NO_PERMISSION: NotAllowed,
     NO_REPLY_WITHOUT_HISTORY: CannotReply,
     **dict.fromkeys(FILTERED, TextRefused),
 }

@@ -8,6 +8,7 @@ from bot.core.ports import Clock, TurnStore
 from bot.discord.live_message import DraftPace, LiveMessage
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
+from bot.discord.pacer import Importance
 from bot.discord.place import SECONDS_LEFT_TO_EDIT
 
 log = logging.getLogger(__name__)
@@ -53,4 +54,5 @@ class DiscordReplies:
                 bot_id=self._outbox.bot_id, question_id=address.message_id, attempt=0, n=0, purpose="fault"
             ),
             reply_to=address.message_id if address.interaction is None else None,
+            importance=Importance.NOTICE,
         )

@@ -14,6 +14,7 @@ from discord.http import Route
 from bot.core.messages import ConversationKey, IncomingMessage
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.outbound import Outbox
+from bot.discord.pacer import Pacer
 from bot.discord.preflight import look_up_application
 from bot.playground.loopback import LoopbackDiscord
 from tests.clock import ManualClock
@@ -72,14 +73,14 @@ class Connected:
     """What a test has in hand; *running* is `run_forever`."""
 
     def __init__(
-        self, loopback: LoopbackDiscord, client: ConfabClient, clock: ManualClock, *, wired: bool
+        self, loopback: LoopbackDiscord, client: ConfabClient, clock: ManualClock, pacer: Pacer, *, wired: bool
     ) -> None:
         self.discord = loopback
         self.client = client
         self.clock = clock
         self.intake = Notebook()
         self.store = FakeStore()
-        self.outbox = Outbox(client, clock=clock)
+        self.outbox = Outbox(client, clock=clock, pacer=pacer)
         if wired:
             client.wire(intake=self.intake, outbox=self.outbox, store=self.store)
         self.you = loopback.user("you")
@@ -126,18 +127,21 @@ async def prepared(
     async with LoopbackDiscord(clock=clock, rate_limits=False, message_content_granted=granted) as loopback:
         application = await look_up_application(api_url=loopback.api_url, token=loopback.token, clock=clock)
         point_library_at(api_url=loopback.api_url, gateway_url=application.gateway_url)
+        pacer = Pacer(clock)
         client = ConfabClient(
             application=application,
             message_content=granted if message_content is None else message_content,
             chat_channels=frozenset(loopback.channel(name).id for name in chat_channels),
             clock=clock,
+            pacer=pacer,
         )
-        connected = Connected(loopback, client, clock, wired=wired)
+        connected = Connected(loopback, client, clock, pacer, wired=wired)
         try:
             yield connected
         finally:
             await client.close()
             await connected.outbox.close()
+            await pacer.close()
 
 
 @asynccontextmanager

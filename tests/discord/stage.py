@@ -14,6 +14,7 @@ from yarl import URL
 
 from bot.core.messages import Interaction, Kind, TakenUp
 from bot.discord.outbound import Outbox
+from bot.discord.pacer import Pacer
 from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import LoopbackDiscord
 from tests.fakes import NOW, FakeStore, message
@@ -103,8 +104,9 @@ class _Client(discord.Client):
 
 
 class Stage:
-    def __init__(self, loopback: LoopbackDiscord, client: _Client, clock: StageClock) -> None:
+    def __init__(self, loopback: LoopbackDiscord, client: _Client, clock: StageClock, pacer: Pacer) -> None:
         self.discord = loopback
+        self.pacer = pacer
         self.client = client
         self.clock = clock
         self.outbox = client.outbox
@@ -189,15 +191,17 @@ async def staged(
     async with LoopbackDiscord(clock=clock, rate_limits=rate_limits) as loopback:
         monkeypatch.setattr(Route, "BASE", loopback.api_url)
         monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", URL(loopback.gateway_url))
+        pacer = Pacer(clock)
         client = _Client(
             intents=discord.Intents(guilds=True, guild_messages=True),
             max_messages=None,
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             guild_ready_timeout=0.0,
+            http_trace=pacer.trace(),
         )
         client.hears = hears
-        client.outbox = Outbox(client, clock=clock)
+        client.outbox = Outbox(client, clock=clock, pacer=pacer)
         client.on_command = client.acknowledge
         async with asyncio.timeout(10):
             await client.login(loopback.token)
@@ -205,10 +209,11 @@ async def staged(
         try:
             async with asyncio.timeout(10):
                 await client.wait_until_ready()
-            stage = Stage(loopback, client, clock)
+            stage = Stage(loopback, client, clock, pacer)
             yield stage
         finally:
             loopback.faults.clear()
             await client.outbox.close()
+            await pacer.close()
             await client.close()
             await asyncio.gather(running, return_exceptions=True)

@@ -226,6 +226,29 @@ async def test_a_surplus_part_of_which_nobody_knows_whether_it_was_posted_is_fou
     assert sorted(stage.store.parts[taken.answer_id]) == [0]
 
 
+async def test_a_draft_that_waits_for_its_turn_gives_way_to_the_whole_text(stage):
+    for n in range(5):  # all that the channel takes
+        await stage.outbox.create(stage.channel.id, f"Busy {n}", nonce=f"busy{n}")
+    stage.pacer._bucket(("POST", "/channels/{id}/messages", str(stage.channel.id))).learn(
+        {"X-RateLimit-Limit": "5", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "5"},
+        now=stage.clock.monotonic(),
+    )
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    async with asyncio.timeout(10):
+        while not stage.pacer.waiting:
+            await asyncio.sleep(0)
+
+    finishing = asyncio.create_task(reply.finish(f"{SENTENCE} And so on."))
+    await stage.settle()
+    await stage.clock.advance(5.01)
+    await finishing
+    await reply.close()
+
+    (said,) = stage.discord.messages(stage.channel)[-1:]
+    assert said.versions == [f"{SENTENCE} And so on."]
+
+
 async def test_a_draft_that_discord_does_not_take_is_no_end(stage):
     reply = stage.replies.open(await stage.asked())
     reply.show(SENTENCE)

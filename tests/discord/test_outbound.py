@@ -8,8 +8,9 @@ import pytest
 from bot.core.errors import DiscordUnavailable, Undeliverable
 from bot.core.messages import Interaction
 from bot.discord.nonce import nonce
-from bot.discord.outbound import FOLLOWS_BELOW, REQUEST_SECONDS, SECONDS_TO_CLOSE
-from bot.discord.refusals import Gone
+from bot.discord.outbound import FOLLOWS_BELOW
+from bot.discord.refusals import Gone, NotAllowed
+from bot.discord.requests import REQUEST_SECONDS, SECONDS_TO_CLOSE
 from tests.discord.stage import staged
 
 MESSAGES = r"/channels/\d+/messages$"
@@ -208,6 +209,21 @@ async def test_a_channel_that_may_not_be_written_to_is_logged_once_an_hour_witho
     assert len(lines) == 2
     assert all(str(stage.channel.id) in line and "50013" in line for line in lines)
     assert "Secret" not in caplog.text
+    assert len(stage.asked_of_discord(*CREATE)) == 2
+
+
+async def test_where_it_may_not_write_it_asks_again_once_permissions_change(stage):
+    stage.discord.set_permissions(stage.channel, send_messages=False)
+    with pytest.raises(NotAllowed):
+        await stage.outbox.create(stage.channel.id, "Hello!", nonce="a")
+    stage.discord.set_permissions(stage.channel, send_messages=True)
+    with pytest.raises(NotAllowed):
+        await stage.outbox.create(stage.channel.id, "Hello!", nonce="b")
+
+    stage.outbox.permissions_changed()
+    await stage.outbox.create(stage.channel.id, "Hello!", nonce="c")
+
+    assert len(stage.asked_of_discord(*CREATE)) == 2
 
 
 async def test_text_of_our_own_making_that_discord_refuses_is_undeliverable(stage):

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bot.core.errors import DiscordUnavailable
-from bot.discord.pacer import DRAFTS_AT_ONCE, INVALID_TOO_MANY, REQUESTS_AT_ONCE, Importance, Pacer
+from bot.discord.pacer import DRAFTS_AT_ONCE, INVALID_TOO_MANY, REQUESTS_AT_ONCE, GaveUpItsTurn, Importance, Pacer
 from bot.playground.loopback.rate_limits import RateLimits
 from tests.clock import ManualClock
 
@@ -84,11 +84,18 @@ async def test_a_thousand_posts_at_once_use_the_whole_limit_and_never_exceed_it(
     assert seconds <= 1000 / 50 * 1.05
 
 
-async def test_one_channel_keeps_one_request_in_reserve(line):
-    await finish(line, *(line.post(CHANNELS[0]) for _ in range(12)))
+async def test_one_request_of_a_channel_stays_in_reserve_for_what_an_answer_needs_to_stand(line):
+    notices = [line.post(CHANNELS[0], importance=Importance.NOTICE) for _ in range(6)]
+    tasks = [asyncio.ensure_future(notice) for notice in notices]
+    await line.clock.advance(1)
+    assert len(line.arrived) == 4
 
+    assert await finish(line, line.post(CHANNELS[0], name="final")) < 0.1
+    await finish(line, *tasks)
+
+    assert line.arrived[4][1] == "final"
+    assert [round(at) for at, _ in line.arrived] == [0] * 4 + [1] + [5] * 2
     assert line.refused == 0
-    assert [round(at) for at, _ in line.arrived] == [0] * 4 + [5] * 4 + [10] * 4
 
 
 async def test_what_is_more_important_goes_first_and_equals_by_age(line):
@@ -136,7 +143,7 @@ async def test_a_turn_without_a_request_costs_nothing(line):
 
 
 async def test_who_gives_up_waiting_takes_no_turn(line):
-    busy = [asyncio.ensure_future(line.post(CHANNELS[0])) for _ in range(4)]
+    busy = [asyncio.ensure_future(line.post(CHANNELS[0])) for _ in range(5)]
     given_up = asyncio.ensure_future(line.post(CHANNELS[0], name="given up"))
     await line.clock.advance(1)
     given_up.cancel()
@@ -144,6 +151,23 @@ async def test_who_gives_up_waiting_takes_no_turn(line):
     await finish(line, *busy, line.post(CHANNELS[0], name="next"))
 
     assert [name for _, name in line.arrived if name] == ["next"]
+    assert line.pacer.waiting == 0
+
+
+async def test_what_is_wanted_no_longer_gives_up_its_turn(line):
+    unless = asyncio.Event()
+    route = Route("POST", "/channels/{channel_id}/messages", channel_id=CHANNELS[0])
+    await finish(line, *(line.post(CHANNELS[0]) for _ in range(5)))
+
+    async def draft():
+        with pytest.raises(GaveUpItsTurn):
+            async with line.pacer.turn(route, Importance.DRAFT, unless=unless):
+                pytest.fail("its turn came")
+
+    waiting = asyncio.ensure_future(draft())
+    await line.clock.advance(1)
+    unless.set()
+    await finish(line, waiting)
     assert line.pacer.waiting == 0
 
 
@@ -200,7 +224,7 @@ async def test_a_shared_refusal_stops_its_channel_and_counts_towards_no_ban(line
 
 async def test_a_bucket_of_another_size_is_learnt(line):
     told = {"Via": "1.1 google", "X-RateLimit-Limit": "2", "X-RateLimit-Reset-After": "30"}
-    line.answers = [(200, told | {"X-RateLimit-Remaining": "1"})]
+    line.answers = [(200, told | {"X-RateLimit-Remaining": "0"})]
     await finish(line, line.post(CHANNELS[0]))
 
     assert 30 <= await finish(line, line.post(CHANNELS[0])) < 30.2
