@@ -73,7 +73,7 @@ def table(figures: Mapping[str, Figures], *, crowded: Figures | None, fsync: flo
     if crowded and OURS in figures:
         for turns in ("0", "20", "200"):
             value = crowded.medians[f"request {turns}"]
-            allowed = _request(turns)(figures, fsync)
+            allowed = _request(turns)({**figures, OURS: crowded}, fsync)
             cells = ["" for name in programs if name != OURS]
             title = f"event → model request, {turns} turns, crowded"
             yield _row(title, *cells, _number(value), *_verdict(value, allowed), "")

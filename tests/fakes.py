@@ -22,6 +22,7 @@ from bot.core.messages import (
     ModelCall,
     Outcome,
     Part,
+    PastTurn,
     Prompt,
     Received,
     Role,
@@ -303,11 +304,16 @@ class FakeStore:
             ),
             key=lambda turn: turn.position or 0,
         )
-        kept = list(newest_within(reversed(history), tokens=history_tokens, labelled=room.conversation.labelled))
+        kept, used = newest_within(
+            (PastTurn(turn.role, turn.text, turn.label) for turn in reversed(history)),
+            tokens=history_tokens,
+            labelled=room.conversation.labelled,
+        )
         written = self.shown.get(answer.id) if answer.state is TurnState.WRITTEN else None
         return TakenUp(
             conversation=room.conversation,
             history=tuple(kept[::-1]),
+            history_tokens=used,
             questions=tuple(questions),
             answer_id=answer.id,
             attempt=self.attempts[answer.id],

@@ -1,10 +1,10 @@
 """Turns become a prompt: one system message, the newest whole turns that fit, the question."""
 
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from bot.core.errors import QuestionTooLong
-from bot.core.messages import Prompt, PromptMessage, Role, TakenUp, Turn
+from bot.core.messages import PastTurn, Prompt, PromptMessage, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
 
 TOKENS_PER_MESSAGE = 6  # what chat templates put around each message, at most
@@ -40,17 +40,21 @@ def estimate_tokens(text: str) -> int:
     return -(-((len(data) - len(rest)) * _WORDS_COST + sum(rest.translate(_COSTS))) // 24)
 
 
-def turn_tokens(turn: Turn, *, labelled: bool) -> int:
+def turn_tokens(turn: Turn | PastTurn, *, labelled: bool) -> int:
     return TOKENS_PER_MESSAGE + estimate_tokens(_content(turn, labelled=labelled))
 
 
-def newest_within(turns: Iterable[Turn], *, tokens: int, labelled: bool) -> Iterator[Turn]:
-    """Of *turns*, newest first, those that fit into *tokens* without a gap."""
+def newest_within(turns: Iterable[PastTurn], *, tokens: int, labelled: bool) -> tuple[list[PastTurn], int]:
+    """Of *turns*, newest first, those that fit into *tokens* without a gap, and what they cost."""
+    fitting: list[PastTurn] = []
+    used = 0
     for turn in turns:
-        tokens -= turn_tokens(turn, labelled=labelled)
-        if tokens < 0:
-            return
-        yield turn
+        cost = turn_tokens(turn, labelled=labelled)
+        if used + cost > tokens:
+            break
+        used += cost
+        fitting.append(turn)
+    return fitting, used
 
 
 def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int) -> Prompt:
@@ -62,29 +66,19 @@ def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max
     if fixed > history_tokens:
         raise QuestionTooLong(f"about {fixed} tokens, {history_tokens} allowed")
 
-    fitting = newest_within(reversed(taken.history), tokens=history_tokens - fixed, labelled=labelled)
-    remembered = _from_first_question(list(fitting)[::-1])
-    messages = (
-        PromptMessage(role=Role.SYSTEM, content=system_prompt),
-        *(_message(turn, labelled=labelled) for turn in (*remembered, *asked)),
-    )
-    tokens = fixed + sum(turn_tokens(turn, labelled=labelled) for turn in remembered)
-    return Prompt(messages=messages, tokens=tokens, max_answer_tokens=max_answer_tokens)
+    first, tokens = 0, fixed + taken.history_tokens
+    for turn in taken.history:
+        # An answer whose question did not fit would mislead.
+        if tokens <= history_tokens and turn.role is Role.USER:
+            break
+        first, tokens = first + 1, tokens - turn_tokens(turn, labelled=labelled)
+    turns: list[Turn | PastTurn] = [*taken.history[first:], *asked]
+    messages = [PromptMessage(Role.SYSTEM, system_prompt)]
+    messages += [PromptMessage(turn.role, _content(turn, labelled=labelled)) for turn in turns]
+    return Prompt(messages=tuple(messages), tokens=tokens, max_answer_tokens=max_answer_tokens)
 
 
-def _from_first_question(turns: Sequence[Turn]) -> Sequence[Turn]:
-    """Without leading answers: their questions did not fit, and an answer alone misleads."""
-    for first, turn in enumerate(turns):
-        if turn.role is Role.USER:
-            return turns[first:]
-    return ()
-
-
-def _message(turn: Turn, *, labelled: bool) -> PromptMessage:
-    return PromptMessage(role=turn.role, content=_content(turn, labelled=labelled))
-
-
-def _content(turn: Turn, *, labelled: bool) -> str:
+def _content(turn: Turn | PastTurn, *, labelled: bool) -> str:
     if labelled and turn.role is Role.USER:
         return labelled_text(turn.label or NOBODY, turn.text)
     return turn.text

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 DISCORD_EPOCH_MS = 1_420_070_400_000
 
@@ -136,6 +137,14 @@ class Turn:
         return self.kind.role
 
 
+class PastTurn(NamedTuple):
+    """A stored turn as history: what the model reads of it. A prompt holds hundreds."""
+
+    role: Role
+    text: str
+    label: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conversation:
     id: int
@@ -160,7 +169,8 @@ class TakenUp:
     """A conversation's next turn, taken up: everything that answering it needs."""
 
     conversation: Conversation
-    history: tuple[Turn, ...]  # oldest first, whole turns within the token budget
+    history: tuple[PastTurn, ...]  # oldest first, whole turns within the token budget
+    history_tokens: int  # what they cost together
     questions: tuple[Turn, ...]  # neighbours of one author, oldest first, quotes before what they belong to
     answer_id: int
     attempt: int  # 1 the first time
@@ -198,8 +208,7 @@ class Erased:
     answers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PromptMessage:
+class PromptMessage(NamedTuple):
     role: Role
     content: str
 

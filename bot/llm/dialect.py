@@ -24,7 +24,7 @@ class Dialect:
         messages = _joined(prompt.messages) if self.joins_turns else prompt.messages
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": str(message.role), "content": _text(message)} for message in messages],
+            "messages": [{"role": message.role, "content": _text(message.content)} for message in messages],
             "stream": True,
             self.limit: prompt.max_answer_tokens,
         }
@@ -44,15 +44,17 @@ class Dialect:
         return self
 
 
-def _text(message: PromptMessage) -> str:
+def _text(content: str) -> str:
+    if content.isascii():
+        return content
     # Discord's JSON can carry half a surrogate pair; UTF-8 cannot.
-    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", message.content)
+    return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", content)
 
 
 def _joined(messages: Iterable[PromptMessage]) -> Iterator[PromptMessage]:
     for role, neighbours in groupby(messages, key=_role):
         content = "\n\n".join(message.content for message in neighbours)
-        yield PromptMessage(role=role, content=content)
+        yield PromptMessage(role, content)
 
 
 def _role(message: PromptMessage) -> Role:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from bot.core.history import newest_within
-from bot.core.messages import ConversationKey, Kind, Turn, TurnState
+from bot.core.messages import ConversationKey, Kind, PastTurn, TurnState
 from bot.storage.conversations import Place, find
 from bot.storage.schema import turns
 
 TURNS_PER_READ = 256  # more than most budgets hold, so that one read is the rule
 
-_KINDS = {kind.value: kind for kind in Kind}  # calling an enum takes five times as long as looking it up
-_STATES = {state.value: state for state in TurnState}
+_ROLES = {kind.value: kind.role for kind in Kind}
 
 _REMEMBERED = (
     turns.c.conversation_id == bindparam("conversation_id"),
@@ -27,49 +26,31 @@ _REMEMBERED = (
     ),
 )
 _NEWEST = (
-    select(
-        turns.c.id,
-        turns.c.kind,
-        turns.c.state,
-        turns.c.text,
-        turns.c.position,
-        turns.c.author_id,
-        turns.c.label,
-        turns.c.message_id,
-        turns.c.note,
-    )
+    select(turns.c.kind, turns.c.text, turns.c.label, turns.c.position)
     .where(*_REMEMBERED, turns.c.position < bindparam("before"))
     .order_by(turns.c.position.desc())
     .limit(TURNS_PER_READ)
 )
 
 
-def read_history(connection: Connection, place: Place, *, before: int, tokens: int) -> tuple[Turn, ...]:
-    """The newest turns since the last reset that fit into *tokens*, oldest first."""
-    newest = newest_within(
+def read_history(
+    connection: Connection, place: Place, *, before: int, tokens: int
+) -> tuple[tuple[PastTurn, ...], int]:
+    """The newest turns since the last reset that fit into *tokens*, oldest first, and what they cost."""
+    newest, used = newest_within(
         _newest_first(connection, place, before=before), tokens=tokens, labelled=place.conversation.labelled
     )
-    return tuple(newest)[::-1]
+    return tuple(reversed(newest)), used
 
 
-def _newest_first(connection: Connection, place: Place, *, before: int) -> Iterator[Turn]:
+def _newest_first(connection: Connection, place: Place, *, before: int) -> Iterator[PastTurn]:
     while True:
         rows = connection.execute(
             _NEWEST,
             {"conversation_id": place.conversation.id, "since": place.reset_position, "before": before},
         ).all()
-        for turn_id, kind, state, text, position, author_id, label, message_id, note in rows:
-            yield Turn(
-                id=turn_id,
-                kind=_KINDS[kind],
-                state=_STATES[state],
-                text=text,
-                position=position,
-                author_id=author_id,
-                label=label,
-                message_id=message_id,
-                note=note,
-            )
+        for kind, text, label, _ in rows:
+            yield PastTurn(_ROLES[kind], text, label)
         if len(rows) < TURNS_PER_READ:
             return
         before = rows[-1].position

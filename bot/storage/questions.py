@@ -169,9 +169,11 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
         ],
     )
     place = _advance(connection, place, after + 1, questions)
+    history, used = read_history(connection, place, before=first, tokens=history_tokens)
     return TakenUp(
         conversation=place.conversation,
-        history=read_history(connection, place, before=first, tokens=history_tokens),
+        history=history,
+        history_tokens=used,
         questions=tuple(_turn(row, position) for position, row in enumerate(questions, first)),
         answer_id=answer_id,
         attempt=attempt,
@@ -240,9 +242,11 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
     left = connection.execute(
         select(parts).where(parts.c.turn_id == answer_id, parts.c.state != "deleted").order_by(parts.c.n)
     )
+    history, used = read_history(connection, place, before=questions[0].position, tokens=history_tokens)
     return TakenUp(
         conversation=place.conversation,
-        history=read_history(connection, place, before=questions[0].position, tokens=history_tokens),
+        history=history,
+        history_tokens=used,
         questions=tuple(_turn(row, row.position) for row in questions),
         answer_id=answer_id,
         attempt=attempt,

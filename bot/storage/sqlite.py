@@ -37,6 +37,7 @@ _ON_CONNECT = (
     "journal_mode = WAL",
     "synchronous = FULL",  # NORMAL would lose the newest commits in a power cut
     "secure_delete = ON",  # what is deleted is overwritten with zeros
+    "cache_size = -16000",  # KiB at most: the pages of many channels' newest turns
     "temp_store = MEMORY",  # no message text in temporary files
     "foreign_keys = ON",
 )

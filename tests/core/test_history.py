@@ -8,6 +8,7 @@ from bot.core.messages import (
     Conversation,
     ConversationKey,
     Kind,
+    PastTurn,
     PromptMessage,
     Role,
     TakenUp,
@@ -41,7 +42,8 @@ def taken_up(*history, questions=(), labelled=False):
     key = ConversationKey(channel_id=1)
     return TakenUp(
         conversation=Conversation(id=1, key=key, guild_id=None, labelled=labelled),
-        history=history,
+        history=tuple(PastTurn(turn.role, turn.text, turn.label) for turn in history),
+        history_tokens=sum(turn_tokens(turn, labelled=labelled) for turn in history),
         questions=questions or (said("Why is the sky blue?"),),
         answer_id=9,
         attempt=1,
@@ -194,7 +196,10 @@ def test_the_indent_of_labelled_lines_is_counted():
 def test_what_does_not_fit_ends_the_history_even_if_older_turns_would_fit():
     turns = [said("newest"), said("too long " * 50), said("old")]
 
-    assert [turn.text for turn in newest_within(turns, tokens=60, labelled=False)] == ["newest"]
+    fitting, used = newest_within(turns, tokens=60, labelled=False)
+
+    assert [turn.text for turn in fitting] == ["newest"]
+    assert used == turn_tokens(fitting[0], labelled=False)
 
 
 @pytest.mark.parametrize(

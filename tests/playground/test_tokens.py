@@ -6,8 +6,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.core.history import build_prompt, estimate_tokens
-from bot.core.messages import Conversation, ConversationKey, Kind, TakenUp, Turn, TurnState
+from bot.core.history import build_prompt, estimate_tokens, turn_tokens
+from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
 from bot.llm.chat_model import OpenAIChatModel
 from bot.playground.local_model import find_weights, open_local_model, serve_weights
 from tests.llm.asking import ask
@@ -52,11 +52,11 @@ def said(number, text, *, kind=Kind.MESSAGE):
 
 
 async def test_a_whole_prompt_of_very_short_turns_never_costs_more_than_estimated():
+    history = tuple(PastTurn(Role.ASSISTANT if number % 2 else Role.USER, "ok") for number in range(40))
     taken = TakenUp(
         conversation=Conversation(id=1, key=ConversationKey(channel_id=1), guild_id=None, labelled=False),
-        history=tuple(
-            said(number, "ok", kind=Kind.ANSWER if number % 2 else Kind.MESSAGE) for number in range(40)
-        ),
+        history=history,
+        history_tokens=sum(turn_tokens(turn, labelled=False) for turn in history),
         questions=(said(40, "ok?"),),
         answer_id=41,
         attempt=1,
