@@ -6,7 +6,8 @@ A value that is refused is never quoted: a secret may have been pasted into the 
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -66,6 +67,15 @@ class Settings(BaseModel):
         return tuple(secrets)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SettingFault:
+    """What is wrong where: *place* is a setting's name, or a line or the whole of the file."""
+
+    place: str
+    fault: str
+    cure: str
+
+
 _CURES = {
     "discord_token": "On https://discord.com/developers/applications choose your application, Bot, Reset Token, "
     "and put the token here.",
@@ -111,18 +121,30 @@ _FAULTS = {
 
 def load_settings(env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings from *environ*, then *env_file*, then the defaults. Raises StartupRefused with every fault."""
+    settings, faults = examine_settings(env_file, environ)
+    if faults:
+        raise StartupRefused("\n".join(_refusal_lines(faults, env_file)))
+    return settings
+
+
+def examine_settings(
+    env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, list[SettingFault]]:
+    """The settings as far as they are right, and every fault. What is refused is left at its default."""
     values, faults = _read(env_file, environ)
     if not values.keys() & {"openai_api_key", "openai_base_url"}:
         faults["openai_api_key"] = "is not set"
     try:
         settings = Settings.model_validate(values)
     except ValidationError as invalid:
-        # `from None`: the chain would bring back what was given.
-        raise StartupRefused(_refusal(faults | _faults(invalid), env_file)) from None
-    faults |= _faults_between(settings)
-    if faults:
-        raise StartupRefused(_refusal(faults, env_file))
-    return settings
+        faults |= _faults(invalid)
+        right = {field: value for field, value in values.items() if field not in faults}
+        settings = Settings.model_validate({"discord_token": "", **right})
+    else:
+        faults |= _faults_between(settings)
+    fields = list(Settings.model_fields)
+    places = sorted(faults, key=lambda place: place in fields and fields.index(place))
+    return settings, [_setting_fault(place, faults[place]) for place in places]
 
 
 def names_given(env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ) -> frozenset[str]:
@@ -193,18 +215,17 @@ def _faults_between(settings: Settings) -> dict[str, str]:
     return faults
 
 
-def _refusal(faults: Mapping[str, str], env_file: Path | None) -> str:
-    return "\n".join(_refusal_lines(faults, env_file))
+def _setting_fault(place: str, fault: str) -> SettingFault:
+    known = place in Settings.model_fields
+    return SettingFault(place=place.upper() if known else place, fault=fault, cure=_CURES[place] if known else "")
 
 
-def _refusal_lines(faults: Mapping[str, str], env_file: Path | None) -> Iterator[str]:
+def _refusal_lines(faults: Sequence[SettingFault], env_file: Path | None) -> Iterator[str]:
     yield "These settings need your attention:"
-    fields = list(Settings.model_fields)
-    for place, fault in sorted(faults.items(), key=lambda each: each[0] in fields and fields.index(each[0])):
-        known = place in fields
-        yield f"\n  {place.upper() if known else place} {fault}" + ("" if fault.endswith("?") else ".")
-        if known:
-            yield f"    {_CURES[place]}"
+    for each in faults:
+        yield f"\n  {each.place} {each.fault}" + ("" if each.fault.endswith("?") else ".")
+        if each.cure:
+            yield f"    {each.cure}"
     file = f", then from {env_file.absolute()}" if env_file else ""
     absent = " (there is no such file)" if env_file and not env_file.exists() else ""
     yield f"\nSettings are read from the environment{file}{absent}. .env.example explains each."

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from bot.core.errors import StartupRefused
-from bot.settings import _CURES, Settings, load_settings, names_given
+from bot.settings import _CURES, Settings, examine_settings, load_settings, names_given
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.canary-canary-canary-canary-canary-12"
 KEY = "sk-proj-canary0123456789canary"
@@ -230,6 +230,16 @@ def test_names_that_are_given_are_known_before_the_settings_are_right(env_file):
     env_file.write_text("OPENAI_BASE_URL=nonsense\nLOG_LEVEL=\n")
 
     assert names_given(env_file, {"HISTORY_TOKENS": "x"}) == {"OPENAI_BASE_URL", "HISTORY_TOKENS"}
+
+
+def test_what_is_right_can_be_used_beside_what_is_wrong():
+    found, faults = examine_settings(None, {"OPENAI_API_KEY": KEY, "HISTORY_TOKENS": "many", "OPENAI_MODEL": "m"})
+
+    assert [(each.place, each.fault) for each in faults] == [
+        ("DISCORD_TOKEN", "is not set"),
+        ("HISTORY_TOKENS", "is not a whole number"),
+    ]
+    assert (found.openai_model, found.history_tokens) == ("m", 8000)
 
 
 def test_every_setting_has_a_cure():
