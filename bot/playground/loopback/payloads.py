@@ -215,6 +215,41 @@ def guild(of: Guild, world: World) -> Json:
     }
 
 
+# What GUILD_CREATE tells beyond `GET /guilds/{guild.id}`.
+_TOLD_BY_THE_GATEWAY = (
+    "joined_at",
+    "large",
+    "unavailable",
+    "member_count",
+    "members",
+    "presences",
+    "voice_states",
+    "stage_instances",
+    "guild_scheduled_events",
+    "soundboard_sounds",
+    "channels",
+    "threads",
+)
+
+
+def fetched_guild(of: Guild, world: World, *, counts: bool) -> Json:
+    """`GET /guilds/{guild.id}`."""
+    payload = {name: value for name, value in guild(of, world).items() if name not in _TOLD_BY_THE_GATEWAY}
+    payload |= {
+        "home_header": None,
+        "widget_enabled": False,
+        "widget_channel_id": None,
+        "max_presences": None,
+        "max_stage_video_channel_users": 50,
+        "max_video_channel_users": 25,
+        "incidents_data": None,
+    }
+    if counts:
+        members = len(world.users) + 1
+        payload |= {"approximate_member_count": members, "approximate_presence_count": members}
+    return payload
+
+
 def own_guild(of: Guild) -> Json:
     """One of `GET /users/@me/guilds`."""
     return {

@@ -21,6 +21,7 @@ from bot.playground.loopback.faults import Faults
 from bot.playground.loopback.furnishing import Furnishing
 from bot.playground.loopback.gateway import Gateway, Session
 from bot.playground.loopback.gateway_line import GatewayDoor
+from bot.playground.loopback.guild_routes import GuildRoutes
 from bot.playground.loopback.interaction_routes import InteractionRoutes
 from bot.playground.loopback.interactions import Interaction, Interactions
 from bot.playground.loopback.message_payloads import MessagePayloads
@@ -82,6 +83,7 @@ class LoopbackDiscord(Furnishing, People):
         app = web.Application(client_max_size=MOST_BYTES)
         for routes in (
             AboutRoutes(self.world, self._gateway, self._door, self.clock),
+            GuildRoutes(self.world),
             ChannelRoutes(self.world, self._gateway, self._events, self._posting, self.clock),
             InteractionRoutes(self.world, self._gateway, self._events, self._interactions),
             CommandRoutes(self.world, self._commands),
