@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bot.core.answer import Answerer, AnswerLimits
-from bot.core.channel_queue import ChannelQueue
 from bot.core.clock import SystemClock
+from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, OwnershipLost, StartupRefused
 from bot.core.generation import Patience
 from bot.core.intake import Intake
@@ -153,7 +153,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             store=store, model=model, replies=replies, clock=clock, limits=_limits(settings), ended=ended
         )
         stack.push_async_callback(answerer.close)
-        queue = ChannelQueue(store=store, answerer=answerer, history_tokens=settings.history_tokens)
+        queue = ConversationQueue(store=store, answerer=answerer, history_tokens=settings.history_tokens)
         intake = Intake(store=store, queue=queue, replies=replies, clock=clock)
         client.wire(intake=intake, outbox=outbox, store=store, logged_in=queue.resume)
 

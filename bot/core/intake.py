@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from bot.core.channel_queue import ChannelQueue
+from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import ConversationKey, IncomingMessage
 from bot.core.ports import Clock, Replies, TurnStore
@@ -44,7 +44,7 @@ def should_answer(heard: Heard, *, chat_channels: frozenset[int]) -> bool:
 class Intake:
     """The door for everything that happens in Discord."""
 
-    def __init__(self, *, store: TurnStore, queue: ChannelQueue, replies: Replies, clock: Clock) -> None:
+    def __init__(self, *, store: TurnStore, queue: ConversationQueue, replies: Replies, clock: Clock) -> None:
         self._store = store
         self._queue = queue
         self._replies = replies

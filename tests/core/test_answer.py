@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.answer import MAX_TAKE_UPS, Answerer, AnswerLimits
-from bot.core.channel_queue import ChannelQueue
+from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import (
     BotError,
     ContextTooLong,
@@ -43,7 +43,7 @@ class World:
         self.answerer = Answerer(
             store=self.store, model=self.model, replies=self.replies, clock=self.clock, limits=limits
         )
-        self.queue = ChannelQueue(store=self.store, answerer=self.answerer, history_tokens=history_tokens)
+        self.queue = ConversationQueue(store=self.store, answerer=self.answerer, history_tokens=history_tokens)
         self.intake = Intake(store=self.store, queue=self.queue, replies=self.replies, clock=self.clock)
 
     async def ask(self, *messages) -> None:

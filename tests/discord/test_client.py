@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.answer import Answerer, AnswerLimits
-from bot.core.channel_queue import ChannelQueue
+from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
 from bot.core.generation import Patience
 from bot.core.intake import Intake
@@ -225,7 +225,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             patience=Patience(),
         )
         answerer = Answerer(store=here.store, model=model, replies=replies, clock=here.clock, limits=limits)
-        queue = ChannelQueue(store=here.store, answerer=answerer, history_tokens=8000)
+        queue = ConversationQueue(store=here.store, answerer=answerer, history_tokens=8000)
         intake = Intake(store=here.store, queue=queue, replies=replies, clock=here.clock)
         here.client.wire(intake=intake, outbox=here.outbox, store=here.store)
         running = asyncio.create_task(here.client.run_forever(here.discord.token))

@@ -23,7 +23,7 @@ class _Worker:
     answering: Answering = field(default_factory=Answering)
 
 
-class ChannelQueue:
+class ConversationQueue:
     def __init__(self, *, store: TurnStore, answerer: Answerer, history_tokens: int) -> None:
         self._store = store
         self._answerer = answerer
