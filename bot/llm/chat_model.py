@@ -55,6 +55,11 @@ class OpenAIChatModel:
     def name(self) -> str:
         return self._model
 
+    @property
+    def dialect(self) -> Dialect:
+        """What the server was found to understand, so far."""
+        return self._dialect
+
     async def __aenter__(self) -> Self:
         return self
 
