@@ -76,7 +76,7 @@ async def open_database(
     `sqlite:///data/bot.db` (from the working directory), `sqlite:////srv/bot.db` or
     `postgresql://user:password@host/database`. Raises StartupRefused.
     """
-    url = _read_url(database_url)
+    url = read_url(database_url)
     opening = open_sqlite(url) if url.drivername == "sqlite" else open_postgresql(url, wait_seconds=wait_seconds)
     async with opening as back_end:
         database = Database(back_end)
@@ -86,7 +86,8 @@ async def open_database(
             await database.close()
 
 
-def _read_url(database_url: str) -> URL:
+def read_url(database_url: str) -> URL:
+    """Raises StartupRefused."""
     try:
         url = make_url(database_url)
         name = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}[

@@ -1,6 +1,7 @@
 """Brings the tables to the newest revision, all of it or nothing, or says why it cannot."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection, inspect, select, table, text
 from sqlalchemy import column as column_of
@@ -10,6 +11,11 @@ import bot
 from bot.core.errors import StartupRefused
 from bot.storage.faults import is_our_fault
 from bot.storage.schema import HEAD, VERSION_TABLE, metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+Standing = Literal["none", "outdated", "current"]
 
 # Beside the package and not the working directory: the bot may be started from anywhere.
 MIGRATIONS = Path(bot.__file__).resolve().parent.parent / "migrations"
@@ -33,6 +39,16 @@ def migrate(connection: Connection, *, migrations: Path = MIGRATIONS, head: str 
         _upgrade(connection, revision, migrations)
 
 
+def standing(connection: Connection, *, migrations: Path = MIGRATIONS, head: str = HEAD) -> Standing:
+    """How the tables stand. Changes nothing; raises StartupRefused where `migrate` would refuse them."""
+    revision = stored_revision(connection)
+    if revision == head:
+        return "current"
+    _refuse_foreign_tables(connection, revision)
+    _refuse_newer(revision, _config(migrations))
+    return "none" if revision is None else "outdated"
+
+
 def _refuse_foreign_tables(connection: Connection, revision: str | None) -> None:
     foreign = set(inspect(connection).get_table_names()) & set(metadata.tables) if revision is None else None
     if foreign:
@@ -45,19 +61,10 @@ def _refuse_foreign_tables(connection: Connection, revision: str | None) -> None
 def _upgrade(connection: Connection, revision: str | None, migrations: Path) -> None:
     # Imported here: a start with the newest tables needs no Alembic, and importing it takes a while.
     from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = _config(migrations)
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise StartupRefused(
-            f"The database was written by a newer version of the bot (its revision {revision} is unknown here). "
-            "Update the bot, or restore the backup made before the update."
-        )
+    _refuse_newer(revision, config)
     try:
         command.upgrade(config, "head")
         _check_references(connection)
@@ -68,6 +75,26 @@ def _upgrade(connection: Connection, revision: str | None, migrations: Path) -> 
             f"The database could not be brought up to date ({type(error).__name__}), and was left as it was. "
             "The log says where it stopped; the version of the bot that ran before still works with it."
         ) from error
+
+
+def _config(migrations: Path) -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _refuse_newer(revision: str | None, config: "Config") -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StartupRefused(
+            f"The database was written by a newer version of the bot (its revision {revision} is unknown here). "
+            "Update the bot, or restore the backup made before the update."
+        )
 
 
 def _check_references(connection: Connection) -> None:

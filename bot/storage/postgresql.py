@@ -16,7 +16,7 @@ from bot.storage.faults import NOT_ALLOWED
 from bot.storage.migrate import migrate
 
 T = TypeVar("T")
-Connect = Callable[[], Awaitable[Any]]
+Connect = Callable[..., Awaitable[Any]]
 
 OWNER_LOCK = 0x636F6E6661620000  # "confab", 0
 SECONDS_TO_CONNECT = 10.0
@@ -42,10 +42,10 @@ class PostgresqlServer:
     async def prepare(self, url: URL) -> None:
         """Check the database and bring its tables up to date. Raises StartupRefused."""
         try:
-            await self.transact(partial(_check, url=url))
+            await self.transact(partial(check_encoding, url=url))
             await self.transact(migrate)
         except (DBAPIError, OSError) as error:
-            raise _refusal(error, url) from error
+            raise refusal(error, url) from error
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """Carry out *work* in one transaction."""
@@ -63,12 +63,7 @@ async def open_postgresql(url: URL, *, wait_seconds: float) -> AsyncIterator[Pos
 
     Another owner has *wait_seconds* to end.
     """
-    connect = partial(
-        asyncpg.connect,
-        url.set(drivername="postgresql").render_as_string(hide_password=False),
-        timeout=SECONDS_TO_CONNECT,
-        server_settings={"application_name": "confab"},
-    )
+    connect = connecting(url)
     async with _owned(connect, url, wait_seconds) as ownership_lost:
         engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -87,6 +82,16 @@ async def open_postgresql(url: URL, *, wait_seconds: float) -> AsyncIterator[Pos
             await engine.dispose()
 
 
+def connecting(url: URL) -> Connect:
+    """Makes connections of asyncpg's."""
+    return partial(
+        asyncpg.connect,
+        url.set(drivername="postgresql").render_as_string(hide_password=False),
+        timeout=SECONDS_TO_CONNECT,
+        server_settings={"application_name": "confab"},
+    )
+
+
 @asynccontextmanager
 async def _owned(connect: Connect, url: URL, wait_seconds: float) -> AsyncIterator[asyncio.Event]:
     """Own the database meanwhile. The event is set when the connection that holds the lock ends too early."""
@@ -95,7 +100,7 @@ async def _owned(connect: Connect, url: URL, wait_seconds: float) -> AsyncIterat
     def lose(_connection: object) -> None:
         lost.set()
 
-    owner = await _connect(connect, url)
+    owner = await connect_to(connect, url)
     try:
         await _take_lock(owner, wait_seconds, url)
         owner.add_termination_listener(lose)
@@ -105,31 +110,30 @@ async def _owned(connect: Connect, url: URL, wait_seconds: float) -> AsyncIterat
         await _let_go(owner)
 
 
-def _check(connection: Connection, url: URL) -> None:
+def check_encoding(connection: Connection, url: URL) -> None:
     """Raises StartupRefused where the database cannot hold every text."""
     encoding = connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
-        raise StartupRefused(f"{_where(url)} is encoded as {encoding}. Create the database with ENCODING 'UTF8'.")
+        raise StartupRefused(f"{where(url)} is encoded as {encoding}. Create the database with ENCODING 'UTF8'.")
 
 
-def _refusal(error: DBAPIError | OSError, url: URL) -> StartupRefused:
+def refusal(error: DBAPIError | OSError, url: URL) -> StartupRefused:
     """What to tell the operator when opening or migrating failed; never with the password."""
     code = getattr(getattr(error, "orig", error), "sqlstate", None)
     if cure := _CURES.get(code or ""):
-        return StartupRefused(f"{_where(url)} {cure}")
-    return StartupRefused(
-        f"{_where(url)} cannot be used ({code or type(error).__name__}). Check the server's log."
-    )
+        return StartupRefused(f"{where(url)} {cure}")
+    return StartupRefused(f"{where(url)} cannot be used ({code or type(error).__name__}). Check the server's log.")
 
 
-async def _connect(connect: Connect, url: URL) -> Any:
+async def connect_to(connect: Connect, url: URL) -> Any:
+    """Raises StartupRefused."""
     try:
         return await connect()
     except asyncpg.PostgresError as error:
-        raise _refusal(error, url) from error
+        raise refusal(error, url) from error
     except OSError as error:
         raise StartupRefused(
-            f"{_where(url)} cannot be reached ({type(error).__name__}). "
+            f"{where(url)} cannot be reached ({type(error).__name__}). "
             "Check that it runs, and host and port in DATABASE_URL."
         ) from error
     except (ValueError, asyncpg.InterfaceError) as error:
@@ -148,10 +152,10 @@ async def _take_lock(owner: Any, wait_seconds: float, url: URL) -> None:
         await owner.execute("SET lock_timeout = 0")
     except asyncpg.LockNotAvailableError:
         raise StartupRefused(
-            f"Another bot is using {_where(url)}. Stop it first, or give this one a database of its own."
+            f"Another bot is using {where(url)}. Stop it first, or give this one a database of its own."
         ) from None
     except (asyncpg.PostgresError, OSError) as error:
-        raise _refusal(error, url) from error
+        raise refusal(error, url) from error
 
 
 async def _let_go(owner: Any) -> None:
@@ -161,6 +165,6 @@ async def _let_go(owner: Any) -> None:
         owner.terminate()  # the server is gone, and the lock with it
 
 
-def _where(url: URL) -> str:
+def where(url: URL) -> str:
     host = url.host or url.query.get("host") or "this machine"
     return f"PostgreSQL at {host}{f':{url.port}' if url.port else ''}, database {url.database or url.username}"

@@ -24,6 +24,7 @@ from bot.storage.migrate import migrate
 T = TypeVar("T")
 
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
+SECONDS_FOR_A_LOOK = 0.2  # `doctor` looks at the lock for a moment, which must not keep a bot from starting
 SECONDS_FOR_OTHERS = 5.0  # how long to wait when somebody's sqlite3 shell holds the file
 
 # quick_check reads the whole file: measured 0.2 s for these bytes, 3.3 s for a million turns, from memory and not
@@ -64,7 +65,7 @@ class SqliteFile:
         try:
             await self._in_thread(self._prepare, path)
         except (DBAPIError, sqlite3.Error) as error:
-            raise _refusal(error, path) from error
+            raise refusal(error, path) from error
 
     async def close(self) -> None:
         await self._in_thread(self._engine.dispose)
@@ -111,12 +112,8 @@ class SqliteFile:
 @asynccontextmanager
 async def open_sqlite(url: URL) -> AsyncIterator[SqliteFile]:
     """A file that nobody else has open as the bot does, with the newest tables. Raises StartupRefused."""
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        raise StartupRefused(
-            f"This Python brings SQLite {sqlite3.sqlite_version}; the bot needs 3.35 or newer. "
-            "Use a newer Python, or set DATABASE_URL to a PostgreSQL database."
-        )
-    path = _path_of(url)
+    refuse_old_sqlite()
+    path = path_of(url)
     with _locked(path):
         _create(path)
         file = SqliteFile(path)
@@ -127,51 +124,66 @@ async def open_sqlite(url: URL) -> AsyncIterator[SqliteFile]:
             await file.close()
 
 
+def refuse_old_sqlite() -> None:
+    """Raises StartupRefused."""
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StartupRefused(
+            f"This Python brings SQLite {sqlite3.sqlite_version}; the bot needs 3.35 or newer. "
+            "Use a newer Python, or set DATABASE_URL to a PostgreSQL database."
+        )
+
+
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    lock = FileLock(path.with_name(path.name + ".lock"), mode=0o600, fallback_to_soft=False)
+    lock = FileLock(lock_of(path), mode=0o600, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=SECONDS_FOR_A_LOOK)
     except Timeout:
         raise StartupRefused(
             f"Another bot is using {path}. Stop it first, or give this one a file of its own in DATABASE_URL."
         ) from None
     except OSError as error:
-        raise StartupRefused(_not_writable(path)) from error
+        raise StartupRefused(not_writable(path)) from error
     try:
         yield
     finally:
         lock.release()
 
 
+def lock_of(path: Path) -> Path:
+    """The file whose lock says that a bot uses the database."""
+    return path.with_name(path.name + ".lock")
+
+
 def _check(connection: Connection, path: Path) -> None:
     """Read a little, or the whole file where it is small. Raises StartupRefused."""
     connection.execute(text("SELECT count(*) FROM sqlite_master"))
     if path.stat().st_size <= CHECKED_BYTES and connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
-        raise StartupRefused(_damaged(path))
+        raise StartupRefused(damaged(path))
 
 
-def _refusal(error: DBAPIError | sqlite3.Error, path: Path) -> StartupRefused:
+def refusal(error: DBAPIError | sqlite3.Error, path: Path) -> StartupRefused:
     """What to tell the operator when opening, checking or migrating failed."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
         sentence = f"{path} is not a database. Move it away, or name another file in DATABASE_URL."
     elif code == sqlite3.SQLITE_CORRUPT:
-        sentence = _damaged(path)
+        sentence = damaged(path)
     elif code == sqlite3.SQLITE_BUSY:
         sentence = f"Another program has {path} locked. Close it and start the bot again."
     elif code == sqlite3.SQLITE_FULL:
         sentence = f"The disk that holds {path} is full. Make room and start the bot again."
     elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        sentence = _not_writable(path)
+        sentence = not_writable(path)
     else:
         sentence = f"{path} cannot be used: {cause}. Check the disk, or restore a backup."
     return StartupRefused(sentence)
 
 
-def _path_of(url: URL) -> Path:
+def path_of(url: URL) -> Path:
+    """Raises StartupRefused."""
     if not url.database or url.database == ":memory:" or url.host or url.query:
         raise StartupRefused(
             "DATABASE_URL names no file. Write sqlite:///data/bot.db, or sqlite:////srv/bot.db from the root."
@@ -185,7 +197,7 @@ def _create(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise StartupRefused(_not_writable(path)) from error
+        raise StartupRefused(not_writable(path)) from error
 
 
 def _engine(path: Path) -> Engine:
@@ -217,9 +229,9 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _not_writable(path: Path) -> str:
+def not_writable(path: Path) -> str:
     return f"{path} cannot be written. Check that its folder exists and belongs to the user who runs the bot."
 
 
-def _damaged(path: Path) -> str:
+def damaged(path: Path) -> str:
     return f"{path} is damaged. Restore a backup, or move the file away to start with an empty memory."
