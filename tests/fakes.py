@@ -188,11 +188,13 @@ class FakeStore:
         await self._begin()
         self.calls.append(call)
 
-    async def edit(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
+    async def edit(
+        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+    ) -> None:
         await self._begin()
         for turn in list(self.turns.values()):
             if turn.message_id == message_id:
-                self._update(turn.id, text=text)
+                self._update(turn.id, text=text, note=note)
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
         await self._begin()

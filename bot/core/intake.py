@@ -63,9 +63,11 @@ class Intake:
             log.error("not stored: channel=%d: %s", message.key.channel_id, error)  # noqa: TRY400 - the cause is named
             await self._replies.say(message.address, error.user_message)
 
-    async def edited(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
+    async def edited(
+        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+    ) -> None:
         await self._surely(
-            partial(self._store.edit, message_id, text=text, raw_text=raw_text, edited_at=edited_at)
+            partial(self._store.edit, message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at)
         )
 
     async def deleted(self, message_ids: Sequence[int]) -> None:

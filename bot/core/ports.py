@@ -96,8 +96,10 @@ class TurnStore(Protocol):
     async def record_call(self, call: ModelCall) -> None:
         """Append to the record of model calls."""
 
-    async def edit(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
-        """Replace a question's (or quote's) text, if it is stored."""
+    async def edit(
+        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+    ) -> None:
+        """Replace a question's text and note, and the text where it is quoted, if it is stored."""
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
         """Erase the turns that these Discord messages are, and the answers to erased questions."""

@@ -17,7 +17,7 @@ from bot.core.ports import Clock, TurnStore
 from bot.discord.commands import Commands
 from bot.discord.commands.doors import Doors
 from bot.discord.identify import IdentifyPace
-from bot.discord.inbound import hear, read_message, read_words
+from bot.discord.inbound import hear, read_message
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
@@ -130,10 +130,12 @@ class ConfabClient(discord.Client):
         if message.author.id == self.me.id:
             self.outbox.heard_own_edit(message.id, message.content)
         elif message.edited_at is not None:  # otherwise a link was unfurled, or the message pinned
+            said = read_message(message, me=self.me)
             await self.intake.edited(
                 message.id,
-                text=read_words(message, me=self.me).text,
-                raw_text=message.content,
+                text=said.text,
+                raw_text=said.raw_text,
+                note=said.note,
                 edited_at=message.edited_at,
             )
 

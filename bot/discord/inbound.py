@@ -44,7 +44,7 @@ def hear(message: discord.Message, *, me: discord.ClientUser) -> Heard:
 
 
 def read_message(message: discord.Message, *, me: discord.ClientUser) -> IncomingMessage:
-    words = read_words(message, me=me)
+    words = _read_words(message, me=me)
     quote, quote_note = (None, None)
     if not words.text:
         quote, quote_note = _read_quoted(message, me=me)
@@ -65,7 +65,7 @@ def read_message(message: discord.Message, *, me: discord.ClientUser) -> Incomin
     )
 
 
-def read_words(message: discord.Message, *, me: discord.ClientUser) -> _Words:
+def _read_words(message: discord.Message, *, me: discord.ClientUser) -> _Words:
     """The person's own words, then those of what they forward."""
     guild = message.guild
     texts = [read_text(message.content, me=me, guild=guild, users=message.mentions)]
@@ -159,7 +159,7 @@ def _read_quoted(message: discord.Message, *, me: discord.ClientUser) -> tuple[Q
         return None, QUOTED_GONE
     if quoted is None:
         return None, QUOTED_UNREADABLE
-    words = read_words(quoted, me=me)
+    words = _read_words(quoted, me=me)
     if not words.text:
         return None, words.note or QUOTED_UNREADABLE
     quote = Quote(

@@ -45,8 +45,11 @@ class _Tally:
         return Erased(turns=self.turns, answers=tuple(sorted(self.answers)))
 
 
-def edit(connection: Connection, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> bool:
+def edit(
+    connection: Connection, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+) -> bool:
     """False when there is nothing to replace, or a newer wording is stored."""
+    wording = {"text": text, "raw_text": raw_text}
     edited = sum(
         connection.execute(
             update(turns)
@@ -55,11 +58,12 @@ def edit(connection: Connection, message_id: int, *, text: str, raw_text: str, e
                 turns.c.message_id == message_id,
                 turns.c.state != TurnState.WITHDRAWN,
                 or_(turns.c.edited_at.is_(None), turns.c.edited_at <= edited_at),
-                or_(turns.c.text != text, turns.c.raw_text != raw_text),
+                or_(*(turns.c[name].is_distinct_from(value) for name, value in new.items())),
             )
-            .values(text=text, raw_text=raw_text, edited_at=edited_at)
+            .values(**new, edited_at=edited_at)
         ).rowcount
-        for which in (IS_NO_QUOTE, IS_QUOTE)  # each has an index of its own
+        # Each has an index of its own. What a quote's note would say, the question that brought it says.
+        for which, new in ((IS_NO_QUOTE, wording | {"note": note}), (IS_QUOTE, wording))
     )
     return edited > 0
 

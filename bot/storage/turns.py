@@ -118,8 +118,12 @@ class SqlTurnStore:
     async def record_call(self, call: ModelCall) -> None:
         await self._database.run(partial(answers.record_call, call=call))
 
-    async def edit(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
-        work = partial(erasure.edit, message_id=message_id, text=text, raw_text=raw_text, edited_at=edited_at)
+    async def edit(
+        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+    ) -> None:
+        work = partial(
+            erasure.edit, message_id=message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at
+        )
         await self._database.run(work, erases=bool)
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:

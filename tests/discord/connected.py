@@ -36,8 +36,10 @@ class Notebook:
         self.taken.append(message)
         await self._note("taken", message.message_id)
 
-    async def edited(self, message_id: int, *, text: str, raw_text: str, edited_at: datetime) -> None:
-        await self._note("edited", message_id, text, raw_text, edited_at)
+    async def edited(
+        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+    ) -> None:
+        await self._note("edited", message_id, text, raw_text, note, edited_at)
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         await self._note("deleted", *message_ids)

@@ -13,6 +13,7 @@ from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
+from bot.discord.inbound import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import ChannelType, Intent, Upload
 from tests.clock import ManualClock
@@ -136,8 +137,23 @@ async def test_an_edit_reaches_the_intake_as_it_would_have_been_read(here):
     await here.discord.edit(said, f"{here.bot.mention} hello, {here.ada.mention}")
     await here.until_here()
 
-    edit = ("edited", said.id, "hello, @Ada", said.content, said.edited_timestamp)
+    edit = ("edited", said.id, "hello, @Ada", said.content, None, said.edited_timestamp)
     assert here.intake.happened[1:] == [edit]
+
+
+async def test_an_edit_says_anew_what_of_it_cannot_be_read(here):
+    gone = await here.discord.post(here.general, here.ada, "The sea is green.")
+    await here.discord.delete(gone)
+    bare = await here.discord.post(here.general, here.you, here.bot.mention, reply_to=gone)
+    with_file = await here.discord.post(here.general, here.you, f"{here.bot.mention} look", attachments=[PICTURE])
+
+    await here.discord.edit(bare, f"{here.bot.mention}\n")
+    with_file.attachments.clear()
+    await here.discord.edit(with_file, with_file.content)
+    await here.until_here()
+
+    edits = [(event[1], event[4]) for event in here.intake.happened if event[0] == "edited"]
+    assert edits == [(bare.id, QUOTED_GONE), (with_file.id, None)]
 
 
 async def test_an_unfurled_link_is_no_edit(here):
