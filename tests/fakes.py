@@ -319,6 +319,7 @@ class FakeStore:
             questions=tuple(questions),
             answer_id=answer.id,
             attempt=self.attempts[answer.id],
+            tries=self.attempts[answer.id],
             parts=tuple(self.parts[answer.id].values()),
             written=written,
         )

@@ -194,8 +194,8 @@ class Answerer:
         return shown, code
 
     async def _generate(self, taken: TakenUp, answering: Answering, reply: Reply) -> Generated:
-        if taken.attempt > MAX_TAKE_UPS:
-            raise TooManyAttempts(f"taken up {taken.attempt} times")
+        if taken.tries > MAX_TAKE_UPS:
+            raise TooManyAttempts(f"taken up {taken.tries} times")
         limits = self._limits
         prompt = build_prompt(
             taken,

@@ -173,7 +173,8 @@ class TakenUp:
     history_tokens: int  # what they cost together
     questions: tuple[Turn, ...]  # neighbours of one author, oldest first, quotes before what they belong to
     answer_id: int
-    attempt: int  # 1 the first time
+    attempt: int  # 1 the first time; part of every nonce
+    tries: int  # the same, without those that ended because a neighbour was deleted
     parts: tuple[Part, ...] = ()  # what an earlier attempt left in the channel
     written: str | None = None  # the stored text to be shown, if an earlier attempt got that far
 

@@ -107,11 +107,14 @@ def withdraw(connection: Connection, answer_id: int) -> bool:
 
 
 def ask_again(connection: Connection, answer_ids: list[int]) -> None:
-    """The questions of these answers wait again, and get their place anew when they are taken up."""
+    """The questions of these answers wait again, and get their place anew when they are taken up.
+
+    That a neighbour of theirs was deleted is no failure.
+    """
     connection.execute(
         update(turns)
         .where(turns.c.answered_by.in_(answer_ids), turns.c.state == TurnState.ANSWERING)
-        .values(state=TurnState.WAITING, position=None, answered_by=None)
+        .values(state=TurnState.WAITING, position=None, answered_by=None, restarts=turns.c.restarts + 1)
     )
 
 

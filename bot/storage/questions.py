@@ -53,6 +53,7 @@ _PLACE = (
         position=bindparam("place"),
         answered_by=bindparam("answer"),
         attempts=bindparam("attempt"),
+        restarts=bindparam("restarted"),
     )
 )
 _SOMEBODY_ELSE_SPOKE = exists(
@@ -159,12 +160,19 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
     asked = _neighbours(rows)
     questions = _with_quotes(connection, asked)
     first, after = place.next_position, place.next_position + len(questions)
-    attempt = max(row.attempts for row in asked) + 1
-    answer_id = _open_answer(connection, place, position=after, attempt=attempt, now=now)
+    attempt = max(row.attempts for row in questions) + 1
+    tries = max(row.attempts - row.restarts for row in questions) + 1
+    answer_id = _open_answer(connection, place, position=after, attempt=attempt, tries=tries, now=now)
     connection.execute(
         _PLACE,
         [
-            {"turn": row.id, "place": position, "answer": answer_id, "attempt": attempt}
+            {
+                "turn": row.id,
+                "place": position,
+                "answer": answer_id,
+                "attempt": attempt,
+                "restarted": attempt - tries,
+            }
             for position, row in enumerate(questions, first)
         ],
     )
@@ -177,6 +185,7 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
         questions=tuple(_turn(row, position) for position, row in enumerate(questions, first)),
         answer_id=answer_id,
         attempt=attempt,
+        tries=tries,
     )
 
 
@@ -202,7 +211,9 @@ def _with_quotes(connection: Connection, asked: Sequence[Row[*tuple[Any, ...]]])
     return [row for question in asked for row in (by_question.get(question.id), question) if row]
 
 
-def _open_answer(connection: Connection, place: Place, *, position: int, attempt: int, now: datetime) -> int:
+def _open_answer(
+    connection: Connection, place: Place, *, position: int, attempt: int, tries: int, now: datetime
+) -> int:
     values = {
         "conversation_id": place.conversation.id,
         "role": Role.ASSISTANT,
@@ -213,6 +224,7 @@ def _open_answer(connection: Connection, place: Place, *, position: int, attempt
         "text": "",
         "sent_at": now,
         "attempts": attempt,
+        "restarts": attempt - tries,
     }
     return int(connection.execute(_DRAFT, values).scalar_one())
 
@@ -250,6 +262,7 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         questions=tuple(_turn(row, row.position) for row in questions),
         answer_id=answer_id,
         attempt=attempt,
+        tries=attempt - answer.restarts,
         parts=tuple(
             Part(n=row.n, channel_id=row.channel_id, nonce=row.nonce, text=row.text, message_id=row.message_id)
             for row in left
@@ -259,11 +272,6 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
 
 
 def _turn(row: Row[*tuple[Any, ...]], position: int) -> Turn:
-    interaction = None
-    if row.interaction_token is not None:
-        interaction = Interaction(
-            id=row.interaction_id, token=row.interaction_token, expires_at=row.interaction_expires_at
-        )
     return Turn(
         id=row.id,
         kind=Kind(row.kind),
@@ -274,5 +282,11 @@ def _turn(row: Row[*tuple[Any, ...]], position: int) -> Turn:
         label=row.label,
         message_id=row.message_id,
         note=row.note,
-        interaction=interaction,
+        interaction=_interaction(row),
     )
+
+
+def _interaction(row: Row[*tuple[Any, ...]]) -> Interaction | None:
+    if row.interaction_token is None:
+        return None
+    return Interaction(id=row.interaction_id, token=row.interaction_token, expires_at=row.interaction_expires_at)

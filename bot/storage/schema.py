@@ -92,7 +92,8 @@ turns = Table(
     Column("outcome", Word),
     Column("sent_at", UtcDateTime, nullable=False),
     Column("edited_at", UtcDateTime),
-    Column("attempts", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),  # how often it was taken up
+    Column("restarts", Integer, nullable=False, server_default="0"),  # of these, by no failure: see ask_again
     Column("prompt_version", Word),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("conversation_id", "position"),

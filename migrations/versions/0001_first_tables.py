@@ -90,6 +90,7 @@ def _create_turns() -> None:
         sa.Column("sent_at", Moment, nullable=False),
         sa.Column("edited_at", Moment),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("restarts", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("prompt_version", sa.String(length=32)),
         sa.CheckConstraint("(kind = 'quote') = (quoted_by IS NOT NULL)", name=op.f("ck_turns_quote")),
         sa.CheckConstraint(

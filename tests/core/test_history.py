@@ -47,6 +47,7 @@ def taken_up(*history, questions=(), labelled=False):
         questions=questions or (said("Why is the sky blue?"),),
         answer_id=9,
         attempt=1,
+        tries=1,
     )
 
 

@@ -60,6 +60,7 @@ async def test_a_whole_prompt_of_very_short_turns_never_costs_more_than_estimate
         questions=(said(40, "ok?"),),
         answer_id=41,
         attempt=1,
+        tries=1,
     )
     prompt = build_prompt(taken, system_prompt="Be kind.", history_tokens=8000, max_answer_tokens=1)
 

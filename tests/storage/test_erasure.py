@@ -104,7 +104,7 @@ class TestDeletedQuestions:
         again = await next_turn(store)
 
         assert [turn.text for turn in again.questions] == ["quoted", "stays"]
-        assert again.attempt == 2
+        assert (again.attempt, again.tries) == (2, 1)
 
     async def test_siblings_under_a_finished_answer_stay_answered(self, store):
         await wait(store, message("goes", id=1), message("stays", id=2))

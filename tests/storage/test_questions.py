@@ -306,7 +306,7 @@ class TestLeftovers:
 
         again = await next_turn(store)
 
-        assert again == replace(left, attempt=2)
+        assert again == replace(left, attempt=2, tries=2)
         assert (await next_turn(store)).attempt == 3
         assert before.attempt == 1
 
@@ -332,5 +332,5 @@ class TestLeftovers:
         second = await next_turn(store)
 
         assert [turn.text for turn in second.questions] == ["one", "two"]
-        assert (second.attempt, second.answer_id != first.answer_id) == (2, True)
+        assert (second.attempt, second.tries, second.answer_id != first.answer_id) == (2, 1, True)
         assert [turn.position for turn in second.questions] == [3, 4]
