@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, true, update
 
+from bot.core.history import turn_tokens
 from bot.core.messages import (
     ConversationKey,
     IncomingMessage,
     Interaction,
     Kind,
     Part,
+    PastTurn,
     Received,
     Role,
     TakenUp,
@@ -26,6 +29,7 @@ from bot.storage.history import read_history
 from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
 from bot.storage.upsert import inserts
 
+SHARE_OF_NEIGHBOURS = 0.5  # of the token budget: those beyond it wait, rather than be refused together
 MOST_NEIGHBOURS = 50  # questions taken up together: far more than a budget holds, and a bound for one read
 
 
@@ -157,8 +161,7 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
     if rows[0].state == TurnState.ANSWERING:
         return _take_up_again(connection, place, rows[0].answered_by, history_tokens=history_tokens)
 
-    asked = _neighbours(rows)
-    questions = _with_quotes(connection, asked)
+    questions = _neighbours(connection, rows, tokens=int(history_tokens * SHARE_OF_NEIGHBOURS))
     first, after = place.next_position, place.next_position + len(questions)
     attempt = max(row.attempts for row in questions) + 1
     tries = max(row.attempts - row.restarts for row in questions) + 1
@@ -189,26 +192,43 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
     )
 
 
-def _neighbours(rows: Sequence[Row[*tuple[Any, ...]]]) -> list[Row[*tuple[Any, ...]]]:
-    """The first waiting question and those right behind it, as far as one author simply goes on writing."""
+def _neighbours(
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], *, tokens: int
+) -> list[Row[*tuple[Any, ...]]]:
+    """The first waiting question and those right behind it, as far as one author simply goes on writing.
+
+    Each stands behind the quote that it brought along. As many as fit into *tokens* together, but one at least.
+    """
     first = rows[0]
-    asked = [first]
+    alike = [first]
     if first.kind == Kind.MESSAGE:
-        for row in rows[1:]:
-            if (row.state, row.kind, row.author_id) != (first.state, first.kind, first.author_id):
-                break
-            asked.append(row)
-    return asked
+        alike = list(
+            takewhile(
+                lambda row: (row.state, row.kind, row.author_id) == (first.state, first.kind, first.author_id),
+                rows,
+            )
+        )
+    quotes = _quotes(connection, alike)
+    questions: list[Row[*tuple[Any, ...]]] = []
+    for row in alike:
+        with_quote = [quotes[row.id], row] if row.id in quotes else [row]
+        tokens -= sum(map(_tokens, with_quote))
+        if questions and tokens < 0:
+            break
+        questions += with_quote
+    return questions
 
 
-def _with_quotes(connection: Connection, asked: Sequence[Row[*tuple[Any, ...]]]) -> list[Row[*tuple[Any, ...]]]:
-    """Every question behind the quote that it brought along."""
+def _tokens(row: Row[*tuple[Any, ...]]) -> int:
+    return turn_tokens(PastTurn(Role.USER, row.text, row.label), labelled=True)
+
+
+def _quotes(connection: Connection, asked: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, Row[*tuple[Any, ...]]]:
+    """The quotes that questions brought along, by question."""
     replies = [row.id for row in asked if row.reply_to_id is not None]
     if not replies:
-        return list(asked)
-    quotes = connection.execute(select(turns).where(turns.c.quoted_by.in_(replies)))
-    by_question = {quote.quoted_by: quote for quote in quotes}
-    return [row for question in asked for row in (by_question.get(question.id), question) if row]
+        return {}
+    return {row.quoted_by: row for row in connection.execute(select(turns).where(turns.c.quoted_by.in_(replies)))}
 
 
 def _open_answer(

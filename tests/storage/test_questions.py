@@ -99,6 +99,21 @@ async def test_a_flood_is_taken_up_in_portions(store):
     assert (len(first.questions), len(second.questions)) == (MOST_NEIGHBOURS, 5)
 
 
+@pytest.mark.parametrize("long", ["the questions", "what they quote"])
+async def test_neighbours_that_do_not_fit_together_are_taken_up_one_after_the_other(store, long):
+    words = "word " * 300
+    for n in (1, 2, 3):
+        text, quoted = (words, "q") if long == "the questions" else ("q", words)
+        await wait(store, message(text, id=n, reply_to=n + 10, quote=quote(quoted, id=n + 10)))
+
+    first = await next_turn(store, tokens=3000)
+    await answer(store, first, "to the first two")
+    second = await next_turn(store, tokens=1000)
+
+    assert [turn.message_id for turn in first.questions] == [11, 1, 12, 2]
+    assert [turn.message_id for turn in second.questions] == [13, 3]  # one at least
+
+
 async def test_a_turn_that_waited_behind_a_long_answer_reads_as_if_it_came_after_it(store):
     long = await take(store, message("tell me a story", id=1))
     await wait(store, message("and another", id=2))
