@@ -1,7 +1,8 @@
-"""The commands: run, playground, forget."""
+"""The commands: run, playground, doctor, forget."""
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument(
         "--say", action="append", metavar="TEXT", help="say this, print the exchange and end; may be repeated"
     )
+    doctor = commands.add_parser("doctor", help="check token, permissions, model, database, disk and clock")
+    doctor.add_argument("--json", action="store_true", help="print the findings as one JSON object")
     forget = commands.add_parser(
         "forget", help="erase what is stored of a person or a server (stop the bot first)"
     )
@@ -53,6 +56,10 @@ async def _command(arguments: argparse.Namespace) -> int:
         from bot.app import run_playground  # noqa: PLC0415
 
         return await run_playground(say=arguments.say)
+    if arguments.command == "doctor":
+        from bot.doctor.run import run_doctor  # noqa: PLC0415
+
+        return await run_doctor(environ=os.environ, as_json_object=arguments.json)
     return await _forget(user=arguments.user, guild=arguments.guild)
 
 

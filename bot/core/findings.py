@@ -41,4 +41,4 @@ def wrong(check: str, subject: str, detail: str, cure: str) -> Finding:
 def refused(check: str, subject: str, refusal: StartupRefused) -> Finding:
     """What the bot would not start with: the refusal's first sentence is the fault, the rest is the cure."""
     fault, *cure = _BETWEEN_SENTENCES.split(str(refusal), maxsplit=1)
-    return wrong(check, subject, fault.removesuffix("."), "".join(cure))
+    return wrong(check, subject, fault.removeprefix(subject).strip(" ."), "".join(cure))

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 import discord
 
-from bot.core.errors import StartupRefused
+from bot.core.errors import DiscordUnavailable, StartupRefused
 from bot.core.ports import Clock
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _CONTENT_GRANTED = 1 << 18 | 1 << 19
 _PERMISSIONS = discord.Permissions(
     view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
 )
-_USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__version__}) confab"
+USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__version__}) confab"
 _OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
 
 MessageContent = Literal["auto", "on", "off"]
@@ -49,14 +49,19 @@ class _NotNow(Exception):
     """Discord gave no usable answer this time; the text is for the log."""
 
 
-async def look_up_application(*, api_url: str, token: str, clock: Clock) -> Application:
-    """Ask until Discord answers. Raises StartupRefused for what waiting cannot cure."""
+async def look_up_application(*, api_url: str, token: str, clock: Clock, patient: bool = True) -> Application:
+    """Ask until Discord answers, or once if not *patient*.
+
+    Raises StartupRefused for what waiting cannot cure, and DiscordUnavailable where it was asked only once.
+    """
     pauses = backoff_seconds()
-    async with aiohttp.ClientSession(headers={"User-Agent": _USER_AGENT}) as session:
+    async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
         while True:
             try:
                 return await _look_up(session, api_url=api_url, token=token, clock=clock)
             except _NotNow as error:
+                if not patient:
+                    raise DiscordUnavailable(str(error)) from error
                 seconds = next(pauses)
                 log.warning("Discord can't be reached (%s); trying again in %.0f s", error, seconds)
             await clock.sleep(seconds)

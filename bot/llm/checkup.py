@@ -70,7 +70,7 @@ async def check_model(
             return [warning("model", subject, f"is busy ({error})", "Try again in a minute.")]
         except ModelError as error:
             cure = _CURES.get(type(error), _UNREACHABLE)
-            return [wrong("model", subject, f"does not answer: {_in_words(error)}", cure)]
+            return [wrong("model", subject, f"does not answer ({_in_words(error)})", cure)]
         return list(_findings(subject, heard, chat.dialect))
 
 
@@ -108,7 +108,7 @@ def _findings(subject: str, heard: _Heard, dialect: Dialect) -> Iterator[Finding
     yield ok(
         "model",
         subject,
-        f"answers: the first word after {heard.first_seconds:.1f} s, all after {heard.seconds:.1f} s",
+        f"answers, first word after {heard.first_seconds:.1f} s, the last after {heard.seconds:.1f} s",
     )
     if len(heard.pieces) > 1:
         yield ok("streaming", subject, f"in {len(heard.pieces)} pieces")

@@ -27,7 +27,7 @@ async def test_a_good_server_is_asked_once_and_is_good(server):
     found = await examine(server)
 
     assert {check: (finding.state, finding.detail) for check, finding in found.items()} == {
-        "model": (State.OK, "answers: the first word after 0.0 s, all after 0.0 s"),
+        "model": (State.OK, "answers, first word after 0.0 s, the last after 0.0 s"),
         "streaming": (State.OK, "in 7 pieces"),
         "usage": (State.OK, "reported: 21 tokens in, 9 out"),
         "parameters": (State.OK, "none was refused"),
@@ -93,5 +93,5 @@ async def test_a_model_that_says_nothing_is_not_waited_for_longer_than_the_bot_w
     await clock.advance(60)
 
     found = (await examining)["model"]
-    assert found.detail == "does not answer: no word for 60 s"
+    assert found.detail == "does not answer (no word for 60 s)"
     assert "FIRST_TOKEN_SECONDS" in found.cure

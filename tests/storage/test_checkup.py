@@ -101,7 +101,7 @@ class TestSqlite:
 
         found = (await examine(f"sqlite:///{path}"))["database"]
 
-        assert (found.state, found.detail) == (State.WRONG, f"{path} is damaged")
+        assert (found.state, found.detail) == (State.WRONG, "is damaged")
         assert found.cure.startswith("Restore a backup")
 
     async def test_another_programs_file_is_refused(self, tmp_path):
@@ -117,7 +117,7 @@ class TestSqlite:
 
         found = await examine(f"sqlite:///{tmp_path}/file/bot.db")
 
-        assert found["database"].detail.endswith("file/bot.db cannot be written")
+        assert found["database"].detail == "cannot be written"
         assert found["disk"].state is not State.WRONG
 
     @pytest.mark.parametrize(

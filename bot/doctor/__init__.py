@@ -1,0 +1,1 @@
+"""`python -m bot doctor`: what is right and what is wrong with this set-up, without starting the bot."""

@@ -1,0 +1,81 @@
+"""The examination: settings first, then whatever can be checked with those that are right."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from bot.core.findings import Finding, ok, warning, wrong
+from bot.core.generation import Patience
+from bot.core.ports import Clock
+from bot.discord.checkup import check_discord
+from bot.discord.clock_checkup import check_clock
+from bot.llm.checkup import check_model
+from bot.settings import SettingFault, Settings, examine_settings
+from bot.storage.checkup import check_database
+
+_MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
+
+
+async def examine(env_file: Path, environ: Mapping[str, str], *, clock: Clock) -> AsyncIterator[Finding]:
+    """What is found, as it is found."""
+    settings, faults = examine_settings(env_file, environ)
+    for finding in _settings(faults, env_file):
+        yield finding
+    faulty = frozenset(fault.place for fault in faults)
+    if cause := _first(faulty, "DISCORD_API_URL", "DISCORD_TOKEN"):
+        yield _not_checked("token", "Discord", cause)
+    else:
+        async for finding in _discord(settings, clock):
+            yield finding
+    if "DISCORD_API_URL" not in faulty:
+        yield await check_clock(api_url=settings.discord_api_url, clock=clock)
+    if cause := _first(faulty, *_MODEL):
+        yield _not_checked("model", "language model", cause)
+    else:
+        for finding in await _model(settings, clock):
+            yield finding
+    if "DATABASE_URL" in faulty:
+        yield _not_checked("database", "database", "DATABASE_URL")
+    else:
+        for finding in await check_database(settings.database_url.get_secret_value()):
+            yield finding
+
+
+def _settings(faults: list[SettingFault], env_file: Path) -> list[Finding]:
+    if not faults:
+        file = f" and {env_file.absolute()}" if env_file.exists() else f"; there is no {env_file.absolute()}"
+        return [ok("settings", "all of them", f"acceptable, from the environment{file}")]
+    see = ".env.example explains each setting."
+    return [wrong("settings", each.place, each.fault, each.cure or see) for each in faults]
+
+
+def _discord(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
+    return check_discord(
+        api_url=settings.discord_api_url,
+        token=settings.discord_token.get_secret_value(),
+        message_content=settings.message_content,
+        chat_channels=settings.chat_channels,
+        clock=clock,
+    )
+
+
+async def _model(settings: Settings, clock: Clock) -> list[Finding]:
+    return await check_model(
+        model=settings.openai_model,
+        api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+        base_url=settings.openai_base_url,
+        max_answer_tokens=settings.max_answer_tokens,
+        patience=Patience(
+            first_token=settings.first_token_seconds,
+            stall=settings.stall_seconds,
+            total=settings.answer_seconds,
+        ),
+        clock=clock,
+    )
+
+
+def _first(faulty: frozenset[str], *names: str) -> str | None:
+    return next((name for name in names if name in faulty), None)
+
+
+def _not_checked(check: str, subject: str, cause: str) -> Finding:
+    return warning(check, subject, "not checked", f"Put {cause} right first, then run doctor again.")
