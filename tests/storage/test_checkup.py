@@ -1,17 +1,20 @@
 """What `doctor` says of the database, and that it leaves it as it was."""
 
+import fcntl
 import hashlib
 import os
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from bot.core.findings import State
-from bot.storage import sqlite_checkup
+from bot.storage import sqlite, sqlite_checkup
 from bot.storage.checkup import check_database
 from bot.storage.database import open_database
+from bot.storage.sqlite import lock_of
 from bot.storage.turns import open_store
 from tests.conftest import execute
 from tests.fakes import message
@@ -93,6 +96,15 @@ class TestSqlite:
 
         assert found.detail == "sound, with the newest tables"
         assert [file.read_bytes() for file in files] == before
+
+    async def test_a_look_at_the_lock_does_not_keep_a_bot_from_starting(self, path, monkeypatch):
+        monkeypatch.setattr(sqlite, "SECONDS_FOR_A_LOOK", 30)
+        look = lock_of(path).open("rb")
+        fcntl.flock(look, fcntl.LOCK_SH)
+        threading.Timer(0.05, look.close).start()
+
+        async with open_store(f"sqlite:///{path}"):
+            pass
 
     async def test_damage_is_found(self, path):
         with path.open("r+b") as file:
