@@ -14,6 +14,7 @@ from bot.core.answer import Answerer, AnswerLimits
 from bot.core.clock import SystemClock
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, OwnershipLost, StartupRefused
+from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, TakenUp
@@ -153,7 +154,13 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             store=store, model=model, replies=replies, clock=clock, limits=_limits(settings), ended=ended
         )
         stack.push_async_callback(answerer.close)
-        queue = ConversationQueue(store=store, answerer=answerer, history_tokens=settings.history_tokens)
+        queue = ConversationQueue(
+            store=store,
+            answerer=answerer,
+            slots=FairSlots(settings.model_concurrency),
+            clock=clock,
+            history_tokens=settings.history_tokens,
+        )
         intake = Intake(store=store, queue=queue, replies=replies, clock=clock)
         client.wire(intake=intake, outbox=outbox, store=store, logged_in=queue.resume)
 
@@ -213,7 +220,6 @@ def _limits(settings: Settings) -> AnswerLimits:
         system_prompt=settings.system_prompt,
         history_tokens=settings.history_tokens,
         max_answer_tokens=settings.max_answer_tokens,
-        model_concurrency=settings.model_concurrency,
         patience=Patience(
             attempts=settings.model_attempts,
             first_token=settings.first_token_seconds,

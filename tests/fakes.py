@@ -30,6 +30,7 @@ from bot.core.messages import (
     Turn,
     TurnState,
     Usage,
+    WaitingQuestion,
 )
 from bot.core.speakers import label_key, unique_label
 from bot.core.wording import TOLD
@@ -85,6 +86,8 @@ class FakeStore:
         self.calls: list[ModelCall] = []
         self.facts: dict[str, str] = {}
         self.fault: BotError | None = None
+        self.answers = asyncio.Event()  # cleared: every unit of work waits
+        self.answers.set()
         self.changed = asyncio.Condition()
 
     async def until(self, predicate: Callable[[], bool]) -> None:
@@ -133,6 +136,26 @@ class FakeStore:
     async def unfinished(self) -> list[ConversationKey]:
         states = (TurnState.WAITING, TurnState.ANSWERING)
         return list(dict.fromkeys(self.room_of[turn.id] for turn in self.turns.values() if turn.state in states))
+
+    async def waiting(self) -> list[WaitingQuestion]:
+        await self._begin()
+        return [
+            WaitingQuestion(
+                key=self.room_of[turn.id],
+                author_id=turn.author_id or 0,
+                address=Address(
+                    channel_id=self.room_of[turn.id].channel_id,
+                    message_id=turn.message_id or 0,
+                    interaction=turn.interaction,
+                ),
+            )
+            for turn in self.turns.values()
+            if turn.state is TurnState.WAITING and turn.kind is not Kind.QUOTE
+        ]
+
+    async def remembered(self, key: ConversationKey) -> int:
+        await self._begin()
+        return sum(self._is_history(self.rooms[key], turn) for turn in self.turns.values())
 
     async def write_answer(
         self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
@@ -236,6 +259,7 @@ class FakeStore:
         self.facts[name] = value
 
     async def _begin(self) -> None:
+        await self.answers.wait()
         await asyncio.sleep(0)
         if self.fault is not None:
             raise self.fault
@@ -405,6 +429,7 @@ class FakeReply:
         self.visible = self.visible or (len(text) >= self._channel.visible_from)
 
     async def finish(self, shown: str) -> None:
+        await self._channel.answers.wait()
         await asyncio.sleep(0)
         if self._channel.fault is not None:
             raise self._channel.fault
@@ -415,6 +440,7 @@ class FakeReply:
         self.discarded = True
 
     async def close(self) -> None:
+        await self._channel.answers.wait()
         self.closed = True
 
 
@@ -426,6 +452,8 @@ class FakeReplies:
         self.sentences: list[tuple[Address, str]] = []
         self.opened: list[FakeReply] = []
         self.fault: BotError | None = None
+        self.answers = asyncio.Event()  # cleared: every request hangs
+        self.answers.set()
         self.visible_from = 40
 
     def open(self, taken: TakenUp) -> FakeReply:
@@ -441,7 +469,7 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.deadlines: list[asyncio.Timeout] = []
+        self.deadlines: list[tuple[float, asyncio.Timeout]] = []
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=self.seconds)
@@ -456,16 +484,30 @@ class FakeClock:
     @asynccontextmanager
     async def deadline(self, seconds: float):
         async with asyncio.timeout(None) as timeout:
-            self.deadlines.append(timeout)
-            yield _FakeDeadline(seconds)
+            entry = (seconds, timeout)
+            self.deadlines.append(entry)
+            try:
+                yield _FakeDeadline(seconds)
+            finally:
+                if entry in self.deadlines:
+                    self.deadlines.remove(entry)
 
     def pass_deadlines(self) -> None:
         """Every deadline under way ends now."""
-        now = asyncio.get_running_loop().time()
-        for timeout in self.deadlines:
-            if not timeout.expired():
-                timeout.reschedule(now)
-        self.deadlines.clear()
+        self._end(self.deadlines[:])
+
+    async def passes(self, seconds: float) -> None:
+        """Wait until somebody has a deadline of exactly so long, and let it end."""
+        async with asyncio.timeout(10):
+            while not (ending := [entry for entry in self.deadlines if entry[0] == seconds]):
+                await asyncio.sleep(0)
+        self.seconds += seconds
+        self._end(ending)
+
+    def _end(self, ending: list[tuple[float, asyncio.Timeout]]) -> None:
+        for entry in ending:
+            self.deadlines.remove(entry)
+            entry[1].reschedule(asyncio.get_running_loop().time())
 
 
 class _FakeDeadline:

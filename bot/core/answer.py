@@ -13,7 +13,7 @@ Whatever goes wrong becomes a plain sentence in the answer's place, unless the q
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from bot.core.errors import (
@@ -28,6 +28,7 @@ from bot.core.errors import (
     Undeliverable,
     Withdrawn,
 )
+from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt
 from bot.core.messages import ModelCall, TakenUp
@@ -47,7 +48,6 @@ class AnswerLimits:
     system_prompt: str
     history_tokens: int
     max_answer_tokens: int
-    model_concurrency: int
     patience: Patience
 
 
@@ -56,12 +56,14 @@ class Answering:
 
     def __init__(self) -> None:
         self.stopped: BotError | None = None
+        self._stopping = asyncio.Event()
         self._generating: asyncio.Task[Generated] | None = None
 
     def stop(self, why: BotError) -> None:
         """End it early: generation stops now, and what follows from *why* is done."""
         if self.stopped is None:
             self.stopped = why
+            self._stopping.set()
         if self._generating is not None:
             self._generating.cancel()
 
@@ -79,6 +81,12 @@ class Answering:
         finally:
             self._generating.cancel()
             self._generating = None
+
+    async def pause(self, seconds: float, clock: Clock) -> None:
+        """Wait, unless it is stopped."""
+        with suppress(TimeoutError):
+            async with clock.deadline(seconds):
+                await self._stopping.wait()
 
 
 class Answerer:
@@ -103,23 +111,26 @@ class Answerer:
         self._clock = clock
         self._limits = limits
         self._ended = ended
-        self._model_slots = asyncio.Semaphore(limits.model_concurrency)
         self._recording: set[asyncio.Task[None]] = set()
 
-    async def answer(self, taken: TakenUp, answering: Answering) -> None:
-        """Bring *taken* to its end. Raises DatabaseUnavailable, after saying so in the channel."""
+    async def answer(self, taken: TakenUp, answering: Answering, slot: Slot) -> bool:
+        """Bring *taken* to its end; False when some of it waits to be taken up again.
+
+        The place at the model is given back as soon as the model is not needed any more. Raises
+        DatabaseUnavailable, after saying so in the channel.
+        """
         began = self._clock.monotonic()
         outcome = "?"
         try:
             async with self._reply(taken) as reply:
-                outcome = await self._answer(taken, answering, reply)
+                outcome = await self._answer(taken, answering, slot, reply)
         except DatabaseUnavailable as error:
             outcome = error.code
-            await self._replies.say(taken.address, error.user_message)
+            await self._say_once(taken, error.user_message)
             raise
         except Exception:
             # A fault of ours: the queue logs it, its author is not left waiting.
-            await self._replies.say(taken.address, BotError.user_message)
+            await self._say_once(taken, BotError.user_message)
             raise
         finally:
             log.info(
@@ -135,17 +146,26 @@ class Answerer:
             )
             if self._ended is not None:
                 self._ended(taken, outcome)
+        return outcome not in (Withdrawn.code, DiscordUnavailable.code)
+
+    async def _say_once(self, taken: TakenUp, sentence: str) -> None:
+        """Not again each time that the queue tries again."""
+        if taken.attempt == 1:
+            await self._replies.say(taken.address, sentence)
 
     async def close(self) -> None:
         """Wait for the model calls that are still being recorded."""
         await asyncio.gather(*self._recording, return_exceptions=True)
 
-    async def _answer(self, taken: TakenUp, answering: Answering, reply: Reply) -> str:
+    async def _answer(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> str:
+        if taken.tries > MAX_DELIVERIES:
+            return await self._give_up(taken, Undeliverable.code)
         try:
             if taken.written is None:
-                shown, outcome = await self._write(taken, answering, reply)
+                shown, outcome = await self._write(taken, answering, slot, reply)
             else:
                 shown, outcome = taken.written, "resumed"
+            slot.give_back()
             await reply.finish(shown)
             if isinstance(answering.stopped, Withdrawn):
                 raise answering.stopped
@@ -155,27 +175,30 @@ class Answerer:
             await self._store.withdraw(taken.answer_id)
             return error.code
         except DiscordUnavailable as error:
-            if taken.attempt < MAX_DELIVERIES:
+            if taken.tries < MAX_DELIVERIES:
                 # Its text is stored: the queue takes it up again, and it is posted without asking the model.
-                pause = SECONDS_BEFORE_DELIVERING_AGAIN * taken.attempt
-                await self._clock.sleep(min(pause, LONGEST_DELIVERY_PAUSE))
+                slot.give_back()
+                pause = SECONDS_BEFORE_DELIVERING_AGAIN * taken.tries
+                await answering.pause(min(pause, LONGEST_DELIVERY_PAUSE), self._clock)
                 return error.code
-            await self._store.undeliverable(taken.answer_id, code=error.code)
-            return error.code
+            return await self._give_up(taken, Undeliverable.code)
         except Undeliverable as error:  # the outbox has told the operator
             if isinstance(error, TextRefused):
                 await reply.discard()
                 await self._replies.say(taken.address, error.user_message)
-            await self._store.undeliverable(taken.answer_id, code=error.code)
-            return error.code
+            return await self._give_up(taken, error.code)
         return outcome
 
-    async def _write(self, taken: TakenUp, answering: Answering, reply: Reply) -> tuple[str, str]:
+    async def _give_up(self, taken: TakenUp, code: str) -> str:
+        await self._store.undeliverable(taken.answer_id, code=code)
+        return code
+
+    async def _write(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> tuple[str, str]:
         """The answer's text, stored: as shown in the channel, and how it ended."""
         sentence, code = said_without_model(taken), TOLD
         if sentence is None:
             try:
-                generated = await self._generate(taken, answering, reply)
+                generated = await self._generate(taken, answering, slot, reply)
             except (ModelError, QuestionTooLong, TooManyAttempts, ShuttingDown) as error:
                 log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
                 sentence, code = error.user_message, error.code
@@ -193,7 +216,7 @@ class Answerer:
         await self._store.write_notice(taken.answer_id, shown=shown, code=code)
         return shown, code
 
-    async def _generate(self, taken: TakenUp, answering: Answering, reply: Reply) -> Generated:
+    async def _generate(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> Generated:
         if taken.tries > MAX_TAKE_UPS:
             raise TooManyAttempts(f"taken up {taken.tries} times")
         limits = self._limits
@@ -211,7 +234,7 @@ class Answerer:
             model=self._model,
             clock=self._clock,
             patience=limits.patience,
-            slots=self._model_slots,
+            slot=slot,
             record=self._record,
         )
         try:

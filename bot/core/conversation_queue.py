@@ -1,130 +1,250 @@
 """One worker a conversation: turns are answered one after the other, lowest Discord id first.
 
-Waiting turns are rows, not tasks. A worker lives while its conversation has something to answer.
+Waiting turns are rows, not tasks; the line knows of them what deciding takes. A worker lives while its
+conversation has something to answer, and takes a turn up when it has a place at the model: the prompt is then
+built from what is stored at that moment.
 """
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bot.core.answer import Answerer, Answering
-from bot.core.errors import BotError, DatabaseUnavailable, ShuttingDown, Withdrawn
-from bot.core.messages import ConversationKey, Erased, IncomingMessage, TakenUp
-from bot.core.ports import TurnStore
+from bot.core.errors import DatabaseUnavailable, ShuttingDown, Withdrawn
+from bot.core.fair_slots import FairSlots, Slot
+from bot.core.line import Line
+from bot.core.messages import ConversationKey, Erased, IncomingMessage, TakenUp, WaitingQuestion
+from bot.core.ports import Clock, TurnStore
 
 log = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 30.0  # seconds between attempts while the store fails; they begin with one and double
+SECONDS_TO_CLOSE = 5.0  # for answers to be closed with a sentence after the grace period; then, for letting go
 
 
 @dataclass(slots=True, kw_only=True)
 class _Worker:
     task: asyncio.Task[None] | None = None
-    more: bool = False  # something was stored while it was busy
+    more: bool = False  # the store may hold more than the line knows of
+    taking_up: bool = False
     answer_id: int | None = None
     answering: Answering = field(default_factory=Answering)
 
 
 class ConversationQueue:
-    def __init__(self, *, store: TurnStore, answerer: Answerer, history_tokens: int) -> None:
+    def __init__(
+        self, *, store: TurnStore, answerer: Answerer, slots: FairSlots, clock: Clock, history_tokens: int
+    ) -> None:
         self._store = store
         self._answerer = answerer
+        self._slots = slots
+        self._clock = clock
         self._history_tokens = history_tokens
+        self.line = Line()
         self._workers: dict[ConversationKey, _Worker] = {}
-        self._withdrawn: set[int] = set()  # answers that were erased before their worker knew them
-        self._closed = False
+        self._worker_ended = asyncio.Event()
+        self._withdrawn: set[int] = set()  # answers that were erased while their worker was taking them up
+        self._closing = asyncio.Event()
+        self._grace_over = False
 
     async def deliver(self, message: IncomingMessage) -> None:
         """Store the question and see that it is answered. Raises DatabaseUnavailable: nothing was stored."""
-        worker = self._workers.get(message.key)
-        if worker is not None or self._closed:
-            received = await self._store.receive(message, take_up=False, history_tokens=self._history_tokens)
-            if received.stored:
-                self.wake(message.key)
-            return
-        worker = self._workers[message.key] = _Worker()
-        taken = None
+        question = WaitingQuestion(key=message.key, author_id=message.author_id, address=message.address)
+        place = self.line.join(question, since=self._clock.monotonic())
+        stored = False
         try:
-            received = await self._store.receive(message, take_up=True, history_tokens=self._history_tokens)
-            taken = received.taken_up
+            stored = await self._deliver(message)
         finally:
-            self._start(message.key, worker, taken)
+            if stored:
+                place.stored = True
+            elif place.question is question:  # else it came before, and waits
+                self.line.leave(message.key, [message.message_id])
 
     def wake(self, key: ConversationKey) -> None:
-        """Something waits in this conversation."""
+        """Something may wait in this conversation."""
         worker = self._workers.get(key)
         if worker is not None:
             worker.more = True
-        elif not self._closed:
+        elif not self._closing.is_set():
             worker = self._workers[key] = _Worker(more=True)
-            self._start(key, worker, None)
+            self._start(key, worker, None, None)
 
     async def resume(self) -> None:
         """Carry on with what an earlier run left: waiting questions and half-done answers."""
-        for key in await self._store.unfinished():
-            self.wake(key)
+        failures = 0
+        while not self._closing.is_set():
+            try:
+                unfinished = await self._store.unfinished()
+                await self.look_again()
+            except DatabaseUnavailable as error:
+                log.warning("what was left unfinished cannot be read: %s", error)
+                await self._pause(failures)
+                failures += 1
+            else:
+                for key in unfinished:
+                    self.wake(key)
+                return
+
+    async def look_again(self) -> None:
+        """Let the line be what the store says."""
+        waiting = await self._store.waiting()
+        stored = {question.address.message_id for question in waiting}
+        for place in list(self.line):
+            if place.stored and place.question.address.message_id not in stored:
+                self.line.leave(place.question.key, [place.question.address.message_id])
+        for question in waiting:
+            self.line.join(question, since=self._clock.monotonic(), stored=True)
 
     def stop_erased(self, erased: Erased) -> None:
         """Stop the answers whose question was deleted."""
         running = {worker.answer_id: worker for worker in self._workers.values()}
+        taking_up = any(worker.taking_up for worker in self._workers.values())
         for answer_id in erased.answers:
             worker = running.get(answer_id)
             if worker is not None:
                 worker.answering.stop(Withdrawn())
-            else:
+            elif taking_up:
                 self._withdrawn.add(answer_id)
 
     async def drain(self, *, grace: float) -> None:
         """Take up nothing more; let running answers finish for *grace* seconds, then close them with a sentence.
 
-        Questions that wait stay stored for the next start.
+        Takes twice SECONDS_TO_CLOSE longer at most. Questions that wait stay stored for the next start.
         """
-        self._closed = True
-        tasks = [worker.task for worker in self._workers.values() if worker.task is not None]
-        if not tasks:
+        self._closing.set()
+        for key, worker in list(self._workers.items()):
+            if worker.answer_id is None and not worker.taking_up:
+                self._cancel(key, worker)  # it waits for its turn, or for the store
+        if await self._all_end_within(grace):
             return
-        _, late = await asyncio.wait(tasks, timeout=grace)
-        for worker in list(self._workers.values()):
+        self._grace_over = True
+        for worker in self._workers.values():
             worker.answering.stop(ShuttingDown())
-        if late:
-            _, stuck = await asyncio.wait(late, timeout=max(grace, 2.0))
-            for task in stuck:
-                task.cancel()
-            await asyncio.gather(*stuck, return_exceptions=True)
-
-    def _start(self, key: ConversationKey, worker: _Worker, taken: TakenUp | None) -> None:
-        if taken is None and not worker.more:
-            del self._workers[key]
+        if await self._all_end_within(SECONDS_TO_CLOSE):
             return
-        worker.task = asyncio.create_task(self._work(key, worker, taken), name=f"channel {key.channel_id}")
+        for key, worker in list(self._workers.items()):
+            self._cancel(key, worker)
+        if not await self._all_end_within(SECONDS_TO_CLOSE):
+            log.warning("conversations let go of: %d", len(self._workers))
 
-    async def _work(self, key: ConversationKey, worker: _Worker, taken: TakenUp | None) -> None:
+    async def _deliver(self, message: IncomingMessage) -> bool:
+        """Whether it is new."""
+        key, slot = message.key, None
+        if key not in self._workers and not self._closing.is_set():
+            slot = self._slots.take_at_once(key, message.author_id)
+        if slot is None:
+            received = await self._store.receive(message, take_up=False, history_tokens=self._history_tokens)
+            if received.stored:
+                self.wake(key)
+            return received.stored
+        worker = self._workers[key] = _Worker(taking_up=True)
+        taken = None
         try:
-            while True:
-                if taken is None and not self._closed:
-                    worker.more = False
-                    taken = await self._store.take_up(key, history_tokens=self._history_tokens)
-                if taken is None:
-                    if worker.more and not self._closed:
-                        continue
-                    return
-                await self._answer(worker, taken)
-                taken = None
-        except DatabaseUnavailable as error:
-            log.error("conversation channel=%d stopped: %s", key.channel_id, error)  # noqa: TRY400 - the cause is named
-        except Exception:
-            log.exception("conversation channel=%d stopped by a fault of ours", key.channel_id)
+            received = await self._store.receive(message, take_up=True, history_tokens=self._history_tokens)
+            taken = received.taken_up
         finally:
-            del self._workers[key]
+            self._start(key, worker, taken, slot)
+        return received.stored
 
-    async def _answer(self, worker: _Worker, taken: TakenUp) -> None:
-        worker.answering, worker.answer_id = Answering(), taken.answer_id
-        if taken.answer_id in self._withdrawn:
-            self._withdrawn.discard(taken.answer_id)
-            worker.answering.stop(Withdrawn())
+    def _start(self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None) -> None:
+        worker.taking_up = False
+        if taken is not None:
+            self._took_up(worker, taken)
+        elif slot is not None:
+            slot.give_back()
+        if taken is None and not worker.more:
+            self._end(key)
+            return
+        worker.task = asyncio.create_task(
+            self._work(key, worker, taken, slot), name=f"conversation in {key.channel_id}"
+        )
+
+    def _cancel(self, key: ConversationKey, worker: _Worker) -> None:
+        if worker.task is not None:
+            worker.task.add_done_callback(lambda _: self._end(key))  # one that never began ends nothing itself
+            worker.task.cancel()
+
+    def _end(self, key: ConversationKey) -> None:
+        self._workers.pop(key, None)
+        self._worker_ended.set()
+
+    async def _work(self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None) -> None:
+        failures = 0
         try:
-            await self._answerer.answer(taken, worker.answering)
-        except DatabaseUnavailable:
-            raise
-        except BotError as error:
-            log.warning("answer=%d ended with %s: %s", taken.answer_id, error.code, error)
+            while taken is not None or self._may_hold_more(key, worker):
+                failed = await self._one_turn(key, worker, taken, slot)
+                taken = slot = None
+                failures = failures + 1 if failed else 0
+                if failed:
+                    worker.more = True
+                    await self._pause(failures - 1)
+        finally:
+            self._end(key)
+
+    def _may_hold_more(self, key: ConversationKey, worker: _Worker) -> bool:
+        return not self._closing.is_set() and (worker.more or self.line.first(key) is not None)
+
+    async def _one_turn(
+        self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None
+    ) -> bool:
+        """Answer what was taken up, or what is next. Whether that failed."""
+        try:
+            if slot is None:
+                first = self.line.first(key)
+                slot = await self._slots.take(key, first.author_id if first else 0)
+                taken = await self._take_up(key, worker)
+            if taken is not None:
+                worker.more |= not await self._answerer.answer(taken, worker.answering, slot)
+        except DatabaseUnavailable as error:
+            log.error("conversation channel=%d waits for the store: %s", key.channel_id, error)  # noqa: TRY400 - the cause is named
+            return True
+        except Exception:
+            log.exception("conversation channel=%d waits after a fault of ours", key.channel_id)
+            return True
         finally:
             worker.answer_id = None
+            if slot is not None:
+                slot.give_back()
+        return False
+
+    async def _take_up(self, key: ConversationKey, worker: _Worker) -> TakenUp | None:
+        if self._closing.is_set():
+            return None
+        worker.more = False
+        worker.taking_up = True
+        try:
+            taken = await self._store.take_up(key, history_tokens=self._history_tokens)
+        finally:
+            worker.taking_up = False
+        if taken is None:
+            self.line.nothing_stored(key)
+        else:
+            self._took_up(worker, taken)
+        return taken
+
+    def _took_up(self, worker: _Worker, taken: TakenUp) -> None:
+        self.line.leave(taken.conversation.key, [turn.message_id for turn in taken.questions if turn.message_id])
+        worker.answering, worker.answer_id = Answering(), taken.answer_id
+        if taken.answer_id in self._withdrawn:
+            worker.answering.stop(Withdrawn())
+        elif self._grace_over:
+            worker.answering.stop(ShuttingDown())
+        if not any(other.taking_up for other in self._workers.values()):
+            self._withdrawn.clear()
+
+    async def _pause(self, failures: int) -> None:
+        """Wait longer after each failure, or until the queue is closed."""
+        with suppress(TimeoutError):
+            async with self._clock.deadline(min(2.0**failures, LONGEST_PAUSE)):
+                await self._closing.wait()
+
+    async def _all_end_within(self, seconds: float) -> bool:
+        try:
+            async with self._clock.deadline(seconds):
+                while self._workers:
+                    self._worker_ended.clear()
+                    await self._worker_ended.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -1,6 +1,5 @@
 """Ask the model until it answers: one retry policy, and none once words are visible."""
 
-import asyncio
 import logging
 import random
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.core.errors import BotError, EmptyAnswer, ModelError, ModelRefused, ModelTimeout, ModelUnavailable
+from bot.core.fair_slots import Slot
 from bot.core.legible import legible
 from bot.core.messages import (
     Delta,
@@ -56,7 +56,7 @@ class Generation:
         model: ChatModel,
         clock: Clock,
         patience: Patience,
-        slots: asyncio.Semaphore,
+        slot: Slot,
         record: Callable[[ModelCall], None],
     ) -> None:
         self._taken = taken
@@ -65,7 +65,7 @@ class Generation:
         self._model = model
         self._clock = clock
         self._patience = patience
-        self._slots = slots  # how many may ask at once; waiting between attempts holds none
+        self._slot = slot  # held while the model is asked, not while waiting between attempts
         self._record = record
         self._attempt = 0
         self._ends = 0.0
@@ -83,10 +83,10 @@ class Generation:
         """The answer, whole or cut off after visible words. Raises ModelError when there is none."""
         while True:
             try:
-                async with self._slots:
-                    self._attempt += 1
-                    self._ends = self._ends or self._clock.monotonic() + self._patience.total
-                    return await self._ask()
+                await self._slot.take()
+                self._attempt += 1
+                self._ends = self._ends or self._clock.monotonic() + self._patience.total
+                return await self._ask()
             except ModelError as error:
                 if self._reply.visible:
                     log.info("cut off: answer=%d code=%s: %s", self._taken.answer_id, error.code, error)
@@ -96,6 +96,8 @@ class Generation:
                 wait = self._wait_before_retry(error)
                 if wait is None:
                     raise
+            finally:
+                self._slot.give_back()
             await self._clock.sleep(wait)
 
     def cut_off(self, error: BotError) -> Generated:

@@ -72,13 +72,16 @@ class Intake:
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         """Forget deleted messages; an answer under way to one of them stops and goes."""
+        self._queue.line.leave_everywhere(message_ids)
         self._queue.stop_erased(await self._surely(partial(self._store.erase_messages, message_ids)))
 
     async def channel_deleted(self, channel_id: int) -> None:
         self._queue.stop_erased(await self._surely(partial(self._store.erase_channel, channel_id)))
+        await self._surely(self._queue.look_again)
 
     async def guild_left(self, guild_id: int) -> None:
         self._queue.stop_erased(await self._surely(partial(self._store.erase_guild, guild_id)))
+        await self._surely(self._queue.look_again)
 
     async def reset(self, key: ConversationKey) -> None:
         await self._store.reset(key)

@@ -91,6 +91,15 @@ class Address:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WaitingQuestion:
+    """A stored question that nobody has taken up yet."""
+
+    key: ConversationKey
+    author_id: int
+    address: Address
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncomingMessage:
     """A person's message or /chat, as read at the Discord edge.
 

@@ -18,6 +18,7 @@ from bot.core.messages import (
     Prompt,
     Received,
     TakenUp,
+    WaitingQuestion,
 )
 
 
@@ -60,6 +61,12 @@ class TurnStore(Protocol):
 
     async def unfinished(self) -> list[ConversationKey]:
         """The conversations in which a question waits or was left half answered."""
+
+    async def waiting(self) -> list[WaitingQuestion]:
+        """The questions that wait, lowest Discord id first."""
+
+    async def remembered(self, key: ConversationKey) -> int:
+        """How many turns are history of this conversation."""
 
     async def write_answer(
         self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall

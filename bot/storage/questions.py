@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, se
 
 from bot.core.history import turn_tokens
 from bot.core.messages import (
+    Address,
     ConversationKey,
     IncomingMessage,
     Interaction,
@@ -21,6 +22,7 @@ from bot.core.messages import (
     TakenUp,
     Turn,
     TurnState,
+    WaitingQuestion,
     snowflake_time,
 )
 from bot.storage import conversations as places
@@ -109,6 +111,25 @@ def unfinished(connection: Connection) -> list[ConversationKey]:
         .order_by(func.min(turns.c.message_id))
     )
     return [ConversationKey(channel_id=channel_id, private_to=private_to) for channel_id, private_to in rows]
+
+
+def waiting(connection: Connection) -> list[WaitingQuestion]:
+    """Lowest Discord id first."""
+    rows = connection.execute(
+        select(turns, conversations.c.channel_id, conversations.c.private_to)
+        .join(conversations, turns.c.conversation_id == conversations.c.id)
+        .where(IS_OPEN, turns.c.state == TurnState.WAITING, turns.c.kind != Kind.QUOTE)
+    ).all()
+    return [
+        WaitingQuestion(
+            key=ConversationKey(channel_id=row.channel_id, private_to=row.private_to),
+            author_id=row.author_id,
+            address=Address(channel_id=row.channel_id, message_id=row.message_id, interaction=_interaction(row)),
+        )
+        for row in sorted(
+            rows, key=lambda row: row.message_id
+        )  # ordered by SQL, it would read every turn there is
+    ]
 
 
 def _store(connection: Connection, conversation_id: int, message: IncomingMessage) -> None:

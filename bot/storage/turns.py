@@ -20,6 +20,7 @@ from bot.core.messages import (
     Part,
     Received,
     TakenUp,
+    WaitingQuestion,
 )
 from bot.core.ports import Clock
 from bot.storage import answers, conversations, erasure, history, questions
@@ -77,11 +78,13 @@ class SqlTurnStore:
         )
 
     async def remembered(self, key: ConversationKey) -> int:
-        """How many turns are history of this conversation."""
         return await self._database.run(partial(history.count, key=key))
 
     async def unfinished(self) -> list[ConversationKey]:
         return await self._database.run(questions.unfinished)
+
+    async def waiting(self) -> list[WaitingQuestion]:
+        return await self._database.run(questions.waiting)
 
     async def write_answer(
         self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.answer import MAX_TAKE_UPS, Answerer, AnswerLimits
-from bot.core.conversation_queue import ConversationQueue
+from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
+from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
     BotError,
     ContextTooLong,
@@ -14,13 +14,15 @@ from bot.core.errors import (
     DiscordUnavailable,
     ModelBusy,
     ModelUnavailable,
+    ShuttingDown,
     TextRefused,
     Undeliverable,
     WrongModel,
 )
+from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.intake import Intake
-from bot.core.messages import Finished, FinishReason, Interaction, Kind, Quote, TurnState
+from bot.core.messages import ConversationKey, Erased, Finished, FinishReason, Interaction, Kind, Quote, TurnState
 from bot.core.wording import GREETING
 from tests.fakes import NOW, FakeClock, FakeModel, FakeReplies, FakeStore, message
 
@@ -37,13 +39,18 @@ class World:
             system_prompt="You are a friendly assistant!",
             history_tokens=history_tokens,
             max_answer_tokens=500,
-            model_concurrency=concurrency,
             patience=Patience(),
         )
         self.answerer = Answerer(
             store=self.store, model=self.model, replies=self.replies, clock=self.clock, limits=limits
         )
-        self.queue = ConversationQueue(store=self.store, answerer=self.answerer, history_tokens=history_tokens)
+        self.queue = ConversationQueue(
+            store=self.store,
+            answerer=self.answerer,
+            slots=FairSlots(concurrency),
+            clock=self.clock,
+            history_tokens=history_tokens,
+        )
         self.intake = Intake(store=self.store, queue=self.queue, replies=self.replies, clock=self.clock)
 
     async def ask(self, *messages) -> None:
@@ -444,7 +451,8 @@ async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_co
     await world.intake.take(message("first", id=1))
     world.store.fault = DatabaseUnavailable("disk full")
     gate.set()
-    await world.idle()
+    for pause in (1, 2, 4):  # it tries again by itself, after longer and longer
+        await world.clock.passes(pause)
 
     world.store.fault = None
     await world.ask(message("second", id=2))
@@ -457,8 +465,7 @@ async def test_an_answer_that_discord_could_not_take_is_delivered_again_without_
     world = World(["Paid for."])
     world.replies.fault = DiscordUnavailable("503")
     await world.intake.take(message("Hi", id=1))
-    while not world.clock.seconds:
-        await asyncio.sleep(0)
+    await world.clock.passes(SECONDS_BEFORE_DELIVERING_AGAIN)
 
     world.replies.fault = None
     await world.idle()
@@ -467,10 +474,9 @@ async def test_an_answer_that_discord_could_not_take_is_delivered_again_without_
     assert len(world.model.prompts) == 1
 
 
-@pytest.mark.parametrize("fault", [Undeliverable("50013"), DiscordUnavailable("503")])
-async def test_an_answer_that_discord_refuses_is_not_history(fault) -> None:
+async def test_an_answer_that_discord_refuses_is_not_history() -> None:
     world = World(["lost"], ["ok"])
-    world.replies.fault = fault
+    world.replies.fault = Undeliverable("50013")
     await world.ask(message("Hi", id=1))
 
     world.replies.fault = None
@@ -478,6 +484,155 @@ async def test_an_answer_that_discord_refuses_is_not_history(fault) -> None:
 
     assert world.state(1) is TurnState.FAILED
     assert world.model.turns()[1:] == [("user", "Hello")]
+
+
+@pytest.mark.parametrize("fault", [DiscordUnavailable("503"), RuntimeError("a fault of ours")])
+async def test_an_answer_that_never_gets_to_its_channel_is_given_up(fault) -> None:
+    world = World(["lost"], ["ok"])
+    world.replies.fault = fault
+    await world.intake.take(message("Hi", id=1))
+    async with asyncio.timeout(10):
+        while world.state(1) is not TurnState.FAILED:
+            await asyncio.sleep(0)
+            world.clock.pass_deadlines()
+
+    world.replies.fault = None
+    await world.ask(message("Hello", id=2))
+
+    assert len(world.replies.opened) == MAX_DELIVERIES + isinstance(fault, RuntimeError) + 1
+    assert world.model.turns()[1:] == [("user", "Hello")]
+
+
+async def test_a_pause_before_delivering_again_ends_when_the_bot_is_stopped() -> None:
+    world = World(["Paid for."])
+    world.replies.fault = DiscordUnavailable("503")
+    await world.intake.take(message("Hi", id=1))
+    while not [seconds for seconds, _ in world.clock.deadlines if seconds == SECONDS_BEFORE_DELIVERING_AGAIN]:
+        await asyncio.sleep(0)
+
+    stopping = asyncio.create_task(world.queue.drain(grace=7))
+    await world.clock.passes(7)
+    await stopping
+
+    started = World(store=world.store)
+    await started.queue.resume()
+    await started.idle()
+    assert started.texts() == ["Paid for."]
+
+
+async def test_a_message_being_stored_when_the_bot_is_stopped_is_waited_for() -> None:
+    world = World(["done"])
+    taking = asyncio.create_task(world.intake.take(message("Hi", id=1)))
+    await asyncio.sleep(0)
+
+    stopping = asyncio.create_task(world.queue.drain(grace=7))
+    await asyncio.gather(taking, stopping)
+
+    assert world.texts() == ["done"]
+
+
+async def test_stopping_takes_little_longer_than_the_grace_period_though_discord_hangs() -> None:
+    world = World(["one"])
+    world.replies.answers.clear()
+    await world.intake.take(message("Hi", id=1))
+
+    stopping = asyncio.create_task(world.queue.drain(grace=7))
+    for seconds in (7, SECONDS_TO_CLOSE, SECONDS_TO_CLOSE):
+        await world.clock.passes(seconds)
+    async with asyncio.timeout(10):
+        await stopping
+
+    world.replies.answers.set()
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+
+async def test_a_worker_that_had_not_begun_holds_up_nobody_who_stops() -> None:
+    world = World()
+    world.queue.wake(ConversationKey(channel_id=10))
+
+    async with asyncio.timeout(10):
+        await world.queue.drain(grace=7)
+
+
+async def test_what_is_taken_up_after_the_grace_period_is_closed_with_a_sentence() -> None:
+    world = World(["one"])
+    world.store.answers.clear()
+    taking = asyncio.create_task(world.intake.take(message("Hi", id=1)))
+    stopping = asyncio.create_task(world.queue.drain(grace=7))
+    await world.clock.passes(7)
+
+    world.store.answers.set()
+    await asyncio.gather(taking, stopping)
+
+    assert world.texts() == [ShuttingDown.user_message]
+    assert world.model.prompts == []
+
+
+async def test_what_waits_is_known_until_it_is_taken_up() -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], ["two"])
+    for number in (1, 2, 3):
+        await world.intake.take(message("Hi", id=number, author=number))
+    assert (len(world.queue.line), world.queue.line.of_person(3), world.queue.line.in_channel(10)) == (2, 1, 2)
+
+    await world.intake.deleted([3])
+    await world.intake.take(message("Hi", id=2, author=2))  # told twice
+    assert len(world.queue.line) == 1
+    gate.set()
+    await world.idle()
+
+    assert len(world.queue.line) == 0
+    assert world.texts() == ["one", "two"]
+
+
+async def test_nothing_is_kept_of_a_channel_that_was_deleted() -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], concurrency=1)
+    for number in (1, 2):
+        await world.intake.take(message("Hi", id=number, channel=number))
+
+    await world.intake.channel_deleted(2)
+    assert len(world.queue.line) == 0
+    gate.set()
+    await world.idle()
+
+    assert world.texts() == ["one"]
+
+
+async def test_an_erased_answer_that_nobody_takes_up_is_not_waited_for() -> None:
+    world = World()
+
+    world.queue.stop_erased(Erased(turns=1, answers=(99,)))
+
+    assert world.queue._withdrawn == set()
+
+
+async def test_a_person_who_floods_many_channels_waits_behind_one_who_asked_once() -> None:
+    gate = asyncio.Event()
+    world = World(["1", gate], ["2"], ["3"], ["4"], concurrency=1)
+    for number, author in ((1, 1), (2, 1), (3, 1), (4, 2)):
+        await world.intake.take(message("Hi", id=number, channel=number, author=author))
+
+    gate.set()
+    await world.idle()
+
+    assert [channel for channel, _ in world.replies.said] == [1, 4, 2, 3]
+
+
+async def test_what_is_left_at_the_start_is_read_as_soon_as_the_database_allows() -> None:
+    stopped = World()
+    await stopped.queue.drain(grace=0)
+    await stopped.queue.deliver(message("Hi", id=1))
+    stopped.store.fault = DatabaseUnavailable("locked")
+
+    started = World(["Hello."], store=stopped.store)
+    resuming = asyncio.create_task(started.queue.resume())
+    await started.clock.passes(1)
+    stopped.store.fault = None
+    await resuming
+    await started.idle()
+
+    assert started.texts() == ["Hello."]
 
 
 async def test_an_answer_that_the_servers_filters_refuse_goes_and_its_author_is_told() -> None:
@@ -512,7 +667,9 @@ async def test_an_answer_that_outlives_the_grace_period_is_closed_with_a_sentenc
     while len(world.model.prompts) < 2 or not world.replies.opened[0].visible:
         await asyncio.sleep(0)
 
-    await world.queue.drain(grace=0.01)
+    stopping = asyncio.create_task(world.queue.drain(grace=7))
+    await world.clock.passes(7)
+    await stopping
 
     said = dict(world.replies.said)
     assert said[1].startswith(LONG)
@@ -577,7 +734,10 @@ async def test_questions_left_waiting_are_answered_at_the_next_start() -> None:
 async def test_after_a_fault_of_ours_stored_text_is_shown_at_the_next_start_without_asking_again() -> None:
     crashed = World(["Paid for."])
     crashed.replies.fault = RuntimeError("a fault of ours")
-    await crashed.ask(message("Hi", id=1))
+    await crashed.intake.take(message("Hi", id=1))
+    await crashed.clock.passes(1)
+    await crashed.clock.passes(2)
+    await crashed.queue.drain(grace=0)
 
     started = World(store=crashed.store)
     await started.queue.resume()

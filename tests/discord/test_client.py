@@ -9,6 +9,7 @@ import pytest
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
+from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
@@ -237,11 +238,12 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             system_prompt="You are a friendly assistant!",
             history_tokens=8000,
             max_answer_tokens=500,
-            model_concurrency=2,
             patience=Patience(),
         )
         answerer = Answerer(store=here.store, model=model, replies=replies, clock=here.clock, limits=limits)
-        queue = ConversationQueue(store=here.store, answerer=answerer, history_tokens=8000)
+        queue = ConversationQueue(
+            store=here.store, answerer=answerer, slots=FairSlots(2), clock=here.clock, history_tokens=8000
+        )
         intake = Intake(store=here.store, queue=queue, replies=replies, clock=here.clock)
         here.client.wire(intake=intake, outbox=here.outbox, store=here.store)
         running = asyncio.create_task(here.client.run_forever(here.discord.token))

@@ -27,6 +27,7 @@ async def everything(store):
     await wait(store, message("q", id=3), message("q", id=4))
     await store.withdraw((await next_turn(store)).answer_id)
     await store.unfinished()
+    await store.waiting()
     await store.edit(3, text="e", raw_text="e", note=None, edited_at=START + timedelta(1))
     await answer(store, await next_turn(store), "a", posted=[73])
     await take(store, message("q", id=5))
