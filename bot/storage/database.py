@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
 
-from bot.core.errors import StartupRefused
+from bot.core.errors import DatabaseUnavailable, StartupRefused
 from bot.storage.faults import own_words
 from bot.storage.postgresql import PostgresqlServer, open_postgresql
 from bot.storage.sqlite import SqliteFile, open_sqlite
@@ -29,6 +29,7 @@ class Database:
         self._back_end = back_end
         self._units = UnitQueue()
         self._erased_left = False
+        self._away = False  # the last unit of work found it so: those behind it are not to wait as long each
 
     @property
     def ownership_lost(self) -> asyncio.Event:
@@ -53,10 +54,15 @@ class Database:
         await self._units.close()
 
     async def _carry_out(self, work: Callable[[Connection], T], erases: Callable[[T], bool]) -> T:
-        with own_words():
-            result = await self._back_end.transact(work)
-            if self._erased_left or erases(result):
-                await self._forget_erased()
+        try:
+            with own_words():
+                result = await self._back_end.transact(work, hurry=self._away)
+                self._away = False
+                if self._erased_left or erases(result):
+                    await self._forget_erased()
+        except DatabaseUnavailable:
+            self._away = True
+            raise
         return result
 
     async def _forget_erased(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # asyncpg carries no types
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.core.errors import StartupRefused
 from bot.storage.faults import NOT_ALLOWED
@@ -20,6 +20,7 @@ Connect = Callable[..., Awaitable[Any]]
 
 OWNER_LOCK = 0x636F6E6661620000  # "confab", 0
 SECONDS_TO_CONNECT = 10.0
+SECONDS_IN_A_HURRY = 3.0  # to connect, behind a unit of work that could not
 SECONDS_PER_STATEMENT = 30.0
 
 _CURES = {
@@ -35,8 +36,18 @@ _CURES = {
 class PostgresqlServer:
     """The open database. See `open_postgresql`."""
 
-    def __init__(self, engine: AsyncEngine, *, ownership_lost: asyncio.Event) -> None:
-        self._engine = engine
+    def __init__(self, connect: Connect, *, ownership_lost: asyncio.Event) -> None:
+        self._connect = connect
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._reconnect,
+            pool_size=1,
+            max_overflow=0,
+            pool_timeout=None,  # with one, waiting work would fail after a while instead of waiting
+            pool_pre_ping=True,  # the server may have been restarted since the last unit of work
+            hide_parameters=True,
+        )
+        self._hurry = False
         self.ownership_lost = ownership_lost
 
     async def prepare(self, url: URL) -> None:
@@ -47,14 +58,22 @@ class PostgresqlServer:
         except (DBAPIError, OSError) as error:
             raise refusal(error, url) from error
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """Carry out *work* in one transaction."""
+    async def transact(self, work: Callable[[Connection], T], *, hurry: bool = False) -> T:
+        """Carry out *work* in one transaction. With *hurry*, do not wait long for a connection."""
+        self._hurry = hurry
         async with self._engine.begin() as connection:
             return await connection.run_sync(work)
 
     async def forget_erased(self) -> bool:
         """Nothing to do: the server's own VACUUM removes what was erased."""
         return True
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    async def _reconnect(self) -> Any:
+        seconds = SECONDS_IN_A_HURRY if self._hurry else SECONDS_TO_CONNECT
+        return await self._connect(timeout=seconds, command_timeout=SECONDS_PER_STATEMENT)
 
 
 @asynccontextmanager
@@ -65,21 +84,12 @@ async def open_postgresql(url: URL, *, wait_seconds: float) -> AsyncIterator[Pos
     """
     connect = connecting(url)
     async with _owned(connect, url, wait_seconds) as ownership_lost:
-        engine = create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=partial(connect, command_timeout=SECONDS_PER_STATEMENT),
-            pool_size=1,
-            max_overflow=0,
-            pool_timeout=None,  # with one, waiting work would fail after a while instead of waiting
-            pool_pre_ping=True,  # the server may have been restarted since the last unit of work
-            hide_parameters=True,
-        )
-        server = PostgresqlServer(engine, ownership_lost=ownership_lost)
+        server = PostgresqlServer(connect, ownership_lost=ownership_lost)
         try:
             await server.prepare(url)
             yield server
         finally:
-            await engine.dispose()
+            await server.close()
 
 
 def connecting(url: URL) -> Connect:

@@ -26,15 +26,16 @@ T = TypeVar("T")
 OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 SECONDS_FOR_A_LOOK = 0.2  # `doctor` looks at the lock for a moment, which must not keep a bot from starting
 SECONDS_FOR_OTHERS = 5.0  # how long to wait when somebody's sqlite3 shell holds the file
+SECONDS_IN_A_HURRY = 0.25  # the same, behind a unit of work that waited in vain
 
 # quick_check reads the whole file: measured 0.2 s for these bytes, 3.3 s for a million turns, from memory and not
 # from a slow disk, spent before anybody is answered. Neither kill -9 nor a power cut damages a WAL database;
 # failing disks do, and show in reading too. Longer files are therefore opened and read a little, and no more.
 CHECKED_BYTES = 32 * 2**20
 
-_WAIT_FOR_OTHERS = f"busy_timeout = {int(SECONDS_FOR_OTHERS * 1000)}"
+_PATIENT, _HURRIED = (f"busy_timeout = {int(s * 1000)}" for s in (SECONDS_FOR_OTHERS, SECONDS_IN_A_HURRY))
 _ON_CONNECT = (
-    _WAIT_FOR_OTHERS,
+    _PATIENT,
     "journal_mode = WAL",
     "synchronous = FULL",  # NORMAL would lose the newest commits in a power cut
     "secure_delete = ON",  # what is deleted is overwritten with zeros
@@ -50,11 +51,12 @@ class SqliteFile:
     def __init__(self, path: Path) -> None:
         self._engine = _engine(path)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
+        self._wait_for_others = _PATIENT
         self.ownership_lost = asyncio.Event()  # never: the lock on the file lasts as long as the process
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """Carry out *work* in one transaction."""
-        return await self._in_thread(self._transact, work)
+    async def transact(self, work: Callable[[Connection], T], *, hurry: bool = False) -> T:
+        """Carry out *work* in one transaction. With *hurry*, hardly wait for others who have the file locked."""
+        return await self._in_thread(self._transact, work, _HURRIED if hurry else _PATIENT)
 
     async def forget_erased(self) -> bool:
         """Copy the WAL into the file and empty it, erased text included. False if that must be tried again."""
@@ -74,7 +76,10 @@ class SqliteFile:
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
-    def _transact(self, work: Callable[[Connection], T]) -> T:
+    def _transact(self, work: Callable[[Connection], T], wait_for_others: str) -> T:
+        if wait_for_others != self._wait_for_others:
+            self._pragma(wait_for_others)
+            self._wait_for_others = wait_for_others
         with self._engine.begin() as connection:
             return work(connection)
 
@@ -86,7 +91,7 @@ class SqliteFile:
         except sqlite3.OperationalError:
             return False
         finally:
-            self._pragma(_WAIT_FOR_OTHERS)
+            self._pragma(self._wait_for_others)
         return not busy
 
     def _prepare(self, path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import event, text
 
 from bot.core.errors import BotError, DatabaseUnavailable
+from bot.storage import postgresql as server
+from bot.storage.sqlite import SECONDS_FOR_OTHERS, SECONDS_IN_A_HURRY
 from bot.storage.turns import open_store
 from bot.storage.units import Rank, UnitQueue
 from tests.fakes import message
@@ -205,6 +207,20 @@ class TestFaults:
 
             assert (await next_turn(store)).question.message_id == 1
 
+    async def test_nobody_waits_long_behind_somebody_who_found_the_file_locked(self, tmp_path):
+        path = tmp_path / "bot.db"
+        async with open_store(f"sqlite:///{path}") as store:
+            await rows(store, "PRAGMA busy_timeout = 1")
+            other = sqlite3.connect(path, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DatabaseUnavailable, match="SQLITE_BUSY"):
+                await wait(store, message("hello", id=1))
+            other.close()
+
+            waits = [await rows(store, "PRAGMA busy_timeout") for _ in range(2)]
+
+        assert waits == [[(SECONDS_IN_A_HURRY * 1000,)], [(SECONDS_FOR_OTHERS * 1000,)]]
+
 
 class TestPostgresqlGoesAway:
     @pytest.fixture
@@ -236,6 +252,23 @@ class TestPostgresqlGoesAway:
 
         await admin.execute("ALTER DATABASE kept ALLOW_CONNECTIONS true")
         assert await history(store, message("?", id=2)) == ["before", "a"]
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_nobody_waits_long_behind_somebody_who_could_not_connect(self, store, admin, monkeypatch):
+        waits, connect = [], store._database._back_end._connect
+
+        def connecting(*, timeout, **how):
+            waits.append(timeout)
+            return connect(timeout=timeout, **how)
+
+        monkeypatch.setattr(store._database._back_end, "_connect", connecting)
+        await admin.execute("ALTER DATABASE kept ALLOW_CONNECTIONS false")
+        await self.end_connections(admin)
+        for n in (1, 2):
+            with pytest.raises(DatabaseUnavailable):
+                await wait(store, message("?", id=n))
+
+        assert waits == [server.SECONDS_TO_CONNECT, server.SECONDS_IN_A_HURRY]
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
     async def test_losing_the_ownership_shows(self, store, admin):
