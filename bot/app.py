@@ -150,6 +150,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         outbox = Outbox(client, clock=clock, pacer=pacer)
         stack.push_async_callback(outbox.close)
         replies = DiscordReplies(store=store, outbox=outbox, clock=clock)
+        stack.push_async_callback(replies.close)
         answerer = Answerer(
             store=store, model=model, replies=replies, clock=clock, limits=_limits(settings), ended=ended
         )
@@ -162,7 +163,12 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             history_tokens=settings.history_tokens,
         )
         intake = Intake(store=store, queue=queue, replies=replies, clock=clock)
-        client.wire(intake=intake, outbox=outbox, store=store, logged_in=queue.resume)
+
+        async def carry_on() -> None:
+            replies.clean_up()
+            await queue.resume()
+
+        client.wire(intake=intake, outbox=outbox, store=store, logged_in=carry_on)
 
         serving = asyncio.create_task(client.run_forever(token), name="serve")
         try:

@@ -26,6 +26,7 @@ from bot.core.messages import (
     Prompt,
     Received,
     Role,
+    SurplusPart,
     TakenUp,
     Turn,
     TurnState,
@@ -83,6 +84,8 @@ class FakeStore:
         self.outcomes: dict[int, str] = {}
         self.attempts: dict[int, int] = defaultdict(int)
         self.parts: dict[int, dict[int, Part]] = defaultdict(dict)
+        self.deleting: set[tuple[int, int]] = set()  # answers' parts
+        self.first_tried_at = NOW
         self.calls: list[ModelCall] = []
         self.facts: dict[str, str] = {}
         self.fault: BotError | None = None
@@ -203,9 +206,23 @@ class FakeStore:
         await self._begin()
         self.parts[answer_id][n] = replace(self.parts[answer_id][n], message_id=message_id)
 
+    async def part_deleting(self, answer_id: int, *, n: int) -> None:
+        await self._begin()
+        self.deleting.add((answer_id, n))
+
     async def part_deleted(self, answer_id: int, *, n: int) -> None:
         await self._begin()
+        self.deleting.discard((answer_id, n))
         del self.parts[answer_id][n]
+
+    async def surplus(self) -> list[SurplusPart]:
+        await self._begin()
+        return [
+            SurplusPart(
+                answer_id=answer, part=self.parts[answer][n], first_tried_at=self.first_tried_at, private=False
+            )
+            for answer, n in sorted(self.deleting, reverse=True)
+        ]
 
     async def record_call(self, call: ModelCall) -> None:
         await self._begin()
@@ -231,6 +248,7 @@ class FakeStore:
             if answer.state in (TurnState.DRAFTING, TurnState.WRITTEN):
                 answers.append(answer.id)
                 self._update(answer.id, state=TurnState.WITHDRAWN, text="")
+                self.deleting |= {(answer.id, n) for n in self.parts[answer.id]}
             else:
                 del self.turns[answer.id]
         return Erased(turns=len(erased), answers=tuple(answers))

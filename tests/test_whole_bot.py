@@ -190,6 +190,24 @@ async def test_a_question_deleted_while_it_is_answered_takes_its_draft_along(sta
     assert len(stage.model.requests) == 1
 
 
+async def test_a_draft_of_a_deleted_question_goes_at_the_next_start_at_the_latest(stage, database_url) -> None:
+    stage.database_url = database_url
+    gate = Gate()
+    stage.model.answer(LONG, gate=gate)
+    async with stage.bot():
+        asking = asyncio.create_task(stage.ask("Why?"))
+        gate.let_out(10)
+        draft = await asking
+        refusal = stage.discord.faults.add("DELETE", r"/messages/\d+$", status=503, times=1000)
+        await stage.discord.delete(draft.replied_to)
+        await stage.discord.until(lambda: refusal.times < 1000)
+    assert not draft.deleted
+    stage.discord.faults.clear()
+
+    async with stage.bot():
+        await stage.discord.until(lambda: draft.deleted)
+
+
 async def test_a_model_that_is_down_is_said_and_the_conversation_goes_on(stage) -> None:
     stage.model.script(Status(500), Answer(text="Here again."))
     async with stage.bot(MODEL_ATTEMPTS="1"):

@@ -174,6 +174,16 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SurplusPart:
+    """A part that must go from the channel, and did not yet."""
+
+    answer_id: int
+    part: Part
+    first_tried_at: datetime
+    private: bool  # only its interaction reaches it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TakenUp:
     """A conversation's next turn, taken up: everything that answering it needs."""
 

@@ -17,6 +17,7 @@ from bot.core.messages import (
     Part,
     Prompt,
     Received,
+    SurplusPart,
     TakenUp,
     WaitingQuestion,
 )
@@ -89,7 +90,10 @@ class TurnStore(Protocol):
         """Discord will not take it: neither the answer nor its questions are history."""
 
     async def withdraw(self, answer_id: int) -> None:
-        """Drop an unfinished answer; those of its questions that still exist wait again."""
+        """Drop an unfinished answer; those of its questions that still exist wait again.
+
+        Its parts that are still there are surplus.
+        """
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         """Record, before its first request, that a part is about to be posted. Raises Withdrawn."""
@@ -97,8 +101,14 @@ class TurnStore(Protocol):
     async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
         """Record the Discord message that a part became."""
 
+    async def part_deleting(self, answer_id: int, *, n: int) -> None:
+        """Record, before the request, that a part is to be deleted: nobody else does it then."""
+
     async def part_deleted(self, answer_id: int, *, n: int) -> None:
-        """Record that we deleted a part again."""
+        """Record that a part is gone."""
+
+    async def surplus(self) -> list[SurplusPart]:
+        """The parts that are to be deleted, and those of withdrawn answers that are still there."""
 
     async def record_call(self, call: ModelCall) -> None:
         """Append to the record of model calls."""
@@ -154,7 +164,7 @@ class Reply(Protocol):
         """Bring every part to its wanted text. Raises Undeliverable, DiscordUnavailable, Withdrawn."""
 
     async def discard(self) -> None:
-        """Delete what is visible of it, best effort."""
+        """Delete what is visible of it. What Discord does not delete now is surplus, and tried again later."""
 
     async def close(self) -> None:
         """Let go of everything that runs for it. Always called, last."""

@@ -14,6 +14,7 @@ from bot.core.errors import BotError, DiscordUnavailable
 from bot.core.messages import Part, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.core.wording import question_head
+from bot.discord.cleanup import PLACEHOLDER, Cleanup
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox, Text, text_now
 from bot.discord.pacer import GaveUpItsTurn
@@ -32,7 +33,6 @@ EDITS_PER_SECOND = 30  # of all answers together: the rest of Discord's 50 is fo
 SECONDS_AFTER_FAILED_DRAFT = 5.0
 
 _SENTENCE_END = re.compile(r"\S[^\S\n]*\n|(?<!\d)[.!?…][\"')\]*_»\u2019\u201d]{0,4}\s|[\u3002\uff01\uff1f]")
-_PLACEHOLDER = "…"
 
 
 class DraftPace:
@@ -59,12 +59,22 @@ class DraftPace:
 class LiveMessage:
     """Implements Reply."""
 
-    def __init__(self, taken: TakenUp, *, store: TurnStore, outbox: Outbox, clock: Clock, pace: DraftPace) -> None:
+    def __init__(
+        self,
+        taken: TakenUp,
+        *,
+        store: TurnStore,
+        outbox: Outbox,
+        clock: Clock,
+        pace: DraftPace,
+        cleanup: Cleanup,
+    ) -> None:
         self._taken = taken
         self._store = store
         self._outbox = outbox
         self._clock = clock
         self._pace = pace
+        self._cleanup = cleanup
         self._place = Place(taken, outbox=outbox, clock=clock)
         self._head = question_head(taken)
         self._parts = {part.n: part for part in taken.parts}
@@ -111,7 +121,8 @@ class LiveMessage:
             try:
                 await self._remove(self._parts[n])
             except BotError as error:
-                log.warning("a draft stays: channel=%d part=%d: %s", self._place.channel_id, n, error)
+                log.info("a draft stays for now: channel=%d part=%d: %s", self._place.channel_id, n, error)
+                self._cleanup.wake()
         try:
             await self._place.leave()
         except BotError as error:
@@ -250,14 +261,16 @@ class LiveMessage:
         if message_id is None:
             # Nobody knows whether it was posted. Its nonce finds it, or posts what is deleted at once.
             try:
-                message_id = await self._post(part, _PLACEHOLDER)
+                message_id = await self._post(part, PLACEHOLDER)
             except Gone:
                 log.debug("already deleted: part=%d", part.n)
-        # Recorded first: Discord's echo of our own deletion must not read as a moderator's.
-        await self._store.part_deleted(self._taken.answer_id, n=part.n)
-        del self._parts[part.n]
+        # Recorded first: Discord's echo of our own deletion must not read as a moderator's, and a deletion that
+        # fails or that a kill cuts short is made up for.
+        await self._store.part_deleting(self._taken.answer_id, n=part.n)
         if message_id is not None:
             await self._place.delete(part, message_id)
+        await self._store.part_deleted(self._taken.answer_id, n=part.n)
+        del self._parts[part.n]
 
     def _new_part(self, n: int, content: str) -> Part:
         return Part(

@@ -5,6 +5,7 @@ import logging
 from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Address, TakenUp
 from bot.core.ports import Clock, TurnStore
+from bot.discord.cleanup import Cleanup
 from bot.discord.live_message import DraftPace, LiveMessage
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
@@ -22,9 +23,24 @@ class DiscordReplies:
         self._outbox = outbox
         self._clock = clock
         self._pace = DraftPace(clock)
+        self._cleanup = Cleanup(store=store, outbox=outbox, clock=clock)
 
     def open(self, taken: TakenUp) -> LiveMessage:
-        return LiveMessage(taken, store=self._store, outbox=self._outbox, clock=self._clock, pace=self._pace)
+        return LiveMessage(
+            taken,
+            store=self._store,
+            outbox=self._outbox,
+            clock=self._clock,
+            pace=self._pace,
+            cleanup=self._cleanup,
+        )
+
+    def clean_up(self) -> None:
+        """Delete what an earlier run left in the channels and should not have."""
+        self._cleanup.wake()
+
+    async def close(self) -> None:
+        await self._cleanup.close()
 
     async def say(self, address: Address, sentence: str) -> None:
         try:

@@ -2,15 +2,17 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, exists, insert, select, text, update
 
-from bot.core.messages import Kind, ModelCall, Part, TurnState
+from bot.core.messages import Kind, ModelCall, Part, SurplusPart, TurnState
 from bot.core.wording import TOLD
-from bot.storage.schema import model_calls, parts, turns
+from bot.storage.schema import conversations, model_calls, parts, turns
 from bot.storage.upsert import inserts
 
 UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
+BLANK = {"text": "", "raw_text": "", "position": None, "state": TurnState.WITHDRAWN}
 
 # Built once: SQLAlchemy then finds their SQL without looking through them again. What a call sets is no part of
 # them; it comes with the parameters.
@@ -32,6 +34,9 @@ _RECORD_CALL = insert(model_calls).values(
 )
 _STATE = select(turns.c.state).where(turns.c.id == bindparam("answer"))
 _PART = update(parts).where(parts.c.turn_id == bindparam("answer"), parts.c.n == bindparam("number"))
+# A part that is to be deleted stays so, even if the request that posted it ends only now.
+_PART_POSTED = _PART.values(state=case((parts.c.state == "deleting", "deleting"), else_="posted"))
+_PART_IS_DELETING = text("parts.state = 'deleting'")  # as the index has it
 _ADD_PART = {
     dialect: statement.on_conflict_do_update(
         index_elements=[parts.c.turn_id, parts.c.n],
@@ -95,15 +100,24 @@ def undeliverable(connection: Connection, answer_id: int, *, code: str) -> None:
 
 
 def withdraw(connection: Connection, answer_id: int) -> bool:
-    """False when there was no such unfinished answer."""
+    """False when there was no such unfinished answer. Its row stays while parts of it are in the channel."""
     gone = connection.execute(
         select(turns.c.id).where(turns.c.id == answer_id, turns.c.state.in_([*UNFINISHED, TurnState.WITHDRAWN]))
     ).one_or_none()
     if gone is None:
         return False
     ask_again(connection, [answer_id])
-    connection.execute(delete(turns).where(turns.c.id == answer_id))
+    blank(connection, [answer_id])
+    _forget_withdrawn(connection, answer_id)
     return True
+
+
+def blank(connection: Connection, answer_ids: list[int]) -> None:
+    """Withdraw unfinished answers: no text stays, and what is in the channel must go."""
+    connection.execute(update(turns).where(turns.c.id.in_(answer_ids)).values(BLANK))
+    mine = parts.c.turn_id.in_(answer_ids)
+    connection.execute(update(parts).where(mine).values(text=""))
+    connection.execute(update(parts).where(mine, parts.c.state != "deleted").values(state="deleting"))
 
 
 def ask_again(connection: Connection, answer_ids: list[int]) -> None:
@@ -140,11 +154,45 @@ def add_part(connection: Connection, answer_id: int, *, attempt: int, part: Part
 
 
 def part_posted(connection: Connection, answer_id: int, *, n: int, message_id: int) -> None:
-    connection.execute(_PART, {"answer": answer_id, "number": n, "message_id": message_id, "state": "posted"})
+    connection.execute(_PART_POSTED, {"answer": answer_id, "number": n, "message_id": message_id})
+
+
+def part_deleting(connection: Connection, answer_id: int, *, n: int) -> None:
+    connection.execute(_PART, {"answer": answer_id, "number": n, "state": "deleting", "text": ""})
 
 
 def part_deleted(connection: Connection, answer_id: int, *, n: int) -> None:
     connection.execute(_PART, {"answer": answer_id, "number": n, "state": "deleted", "text": ""})
+    _forget_withdrawn(connection, answer_id)
+
+
+def surplus(connection: Connection) -> list[SurplusPart]:
+    rows = connection.execute(
+        select(parts, conversations.c.private_to)
+        .join(turns, parts.c.turn_id == turns.c.id)
+        .join(conversations, turns.c.conversation_id == conversations.c.id)
+        .where(_PART_IS_DELETING)
+        .order_by(parts.c.turn_id, parts.c.n.desc())
+    )
+    return [
+        SurplusPart(
+            answer_id=row.turn_id,
+            part=as_part(row),
+            first_tried_at=row.first_tried_at,
+            private=row.private_to != 0,
+        )
+        for row in rows
+    ]
+
+
+def as_part(row: Row[*tuple[Any, ...]]) -> Part:
+    return Part(n=row.n, channel_id=row.channel_id, nonce=row.nonce, text=row.text, message_id=row.message_id)
+
+
+def _forget_withdrawn(connection: Connection, answer_id: int) -> None:
+    """Nothing of it is in the channel any more."""
+    there = exists().where(parts.c.turn_id == answer_id, parts.c.state != "deleted")
+    connection.execute(delete(turns).where(turns.c.id == answer_id, turns.c.state == TurnState.WITHDRAWN, ~there))
 
 
 def _end_questions(connection: Connection, answer_id: int, *, state: TurnState, outcome: str | None) -> None:

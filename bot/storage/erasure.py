@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from bot.core.messages import Erased, Kind, TurnState
-from bot.storage.answers import UNFINISHED, ask_again
+from bot.storage.answers import BLANK, UNFINISHED, ask_again, blank
 from bot.storage.schema import (
     IS_NO_QUOTE,
     IS_OPEN,
@@ -22,9 +22,9 @@ from bot.storage.schema import (
 
 IDS_PER_STATEMENT = 500  # both databases take some 32,000 parameters, older SQLite 999
 DRAFT_DELETED = "draft_deleted"
+OURS_TO_DELETE = ("deleting", "deleted")  # parts
 
-_BLANK = {"text": "", "raw_text": "", "position": None, "state": TurnState.WITHDRAWN}
-_TOMBSTONE = _BLANK | {
+_TOMBSTONE = BLANK | {
     "author_id": None,
     "label": None,
     "note": None,
@@ -78,9 +78,11 @@ def erase_messages(connection: Connection, message_ids: Iterable[int]) -> Erased
             )
         ).all()
         _erase_questions(connection, questions, tally)
-        # A part that we deleted ourselves is not the answer being deleted.
+        # A part that we delete ourselves is not the answer being deleted.
         answers = connection.scalars(
-            select(parts.c.turn_id).where(parts.c.message_id.in_(ids), parts.c.state != "deleted").distinct()
+            select(parts.c.turn_id)
+            .where(parts.c.message_id.in_(ids), parts.c.state.not_in(OURS_TO_DELETE))
+            .distinct()
         ).all()
         _erase_deleted_answers(connection, answers, tally)
     return tally.erased()
@@ -184,8 +186,7 @@ def _erase_answers(connection: Connection, ids: Collection[int], tally: _Tally) 
     if finished:
         connection.execute(delete(turns).where(turns.c.id.in_(finished)))
     if unfinished:
-        connection.execute(update(turns).where(turns.c.id.in_(unfinished)).values(_BLANK))
-        connection.execute(update(parts).where(parts.c.turn_id.in_(unfinished)).values(text=""))
+        blank(connection, unfinished)
         ask_again(connection, unfinished)
 
 

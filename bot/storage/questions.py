@@ -15,7 +15,6 @@ from bot.core.messages import (
     IncomingMessage,
     Interaction,
     Kind,
-    Part,
     PastTurn,
     Received,
     Role,
@@ -26,6 +25,7 @@ from bot.core.messages import (
     snowflake_time,
 )
 from bot.storage import conversations as places
+from bot.storage.answers import as_part
 from bot.storage.conversations import Place
 from bot.storage.history import read_history
 from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
@@ -304,10 +304,7 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         answer_id=answer_id,
         attempt=attempt,
         tries=attempt - answer.restarts,
-        parts=tuple(
-            Part(n=row.n, channel_id=row.channel_id, nonce=row.nonce, text=row.text, message_id=row.message_id)
-            for row in left
-        ),
+        parts=tuple(map(as_part, left)),
         written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
     )
 

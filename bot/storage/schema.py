@@ -24,6 +24,7 @@ VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQ
 IS_OPEN = text("state IN ('waiting', 'answering', 'drafting', 'written')")
 IS_QUOTE = text("kind = 'quote'")
 IS_NO_QUOTE = text("kind <> 'quote'")
+IS_DELETING = text("state = 'deleting'")
 
 metadata = MetaData(
     naming_convention={
@@ -143,8 +144,9 @@ parts = Table(
     PrimaryKeyConstraint("id"),
     UniqueConstraint("turn_id", "n"),
     UniqueConstraint("nonce"),
-    CheckConstraint("state IN ('pending', 'posted', 'deleted')", name="state"),
+    CheckConstraint("state IN ('pending', 'posted', 'deleting', 'deleted')", name="state"),
     Index("ix_parts_message_id", "message_id"),
+    Index("ix_parts_deleting", "turn_id", sqlite_where=IS_DELETING, postgresql_where=IS_DELETING),
 )
 
 # What it cost is known even when the text is gone: no text here, and no row is ever deleted.

@@ -19,6 +19,7 @@ from bot.core.messages import (
     Outcome,
     Part,
     Received,
+    SurplusPart,
     TakenUp,
     WaitingQuestion,
 )
@@ -115,8 +116,14 @@ class SqlTurnStore:
     async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
         await self._database.run(partial(answers.part_posted, answer_id=answer_id, n=n, message_id=message_id))
 
+    async def part_deleting(self, answer_id: int, *, n: int) -> None:
+        await self._database.run(partial(answers.part_deleting, answer_id=answer_id, n=n))
+
     async def part_deleted(self, answer_id: int, *, n: int) -> None:
         await self._database.run(partial(answers.part_deleted, answer_id=answer_id, n=n))
+
+    async def surplus(self) -> list[SurplusPart]:
+        return await self._database.run(answers.surplus)
 
     async def record_call(self, call: ModelCall) -> None:
         await self._database.run(partial(answers.record_call, call=call))

@@ -14,6 +14,7 @@ Moment = sa.DateTime(timezone=True)
 IS_OPEN = sa.text("state IN ('waiting', 'answering', 'drafting', 'written')")
 IS_QUOTE = sa.text("kind = 'quote'")
 IS_NO_QUOTE = sa.text("kind <> 'quote'")
+IS_DELETING = sa.text("state = 'deleting'")
 
 
 def upgrade() -> None:
@@ -149,11 +150,14 @@ def _create_parts() -> None:
         sa.Column("first_tried_at", Moment, nullable=False),
         sa.Column("state", sa.String(length=32), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'posted', 'deleted')", name=op.f("ck_parts_state")),
+        sa.CheckConstraint("state IN ('pending', 'posted', 'deleting', 'deleted')", name=op.f("ck_parts_state")),
         sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_parts_turn_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_parts")),
         sa.UniqueConstraint("nonce", name=op.f("uq_parts_nonce")),
         sa.UniqueConstraint("turn_id", "n", name=op.f("uq_parts_turn_id_n")),
+    )
+    op.create_index(
+        "ix_parts_deleting", "parts", ["turn_id"], sqlite_where=IS_DELETING, postgresql_where=IS_DELETING
     )
     op.create_index("ix_parts_message_id", "parts", ["message_id"])
 

@@ -210,7 +210,10 @@ async def staged(
             async with asyncio.timeout(10):
                 await client.wait_until_ready()
             stage = Stage(loopback, client, clock, pacer)
-            yield stage
+            try:
+                yield stage
+            finally:
+                await stage.replies.close()
         finally:
             loopback.faults.clear()
             await client.outbox.close()

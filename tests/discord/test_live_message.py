@@ -322,6 +322,36 @@ async def test_discarding_deletes_every_visible_part(stage):
     assert stage.store.parts[taken.answer_id] == {}
 
 
+async def test_a_draft_that_discord_does_not_delete_now_is_deleted_later(stage):
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    await stage.discord.until(stage.said)
+    stage.discord.faults.add("DELETE", ONE_MESSAGE, status=503, times=2)
+
+    await reply.discard()
+    await reply.close()
+    assert stage.said() == [SENTENCE]
+    await stage.clock.advance(1.0)
+    await stage.discord.until(lambda: not stage.said())
+
+
+async def test_a_part_is_known_to_be_deleted_before_the_request(stage):
+    taken = await stage.asked()
+    reply = stage.replies.open(taken)
+    reply.show(SENTENCE)
+    await stage.posted(taken)
+    hanging = stage.discord.faults.add("DELETE", ONE_MESSAGE, what="hang")
+
+    discarding = stage.spawn(reply.discard())
+    await stage.discord.until(lambda: stage.asked_of_discord("DELETE", "/messages/{message_id}"))
+
+    assert stage.store.deleting == {(taken.answer_id, 0)}
+    hanging.release()
+    await discarding
+    await reply.close()
+    assert stage.store.deleting == set()
+
+
 async def test_discarding_lets_a_post_under_way_end_and_deletes_it(deaf_stage):
     stage = deaf_stage
     fault = stage.discord.faults.add("POST", MESSAGES, what="hang", when="after")

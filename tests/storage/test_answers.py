@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from bot.core.errors import Withdrawn
-from bot.core.messages import Interaction, Kind, Outcome, Usage
+from bot.core.messages import ConversationKey, Interaction, Kind, Outcome, Usage
 from tests.clock import START
 from tests.fakes import message
-from tests.storage.talk import answer, call, history, next_turn, part, rows, state_of, take, write
+from tests.storage.talk import HERE, answer, call, history, next_turn, part, rows, state_of, take, write
 
 
 async def test_the_history_gets_the_text_and_the_channel_what_is_shown(store):
@@ -114,6 +114,51 @@ class TestParts:
 
         assert (await next_turn(store)).parts == (part(nonce="second", text="anew"),)
         assert await rows(store, "SELECT attempt, state FROM parts") == [(2, "pending")]
+
+
+class TestSurplusParts:
+    async def surplus(self, store):
+        return [(each.answer_id, each.part.n, each.part.message_id) for each in await store.surplus()]
+
+    async def shown(self, store, *, key=HERE):
+        """A question with one part in the channel, one on its way there, and one that is gone."""
+        taken = await take(store, message("question", id=1, key=key))
+        for n in (0, 1, 2):
+            await store.add_part(taken.answer_id, attempt=1, part=part(n))
+        await store.part_posted(taken.answer_id, n=0, message_id=70)
+        await store.part_deleted(taken.answer_id, n=2)
+        return taken.answer_id
+
+    @pytest.mark.parametrize("how", ["erased", "withdrawn"])
+    async def test_what_is_shown_of_a_withdrawn_answer_is_known_until_it_is_gone(self, store, how):
+        answer_id = await self.shown(store)
+
+        await (store.erase_messages([1]) if how == "erased" else store.withdraw(answer_id))
+        await store.part_posted(answer_id, n=1, message_id=71)  # the request had gone out
+
+        assert await self.surplus(store) == [(answer_id, 1, 71), (answer_id, 0, 70)]
+        await store.withdraw(answer_id)
+        for n in (1, 0):
+            assert await rows(store, "SELECT count(*) FROM turns WHERE role = 'assistant'") == [(1,)]
+            await store.part_deleted(answer_id, n=n)
+        assert await self.surplus(store) == []
+        assert await rows(store, "SELECT count(*) FROM turns WHERE role = 'assistant'") == [(0,)]
+
+    async def test_a_part_too_many_is_known_until_it_is_gone(self, store):
+        answer_id = await self.shown(store)
+
+        await store.part_deleting(answer_id, n=1)
+
+        (part,) = await store.surplus()
+        assert (part.part.n, part.first_tried_at, part.private) == (1, START, False)
+
+    async def test_a_part_that_only_one_person_sees_is_known_as_such(self, store):
+        answer_id = await self.shown(store, key=ConversationKey(channel_id=10, private_to=1))
+
+        await store.part_deleting(answer_id, n=0)
+
+        (part,) = await store.surplus()
+        assert part.private
 
 
 class TestWithdrawn:

@@ -190,12 +190,13 @@ class TestDeletedAnswers:
         await store.withdraw(taken.answer_id)
         assert await next_turn(store) is None
 
-    async def test_a_part_that_we_deleted_ourselves_deletes_no_answer(self, store):
+    @pytest.mark.parametrize("told", ["part_deleting", "part_deleted"])
+    async def test_a_part_that_we_deleted_ourselves_deletes_no_answer(self, store, told):
         taken = await take(store, message("question", id=1))
         for n in (0, 1):
             await store.add_part(taken.answer_id, attempt=1, part=part(n))
             await store.part_posted(taken.answer_id, n=n, message_id=70 + n)
-        await store.part_deleted(taken.answer_id, n=1)
+        await getattr(store, told)(taken.answer_id, n=1)
 
         assert await store.erase_messages([71]) == Erased(turns=0)
         await write(store, taken, "answer")

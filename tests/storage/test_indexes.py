@@ -11,7 +11,7 @@ from tests.fakes import message
 from tests.storage.talk import HERE, answer, exchange, next_turn, part, quote, take, wait
 
 GROWING = ("turns", "parts", "model_calls")
-PLANS_ALLOWED = ("ix_turns_open",)  # holds what waits, and nothing else
+PLANS_ALLOWED = ("ix_turns_open", "ix_parts_deleting")  # hold what waits to be done, and nothing else
 
 
 async def everything(store):
@@ -20,6 +20,8 @@ async def everything(store):
     taken = await take(store, message("q", id=2))
     await store.add_part(taken.answer_id, attempt=1, part=part())
     await store.part_posted(taken.answer_id, n=0, message_id=72)
+    await store.part_deleting(taken.answer_id, n=0)
+    await store.surplus()
     await store.part_deleted(taken.answer_id, n=0)
     await next_turn(store)
     await store.write_notice(taken.answer_id, shown="busy", code="model_busy")
