@@ -36,11 +36,10 @@ MessageContent = Literal["auto", "on", "off"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Application:
-    """Our application, as Discord knows it. *bot_id* is None where Discord did not say."""
+    """Our application, as Discord knows it."""
 
     id: int
     name: str
-    bot_id: int | None
     message_content_granted: bool
     gateway_url: str
 
@@ -116,11 +115,9 @@ async def _look_up(session: aiohttp.ClientSession, *, api_url: str, token: str, 
     about = await _get(session, f"{api_url}/applications/@me", token=token, clock=clock)
     gateway = await _get(session, f"{api_url}/gateway", token=None, clock=clock)
     try:
-        bot = about.get("bot")
         return Application(
             id=int(about["id"]),
             name=str(about["name"]),
-            bot_id=int(bot["id"]) if bot else None,
             message_content_granted=bool(int(about.get("flags", 0)) & _CONTENT_GRANTED),
             gateway_url=_trusted(str(gateway["url"])),
         )

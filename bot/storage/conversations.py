@@ -54,7 +54,6 @@ _SPEAK = {
     dialect: statement.on_conflict_do_update(
         index_elements=[speakers.c.conversation_id, speakers.c.author_id],
         set_={
-            "name": statement.excluded.name,
             "label": statement.excluded.label,
             "label_key": statement.excluded.label_key,
         },
@@ -97,13 +96,12 @@ def speak(connection: Connection, conversation_id: int, *, author_id: int, displ
     known = connection.scalar(_LABEL, speaker)
     if known is not None:
         return str(known)
-    name = speaker_label(display_name)
-    beginning = label_key(name)
+    beginning = label_key(speaker_label(display_name))
     taken = connection.scalars(_TAKEN, {**speaker, "length": len(beginning), "beginning": beginning}).all()
     label = unique_label(display_name, author_id=author_id, taken=taken)
     connection.execute(
         _SPEAK[connection.dialect.name],
-        {**speaker, "name": name, "label": label, "label_key": label_key(label)},
+        {**speaker, "label": label, "label_key": label_key(label)},
     )
     return label
 

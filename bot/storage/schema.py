@@ -62,7 +62,6 @@ speakers = Table(
     metadata,
     Column("conversation_id", Number, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column("author_id", Number, nullable=False),
-    Column("name", AnyText, nullable=False),
     Column("label", AnyText, nullable=False),
     Column("label_key", AnyText, nullable=False),
     PrimaryKeyConstraint("conversation_id", "author_id"),

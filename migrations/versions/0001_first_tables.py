@@ -55,7 +55,6 @@ def _create_speakers() -> None:
         "speakers",
         sa.Column("conversation_id", sa.BigInteger(), nullable=False),
         sa.Column("author_id", sa.BigInteger(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("label_key", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(

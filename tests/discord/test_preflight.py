@@ -17,8 +17,8 @@ from bot.discord.preflight import (
 from bot.playground.loopback import LoopbackDiscord
 from tests.clock import ManualClock
 
-GRANTED = Application(id=1, name="confab", bot_id=1, message_content_granted=True, gateway_url="wss://x")
-NOT_GRANTED = Application(id=1, name="confab", bot_id=1, message_content_granted=False, gateway_url="wss://x")
+GRANTED = Application(id=1, name="confab", message_content_granted=True, gateway_url="wss://x")
+NOT_GRANTED = Application(id=1, name="confab", message_content_granted=False, gateway_url="wss://x")
 
 
 @pytest.mark.parametrize("granted", [True, False])
@@ -28,7 +28,6 @@ async def test_the_application_is_as_discord_knows_it(granted):
 
     assert application.id == discord.application_id
     assert application.name == discord.bot_user.name
-    assert application.bot_id == discord.bot_user.id
     assert application.message_content_granted is granted
     assert application.gateway_url == discord.gateway_url
 
