@@ -41,9 +41,18 @@ def _parser() -> argparse.ArgumentParser:
         "forget", help="erase what is stored of a person or a server (stop the bot first)"
     )
     whom = forget.add_mutually_exclusive_group(required=True)
-    whom.add_argument("--user", type=int, metavar="ID", help="a person's Discord id")
-    whom.add_argument("--guild", type=int, metavar="ID", help="a server's Discord id")
+    whom.add_argument("--user", type=_discord_id, metavar="ID", help="a person's Discord id")
+    whom.add_argument("--guild", type=_discord_id, metavar="ID", help="a server's Discord id")
     return parser
+
+
+def _discord_id(text: str) -> int:
+    if not text.isascii() or not text.isdecimal():
+        raise argparse.ArgumentTypeError(
+            "is no Discord id. To see ids, switch on Developer Mode in Discord (Advanced), right-click the person "
+            "or the server, Copy ID."
+        )
+    return int(text)
 
 
 async def _command(arguments: argparse.Namespace) -> int:
@@ -64,10 +73,14 @@ async def _command(arguments: argparse.Namespace) -> int:
 
 
 async def _forget(*, user: int | None, guild: int | None) -> int:
-    from bot.settings import load_settings  # noqa: PLC0415
+    from bot.settings import Settings, examine_settings  # noqa: PLC0415
     from bot.storage.turns import open_store  # noqa: PLC0415
 
-    settings = load_settings()
+    # Whoever is forgotten need not wait for a token: the other settings may be wrong, or not there.
+    settings, faults = examine_settings()
+    other = {field.upper() for field in Settings.model_fields} - {"DATABASE_URL"}
+    if wrong := [fault for fault in faults if fault.place not in other]:
+        raise StartupRefused("\n".join(f"{fault.place} {fault.fault} {fault.cure}".rstrip() for fault in wrong))
     async with open_store(settings.database_url.get_secret_value()) as store:
         erased = await (store.forget_user(user) if user is not None else store.erase_guild(guild or 0))
     whom = f"person {user}" if user is not None else f"server {guild}"

@@ -1,0 +1,55 @@
+"""The command line as a person meets it: `python -m bot` in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from bot.storage.turns import open_store
+from tests.fakes import message
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(
+    *arguments: str, folder: Path, flags: tuple[str, ...] = (), **settings: str
+) -> subprocess.CompletedProcess:
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | settings
+    command = [sys.executable, *flags, "-m", "bot", *arguments]
+    return subprocess.run(  # noqa: S603 - our own program
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+async def test_forgetting_takes_the_database_and_nothing_else(tmp_path):
+    url = f"sqlite:///{tmp_path}/bot.db"
+    async with open_store(url) as store:
+        await store.receive(message("secret", id=1, author=7), take_up=False, history_tokens=100)
+
+    ended = run("forget", "--user", "7", folder=tmp_path, DATABASE_URL=url)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "Erased 1 stored messages of person 7" in ended.stdout
+
+
+def test_forgetting_in_a_database_that_is_none_is_refused(tmp_path):
+    ended = run("forget", "--user", "7", folder=tmp_path, DATABASE_URL="bot.db")
+
+    assert ended.returncode == 2
+    assert "DATABASE_URL" in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_is_no_id_is_told(tmp_path):
+    ended = run("forget", "--user", "abc", folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert "is no Discord id. To see ids, switch on Developer Mode" in ended.stderr
+
+
+def test_without_what_it_needs_it_says_how_to_install_that(tmp_path):
+    ended = run("run", folder=tmp_path, flags=("-S",))  # no site-packages
+
+    assert ended.returncode == 1
+    assert "is not installed here. `make run` installs what the bot needs" in ended.stderr
+    assert "Traceback" not in ended.stderr
