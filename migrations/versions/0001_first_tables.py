@@ -14,7 +14,6 @@ Moment = sa.DateTime(timezone=True)
 IS_OPEN = sa.text("state IN ('waiting', 'answering', 'drafting', 'written')")
 IS_QUOTE = sa.text("kind = 'quote'")
 IS_NO_QUOTE = sa.text("kind <> 'quote'")
-IS_DELETING = sa.text("state = 'deleting'")
 
 
 def upgrade() -> None:
@@ -55,6 +54,7 @@ def _create_speakers() -> None:
         "speakers",
         sa.Column("conversation_id", sa.BigInteger(), nullable=False),
         sa.Column("author_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("label", sa.Text(), nullable=False),
         sa.Column("label_key", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -90,7 +90,6 @@ def _create_turns() -> None:
         sa.Column("sent_at", Moment, nullable=False),
         sa.Column("edited_at", Moment),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("restarts", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("prompt_version", sa.String(length=32)),
         sa.CheckConstraint("(kind = 'quote') = (quoted_by IS NOT NULL)", name=op.f("ck_turns_quote")),
         sa.CheckConstraint(
@@ -149,14 +148,11 @@ def _create_parts() -> None:
         sa.Column("first_tried_at", Moment, nullable=False),
         sa.Column("state", sa.String(length=32), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
-        sa.CheckConstraint("state IN ('pending', 'posted', 'deleting', 'deleted')", name=op.f("ck_parts_state")),
+        sa.CheckConstraint("state IN ('pending', 'posted', 'deleted')", name=op.f("ck_parts_state")),
         sa.ForeignKeyConstraint(["turn_id"], ["turns.id"], name=op.f("fk_parts_turn_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_parts")),
         sa.UniqueConstraint("nonce", name=op.f("uq_parts_nonce")),
         sa.UniqueConstraint("turn_id", "n", name=op.f("uq_parts_turn_id_n")),
-    )
-    op.create_index(
-        "ix_parts_deleting", "parts", ["turn_id"], sqlite_where=IS_DELETING, postgresql_where=IS_DELETING
     )
     op.create_index("ix_parts_message_id", "parts", ["message_id"])
 

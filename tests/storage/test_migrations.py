@@ -15,9 +15,11 @@ from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.core.errors import StartupRefused
+from bot.core.messages import ConversationKey
 from bot.storage.database import open_database
 from bot.storage.migrate import MIGRATIONS, migrate, stored_revision
 from bot.storage.schema import HEAD, VERSION_TABLE, metadata
+from bot.storage.turns import open_store
 from tests.storage.test_opening import refusal
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +29,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 
 
 def upgrade():
@@ -35,6 +37,25 @@ def upgrade():
     op.execute("INSERT INTO facts (name, value, written_at) VALUES ('debris', '', '2026-01-01 00:00:00')")
     op.execute("SELECT * FROM no_such_table")
 '''
+
+
+# In the tables of the first revision: an answer, and the first of its parts in the channel.
+HALF_DELIVERED = """
+INSERT INTO conversations (id, channel_id, private_to, next_position, window_start, reset_position, created_at)
+    VALUES (1, 7, 0, 3, 1, 1, '2026-01-01');
+INSERT INTO speakers (conversation_id, author_id, name, label, label_key) VALUES (1, 5, 'Ada', 'Ada', 'ada');
+INSERT INTO turns (id, conversation_id, role, kind, position, state, raw_text, text, sent_at, attempts)
+    VALUES (2, 1, 'assistant', 'answer', 2, 'written', 'Hello!', 'Hello!', '2026-01-01', 1);
+INSERT INTO turns (id, conversation_id, role, kind, position, state, author_id, label, raw_text, text,
+    message_id, answered_by, sent_at, attempts)
+    VALUES (1, 1, 'user', 'message', 1, 'answering', 5, 'Ada', 'Hi', 'Hi', 70, 2, '2026-01-01', 1);
+INSERT INTO parts (turn_id, attempt, n, channel_id, message_id, nonce, first_tried_at, state, text)
+    VALUES (2, 1, 0, 7, 71, 'abc', '2026-01-01', 'posted', 'Hel')
+"""
+
+
+def driver_url(url):
+    return url.replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
 
 
 def test_the_head_is_the_newest_migration():
@@ -72,10 +93,14 @@ async def test_the_migrations_equal_the_schema_to_the_letter(tmp_path):
 
 
 def _clauses(connection):
-    """Each table's and index's statement, taken apart: the order of constraints says nothing."""
+    """Each table's and index's statement, taken apart.
+
+    The order of constraints says nothing, nor do the quotes around the name of a table that was made anew.
+    """
     found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     return {
-        name: sorted(clause.rstrip(" )") for clause in " ".join(sql.split()).split(", ")) for name, sql in found
+        name: sorted(clause.rstrip(" )") for clause in " ".join(sql.replace('"', "").split()).split(", "))
+        for name, sql in found
     }
 
 
@@ -108,18 +133,37 @@ async def test_a_database_newer_than_the_program_is_refused(database_url):
 
 
 async def _put_back(url):
-    engine = create_async_engine(
-        url.replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
-    )
+    engine = create_async_engine(driver_url(url))
     async with engine.begin() as connection:
         await connection.execute(text("UPDATE confab_version SET version_num = :head"), {"head": HEAD})
     await engine.dispose()
 
 
+async def test_turns_of_the_first_revision_are_taken_along(empty_url, tmp_path):
+    older = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, older)
+    for newer in (older / "versions").glob("000[2-9]_*.py"):
+        newer.unlink()
+
+    def begin(connection):
+        migrate(connection, migrations=older, head="0001")
+        for statement in HALF_DELIVERED.split(";"):
+            connection.execute(text(statement))
+
+    engine = create_async_engine(driver_url(empty_url))
+    async with engine.begin() as connection:
+        await connection.run_sync(begin)
+    await engine.dispose()
+
+    async with open_store(empty_url) as store:
+        taken = await store.take_up(ConversationKey(channel_id=7), history_tokens=1000)
+
+    assert (taken.written, taken.question.text, taken.question.label) == ("Hello!", "Hi", "Ada")
+    assert [(part.message_id, part.nonce) for part in taken.parts] == [(71, "abc")]
+
+
 async def test_another_programs_tables_are_left_alone(empty_url):
-    engine = create_async_engine(
-        empty_url.replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
-    )
+    engine = create_async_engine(driver_url(empty_url))
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE turns (of_a_screw integer)"))
 
@@ -133,13 +177,13 @@ async def test_another_programs_tables_are_left_alone(empty_url):
 async def test_a_failed_migration_leaves_no_debris(database_url, tmp_path):
     migrations = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, migrations)
-    (migrations / "versions" / "0002_failing.py").write_text(FAILING)
+    (migrations / "versions" / "0003_failing.py").write_text(FAILING)
 
     async with open_database(database_url) as database:
         with pytest.raises(StartupRefused, match="was left as it was"):
-            await database.run(partial(migrate, migrations=migrations, head="0002"))
+            await database.run(partial(migrate, migrations=migrations, head="0003"))
 
-        assert await database.run(stored_revision) == "0001"
+        assert await database.run(stored_revision) == HEAD
         assert "debris" not in await database.run(lambda connection: inspect(connection).get_table_names())
         assert await database.run(lambda c: c.scalar(text("SELECT count(*) FROM facts"))) == 0
 
