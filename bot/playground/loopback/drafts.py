@@ -41,6 +41,8 @@ def read_content(body: Json, files: Sequence[Upload]) -> Content:
     if any(len(file.data) > MOST_FILE_BYTES for file in files):
         raise Refusal(40005)
     listed = body.get("attachments")
+    if listed is not None:
+        files = _listed_files(listed, files)
     return Content(
         text=text,
         embeds=embeds,
@@ -83,6 +85,16 @@ def settable_flags(flags: int | None, *, ephemeral: bool = False) -> MessageFlag
 
 def is_empty(content: Content) -> bool:
     return not (content.text or content.embeds or content.components or content.files)
+
+
+def _listed_files(listed: Sequence[Json], files: Sequence[Upload]) -> Sequence[Upload]:
+    """Of the request's own files those that its list names: the list is all that the message will hold."""
+    ids = {int(each["id"]) for each in listed}
+    missing = [number for number in sorted(ids) if len(files) <= number < MOST_FILES]
+    if missing:
+        what = f"Attachment data for {missing[0]} not found"
+        raise invalid(f"attachments.{missing[0]}", "ATTACHMENT_NOT_FOUND", what)
+    return [file for number, file in enumerate(files) if number in ids]
 
 
 def keep_attachments(content: Content, existing: Sequence[Attachment]) -> Sequence[Attachment]:

@@ -12,7 +12,7 @@ from bot.playground.loopback.drafts import MOST_FILE_BYTES, is_empty, read_conte
 from bot.playground.loopback.events import Events
 from bot.playground.loopback.mentions import IN_INTERACTIONS, read_allowed
 from bot.playground.loopback.permissions import ALL
-from bot.playground.loopback.posting import Posting, reference_to
+from bot.playground.loopback.posting import Posting
 from bot.playground.loopback.refusals import Json, Refusal, invalid
 from bot.playground.loopback.snowflakes import Snowflakes
 from bot.playground.loopback.world import (
@@ -24,6 +24,7 @@ from bot.playground.loopback.world import (
     Upload,
     User,
     World,
+    reference_to,
 )
 
 SECONDS_TO_ACKNOWLEDGE = 3.0

@@ -9,7 +9,7 @@ from bot.playground.loopback.events import Events
 from bot.playground.loopback.interactions import Interaction, Interactions
 from bot.playground.loopback.mentions import Allowed
 from bot.playground.loopback.permissions import Permission
-from bot.playground.loopback.posting import Posting, reference_to
+from bot.playground.loopback.posting import Posting
 from bot.playground.loopback.refusals import Json
 from bot.playground.loopback.snowflakes import Snowflakes
 from bot.playground.loopback.world import (
@@ -23,6 +23,7 @@ from bot.playground.loopback.world import (
     Upload,
     User,
     World,
+    reference_to,
 )
 
 FORWARD = 1

@@ -31,6 +31,7 @@ from bot.playground.loopback.world import (
     Upload,
     User,
     World,
+    reference_to,
 )
 
 NONCE_SECONDS = 120.0  # "the past few minutes", Discord says, and no more
@@ -60,8 +61,7 @@ class Posting:
         forwarded = copy(target) if reference is not None and reference.type == FORWARD else None
         if is_empty(content) and forwarded is None and not body.get("sticker_ids") and not body.get("poll"):
             raise Refusal(50006)
-        if files and not self._world.permissions(channel) & Permission.ATTACH_FILES:
-            raise Refusal(50013)
+        self._require_files_allowed(channel, files)
         if body.get("enforce_nonce") and nonce is not None:
             existing = self._posted_with(nonce)
             if existing is not None:
@@ -88,6 +88,7 @@ class Posting:
             raise Refusal(50005)
         if channel.archived:
             raise Refusal(50083)
+        self._require_files_allowed(channel, files)
         self.rewrite(message, body, files)
 
     def rewrite(
@@ -245,6 +246,10 @@ class Posting:
         if channel.locked and not may & Permission.MANAGE_THREADS:
             raise Refusal(160005)
 
+    def _require_files_allowed(self, channel: Channel, files: Sequence[Upload]) -> None:
+        if files and not self._world.permissions(channel) & Permission.ATTACH_FILES:
+            raise Refusal(50013)
+
     def _posted_with(self, nonce: int | str) -> Message | None:
         """The message that this nonce already became. Raises 10008 if it was deleted since."""
         at, message = self._nonces.get((self._world.bot.id, str(nonce)), (0.0, None))
@@ -278,16 +283,6 @@ class Posting:
                 "Cannot reply to a system message",
             )
         return reference_to(target, type=kind), target
-
-
-def reference_to(target: Message, *, type: int = 0) -> Reference:  # noqa: A002 -- Discord's word for it
-    guild = target.channel.guild
-    return Reference(
-        message_id=target.id,
-        channel_id=target.channel.id,
-        guild_id=guild.id if guild is not None else None,
-        type=type,
-    )
 
 
 def _set_mentions(message: Message, mentions: Mentions) -> None:

@@ -243,3 +243,13 @@ class World:
 
     def threads(self, channel: Channel) -> list[Channel]:
         return [thread for thread in self.channels.values() if thread.parent is channel and thread.is_thread]
+
+
+def reference_to(target: Message, *, type: int = 0) -> Reference:  # noqa: A002 -- Discord's word for it
+    guild = target.channel.guild
+    return Reference(
+        message_id=target.id,
+        channel_id=target.channel.id,
+        guild_id=guild.id if guild is not None else None,
+        type=type,
+    )

@@ -1,12 +1,10 @@
 """What the bot may post, edit and delete, and how Discord refuses the rest."""
 
-import io
 from datetime import timedelta
 
-import aiohttp
 import pytest
 
-from bot.playground.loopback import MessageFlag, Upload
+from bot.playground.loopback import MessageFlag
 
 
 async def test_a_posted_message_stands_in_the_channel(loopback, rest, general, messages_path):
@@ -209,38 +207,6 @@ async def test_a_reply_whose_question_is_deleted_later_refers_to_null(loopback, 
     assert answer.body["referenced_message"] is None
 
 
-async def test_files_come_by_multipart_and_are_served_until_their_address_expires(
-    loopback, rest, clock, general, messages_path
-):
-    form = aiohttp.FormData()
-    form.add_field("payload_json", '{"content": "look", "attachments": [{"id": 0, "filename": "a.txt"}]}')
-    form.add_field("files[0]", b"inside", filename="a.txt", content_type="text/plain")
-
-    posted = await rest.request("POST", messages_path, data=form)
-
-    (attachment,) = posted.body["attachments"]
-    assert (attachment["filename"], attachment["size"]) == ("a.txt", 6)
-    assert (await _fetch(attachment["url"])) == (200, b"inside")
-    assert (await _fetch(attachment["url"].replace("hm=", "hm=0")))[0] == 404
-    await clock.advance(25 * 3600)
-    assert (await _fetch(attachment["url"]))[0] == 404
-    again = await rest.get(f"{messages_path}/{posted.body['id']}")
-    assert (await _fetch(again.body["attachments"][0]["url"])) == (200, b"inside")
-
-
-async def test_an_edit_keeps_the_attachments_it_lists(loopback, rest, general, messages_path):
-    form = aiohttp.FormData()
-    form.add_field("payload_json", '{"content": "look"}')
-    for number in range(2):
-        form.add_field(f"files[{number}]", b"x", filename=f"{number}.txt")
-    posted = await rest.request("POST", messages_path, data=form)
-    first, _ = posted.body["attachments"]
-
-    await rest.patch(f"{messages_path}/{posted.body['id']}", {"attachments": [{"id": first["id"]}]})
-
-    assert [str(each.id) for each in loopback.messages(general)[0].attachments] == [first["id"]]
-
-
 async def test_an_archived_thread_is_woken_by_a_post_but_takes_no_edits(loopback, rest, general, gateway):
     await gateway.identify()
     thread = loopback.add_thread(general, "side")
@@ -272,28 +238,3 @@ async def test_a_forum_takes_no_posts_of_its_own_and_its_threads_begin_with_thei
     assert (await rest.post(f"/channels/{forum.id}/messages", {"content": "Hello"})).code == 50008
     assert first.id == thread.id
     assert (await rest.post(f"/channels/{thread.id}/messages", {"content": "So"})).body["id"] != str(thread.id)
-
-
-async def test_too_large_a_file_is_refused(rest, messages_path):
-    form = aiohttp.FormData()
-    form.add_field("files[0]", io.BytesIO(bytes(10 * 1024 * 1024 + 1)), filename="big")
-
-    answer = await rest.request("POST", messages_path, data=form)
-
-    assert (answer.status, answer.code) == (413, 40005)
-
-
-async def test_what_people_attach_has_an_address(loopback, rest, general, you, messages_path):
-    upload = Upload(filename="voice.ogg", data=b"ogg", content_type="audio/ogg", duration_seconds=1.5)
-    message = await loopback.post(general, you, attachments=[upload], flags=MessageFlag.IS_VOICE_MESSAGE)
-
-    answer = await rest.get(f"{messages_path}/{message.id}")
-
-    (attachment,) = answer.body["attachments"]
-    assert attachment["duration_secs"] == 1.5
-    assert (await _fetch(attachment["url"])) == (200, b"ogg")
-
-
-async def _fetch(url):
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return answer.status, await answer.read()
