@@ -18,6 +18,7 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, TakenUp
+from bot.core.models import Models
 from bot.core.ports import Clock
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.outbound import Outbox
@@ -136,7 +137,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         )
         _announce(application, settings)
         point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
-        model = await stack.enter_async_context(_model(settings))
+        models = Models([await stack.enter_async_context(model) for model in _chat_models(settings)], clock=clock)
         pacer = Pacer(clock)
         stack.push_async_callback(pacer.close)
         client = ConfabClient(
@@ -152,7 +153,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         replies = DiscordReplies(store=store, outbox=outbox, clock=clock)
         stack.push_async_callback(replies.close)
         answerer = Answerer(
-            store=store, model=model, replies=replies, clock=clock, limits=_limits(settings), ended=ended
+            store=store, models=models, replies=replies, clock=clock, limits=_limits(settings), ended=ended
         )
         stack.push_async_callback(answerer.close)
         queue = ConversationQueue(
@@ -213,12 +214,15 @@ def _stop_signal() -> asyncio.Event:
     return stop
 
 
-def _model(settings: Settings) -> OpenAIChatModel:
-    return OpenAIChatModel(
-        model=settings.openai_model,
-        api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
-        base_url=settings.openai_base_url,
-    )
+def _chat_models(settings: Settings) -> list[OpenAIChatModel]:
+    return [
+        OpenAIChatModel(
+            model=model,
+            api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+            base_url=settings.openai_base_url,
+        )
+        for model in settings.openai_models
+    ]
 
 
 def _limits(settings: Settings) -> AnswerLimits:

@@ -9,6 +9,8 @@ from pydantic import SecretStr
 
 from bot.logs import holds_secret
 
+_LONGEST_NAME = 200
+
 
 def no_secret(value: Any) -> Any:
     if isinstance(value, str) and holds_secret(value):
@@ -72,6 +74,18 @@ def model_server(value: str | None) -> str | None:
     if url.path.endswith(("/completions", "/responses")):
         raise ValueError("goes too far: leave out what follows the version, as in …/v1")
     return url.geturl()
+
+
+def model_names(value: str) -> str:
+    """Names parted by commas, without spaces around them and without repetition."""
+    names = [name for each in value.split(",") if (name := each.strip())]
+    if any(re.search(r"\s", name) for name in names):
+        raise ValueError("must not have a space inside a model's name")
+    if not names:
+        raise ValueError("names no model")
+    if max(map(len, names)) > _LONGEST_NAME:
+        raise ValueError("is too long")
+    return ",".join(dict.fromkeys(names))
 
 
 def discord_server(value: str) -> str:

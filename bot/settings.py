@@ -41,7 +41,7 @@ class Settings(BaseModel):
 
     openai_api_key: Annotated[SecretStr | None, AfterValidator(rules.api_key)] = None
     openai_base_url: Annotated[str | None, _Plain, AfterValidator(rules.model_server)] = None
-    openai_model: Annotated[str, _Plain, Field(pattern=r"^\S+$", max_length=200)] = "gpt-5.4"
+    openai_model: Annotated[str, _Plain, AfterValidator(rules.model_names)] = "gpt-5.4"
     model_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 8
     model_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     first_token_seconds: _Seconds = 60
@@ -55,6 +55,11 @@ class Settings(BaseModel):
     database_url: Annotated[SecretStr, AfterValidator(rules.database)] = SecretStr("sqlite:///data/bot.db")
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=600)] = 8
     log_level: Annotated[_Level, BeforeValidator(rules.capitals)] = "INFO"
+
+    @property
+    def openai_models(self) -> list[str]:
+        """The one to prefer first."""
+        return self.openai_model.split(",")
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -88,9 +93,9 @@ _CURES = {
     "openai_api_key": "Create one at https://platform.openai.com/api-keys, or set OPENAI_BASE_URL to a server "
     "that needs none.",
     "openai_base_url": "For example http://127.0.0.1:11434/v1, or leave it out for OpenAI itself.",
-    "openai_model": "The model's name as its provider spells it, such as gpt-5.4.",
+    "openai_model": "The model's name as its provider spells it, such as gpt-5.4; commas part several.",
     "model_concurrency": "How many answers are generated at once, such as 8.",
-    "model_attempts": "How often the model is asked before the bot gives up, such as 3.",
+    "model_attempts": "How often the models are asked before the bot gives up, such as 3.",
     "first_token_seconds": "How long to wait for the first word, such as 60.",
     "stall_seconds": "How long to wait for the next word, such as 30.",
     "answer_seconds": "How long an answer may take in all, such as 300.",
@@ -107,8 +112,6 @@ _FAULTS = {
     "missing": "is not set",
     "value_error": "{error}",
     "literal_error": "must be one of {expected}",
-    "string_pattern_mismatch": "must not have a space inside",
-    "string_too_long": "is too long",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than_equal": "must be at most {le:,g}",

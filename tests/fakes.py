@@ -401,9 +401,8 @@ class FakeStore:
 class FakeModel:
     """Says what it is scripted to; each item of a script is text, an error, Finished, or an Event to wait for."""
 
-    name = "fake-model"
-
-    def __init__(self, *scripts: Sequence[object]) -> None:
+    def __init__(self, *scripts: Sequence[object], name: str = "fake-model") -> None:
+        self.name = name
         self.scripts = list(scripts)
         self.prompts: list[Prompt] = []
         self.closed = 0

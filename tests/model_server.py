@@ -133,7 +133,11 @@ class ModelServer:
 
     def answer(self, text: str | Callable[[Body], str], **how: Any) -> None:
         """Answer every request that nothing is scripted for; *how* as the fields of Answer."""
-        self._usual = lambda body: Answer(text=text if isinstance(text, str) else text(body), **how)
+        self.behave(lambda body: Answer(text=text if isinstance(text, str) else text(body), **how))
+
+    def behave(self, usually: Callable[[Body], Behaviour]) -> None:
+        """Do so at every request that nothing is scripted for."""
+        self._usual = usually
 
     def script(self, *behaviours: Behaviour) -> None:
         """What the next requests get, one each, before the usual answer again."""

@@ -4,12 +4,15 @@ import asyncio
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from bot.app import run_bot
+from bot.core.breaker import FAULTS
 from bot.core.errors import (
+    ModelDown,
     ModelUnavailable,
     QuestionTooLong,
     StartupRefused,
@@ -217,6 +220,44 @@ async def test_a_model_that_is_down_is_said_and_the_conversation_goes_on(stage) 
     assert failed.content == ModelUnavailable.user_message
     assert worked.content == "Here again."
     assert [text for _, text in stage.prompts()[-1]][1:] == ["second"]
+
+
+async def test_a_dead_model_is_asked_a_handful_of_times_while_the_next_one_answers_everybody(
+    stage, monkeypatch, caplog
+) -> None:
+    monkeypatch.setattr("bot.core.breaker.FIRST_REST", 60.0)  # none ends while this lasts
+    caplog.set_level("INFO", logger="bot.core.answer")
+    stage.model.behave(lambda body: Status(503) if body["model"] == "a" else Answer(text=body["model"]))
+    channels = [stage.discord.add_channel(stage.discord.guild, f"room-{n}") for n in range(20)]
+    async with stage.bot(OPENAI_MODEL="a, b", MODEL_CONCURRENCY="8"):
+        answers = await asyncio.gather(
+            *(
+                stage.ask(
+                    f"{stage.discord.bot_user.mention} Hello?",
+                    channel=channels[n % 20],
+                    author=stage.discord.add_user(f"person-{n}"),
+                )
+                for n in range(100)
+            )
+        )
+
+    asked = Counter(request["model"] for request in stage.model.requests)
+    assert [answer.content for answer in answers] == ["b"] * 100
+    assert asked["b"] == 100
+    assert FAULTS <= asked["a"] <= FAULTS - 1 + 8  # those that were under way when the rest began
+    turns = [record.getMessage() for record in caplog.records if record.getMessage().startswith("turn ")]
+    assert len(turns) == 100
+    assert all(" model=b outcome=complete " in turn for turn in turns)
+
+
+async def test_while_the_only_model_is_down_people_are_told_at_once_without_asking_it(stage, monkeypatch) -> None:
+    monkeypatch.setattr("bot.core.breaker.FIRST_REST", 60.0)
+    stage.model.behave(lambda _: Status(503))
+    async with stage.bot(MODEL_ATTEMPTS="1"):
+        told = [(await stage.ask("Hello?")).content for _ in range(FAULTS + 1)]
+
+    assert told == [ModelUnavailable.user_message] * FAULTS + [ModelDown.user_message]
+    assert len(stage.model.requests) == FAULTS
 
 
 async def test_an_answer_cut_off_after_visible_words_says_so_and_is_history(stage) -> None:

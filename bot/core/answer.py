@@ -32,7 +32,8 @@ from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt
 from bot.core.messages import ModelCall, TakenUp
-from bot.core.ports import ChatModel, Clock, Replies, Reply, TurnStore
+from bot.core.models import Models
+from bot.core.ports import Clock, Replies, Reply, TurnStore
 from bot.core.wording import TOLD, said_without_model, shown_answer, shown_notice
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Answering:
 
     def __init__(self) -> None:
         self.stopped: BotError | None = None
+        self.model = "-"  # that its text is by, in the log
         self._stopping = asyncio.Event()
         self._generating: asyncio.Task[Generated] | None = None
 
@@ -99,14 +101,14 @@ class Answerer:
         self,
         *,
         store: TurnStore,
-        model: ChatModel,
+        models: Models,
         replies: Replies,
         clock: Clock,
         limits: AnswerLimits,
         ended: Callable[[TakenUp, str], None] | None = None,
     ) -> None:
         self._store = store
-        self._model = model
+        self._models = models
         self._replies = replies
         self._clock = clock
         self._limits = limits
@@ -134,13 +136,15 @@ class Answerer:
             raise
         finally:
             log.info(
-                "turn channel=%d question=%s answer=%d questions=%d history=%d take_up=%d outcome=%s seconds=%.2f",
+                "turn channel=%d question=%s answer=%d questions=%d history=%d take_up=%d model=%s outcome=%s "
+                "seconds=%.2f",
                 taken.conversation.key.channel_id,
                 taken.question.message_id,
                 taken.answer_id,
                 len(taken.questions),
                 len(taken.history),
                 taken.attempt,
+                answering.model,
                 outcome,
                 self._clock.monotonic() - began,
             )
@@ -203,6 +207,7 @@ class Answerer:
                 log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
                 sentence, code = error.user_message, error.code
             else:
+                answering.model = generated.call.model
                 shown = shown_answer(taken, generated.text, generated.outcome)
                 await self._store.write_answer(
                     taken.answer_id,
@@ -231,7 +236,7 @@ class Answerer:
             taken,
             prompt,
             reply=reply,
-            model=self._model,
+            models=self._models,
             clock=self._clock,
             patience=limits.patience,
             slot=slot,

@@ -19,7 +19,8 @@ class ModelError(BotError):
 
     code = "model_error"
     user_message = "The language model had a problem and I couldn't answer. Please try again in a moment."
-    retryable: ClassVar[bool] = False
+    retryable: ClassVar[bool] = False  # asking the same model once more may help
+    down: ClassVar[bool] = False  # whatever it were asked, it would not answer now
 
     def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -32,6 +33,7 @@ class ModelBusy(ModelError):
     code = "model_busy"
     user_message = "The language model is busy right now. Please try again in a minute."
     retryable = True
+    down = True
 
 
 class ModelUnavailable(ModelError):
@@ -40,6 +42,7 @@ class ModelUnavailable(ModelError):
     code = "model_unavailable"
     user_message = "I can't reach the language model right now. Please try again in a few minutes."
     retryable = True
+    down = True
 
 
 class ModelTimeout(ModelError):
@@ -48,6 +51,20 @@ class ModelTimeout(ModelError):
     code = "model_timeout"
     user_message = "The language model took too long to answer. Please try again."
     retryable = True
+    down = True
+
+
+class OutOfTime(ModelTimeout):
+    """The total passed, which models asked earlier may have used up."""
+
+    down = False
+
+
+class ModelDown(ModelError):
+    """It failed for everybody of late, and is not asked for a while."""
+
+    code = "model_down"
+    user_message = "The language model is down right now. Please try again in a minute."
 
 
 class EmptyAnswer(ModelError):
@@ -70,6 +87,7 @@ class QuotaUsedUp(ModelError):
 
     code = "quota_used_up"
     user_message = "The language model's account has no credit left. Whoever runs this bot needs to top it up."
+    down = True
 
 
 class ModelKeyRefused(ModelError):
@@ -77,6 +95,7 @@ class ModelKeyRefused(ModelError):
 
     code = "model_key_refused"
     user_message = "The language model refused my key. Whoever runs this bot needs to check OPENAI_API_KEY."
+    down = True
 
 
 class WrongModel(ModelError):
@@ -86,6 +105,7 @@ class WrongModel(ModelError):
     user_message = (
         "The language model I'm set up with doesn't exist. Whoever runs this bot needs to check OPENAI_MODEL."
     )
+    down = True
 
 
 class ContextTooLong(ModelError):

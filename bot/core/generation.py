@@ -1,4 +1,8 @@
-"""Ask the model until it answers: one retry policy, and none once words are visible."""
+"""Ask the models until one answers: one retry policy, and none once words are visible.
+
+An attempt goes through the models in their order, without a pause, to the first that answers. What asking again
+does not help, such as a prompt longer than a model can read, leaves the others; a refusal ends it.
+"""
 
 import logging
 import random
@@ -7,7 +11,16 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.core.errors import BotError, EmptyAnswer, ModelError, ModelRefused, ModelTimeout, ModelUnavailable
+from bot.core.breaker import Trial
+from bot.core.errors import (
+    BotError,
+    EmptyAnswer,
+    ModelError,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnavailable,
+    OutOfTime,
+)
 from bot.core.fair_slots import Slot
 from bot.core.legible import legible
 from bot.core.messages import (
@@ -20,17 +33,18 @@ from bot.core.messages import (
     TakenUp,
     Usage,
 )
-from bot.core.ports import ChatModel, Clock, Reply
+from bot.core.models import Models
+from bot.core.ports import Clock, Reply
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
-    """How often and how long the model is asked for one answer. Seconds."""
+    """How often and how long the models are asked for one answer. Seconds."""
 
-    attempts: int = 3
-    first_token: float = 60.0
+    attempts: int = 3  # each of which asks every model at most once
+    first_token: float = 60.0  # of each model asked
     stall: float = 30.0
     total: float = 300.0  # from the first request on, waits between attempts included
     backoff: float = 1.0  # before the second attempt; doubles, with jitter
@@ -53,7 +67,7 @@ class Generation:
         prompt: Prompt,
         *,
         reply: Reply,
-        model: ChatModel,
+        models: Models,
         clock: Clock,
         patience: Patience,
         slot: Slot,
@@ -62,13 +76,16 @@ class Generation:
         self._taken = taken
         self._prompt = prompt
         self._reply = reply
-        self._model = model
+        self._models = models
         self._clock = clock
         self._patience = patience
-        self._slot = slot  # held while the model is asked, not while waiting between attempts
+        self._slot = slot  # held while a model is asked, not while waiting
         self._record = record
-        self._attempt = 0
+        self._attempts = 0
+        self._requests = 0
+        self._faults: dict[str, ModelError] = {}  # by model, the latest
         self._ends = 0.0
+        self._model = ""
         self.text = ""
         self._usage = Usage()
         self._started = clock.now()
@@ -76,38 +93,77 @@ class Generation:
 
     @property
     def asked(self) -> bool:
-        """The model has been asked at least once."""
-        return self._attempt > 0
+        """A model has been asked at least once."""
+        return self._requests > 0
 
     async def run(self) -> Generated:
         """The answer, whole or cut off after visible words. Raises ModelError when there is none."""
-        while True:
-            try:
-                await self._slot.take()
-                self._attempt += 1
-                self._ends = self._ends or self._clock.monotonic() + self._patience.total
-                return await self._ask()
-            except ModelError as error:
-                if self._reply.visible:
-                    log.info("cut off: answer=%d code=%s: %s", self._taken.answer_id, error.code, error)
-                    return self.cut_off(error)
-                self._record(self._call(error.code))
-                self._reply.show("")
-                wait = self._wait_before_retry(error)
-                if wait is None:
-                    raise
-            finally:
+        try:
+            while True:
+                generated = await self._ask_each()
+                if generated is not None:
+                    return generated
                 self._slot.give_back()
-            await self._clock.sleep(wait)
+                await self._clock.sleep(self._wait_before_next_attempt())
+        finally:
+            self._slot.give_back()
 
     def cut_off(self, error: BotError) -> Generated:
         """What is visible stays and is the answer; *error* says why there is no more."""
         return Generated(text=self.text, outcome=Outcome.CUT_OFF, call=self._call(error.code))
 
-    async def _ask(self) -> Generated:
+    async def _ask_each(self) -> Generated | None:
+        """One attempt: the models that may be asked, one after the other. None when none of them answered."""
+        trial: Trial | None = await self._first_trial()
+        self._attempts += 1
+        self._ends = self._ends or self._clock.monotonic() + self._patience.total
+        asked = self._given_up()
+        while trial is not None:
+            try:
+                with trial:
+                    return await self._ask(trial)
+            except ModelError as error:
+                if self._reply.visible:
+                    log.info("cut off: answer=%d code=%s: %s", self._taken.answer_id, error.code, error)
+                    return self.cut_off(error)
+                self._failed(error)
+            asked.add(self._model)
+            trial = self._models.try_first(besides=asked) if self._at_most(self._patience.total) else None
+        return None
+
+    async def _first_trial(self) -> Trial:
+        """Of an attempt. Raises ModelError when no model may be asked soon."""
+        until = 0.0
+        while True:
+            await self._slot.take()
+            trial = self._models.try_first(besides=self._given_up())
+            if trial is not None:
+                return trial
+            self._slot.give_back()
+            now = self._clock.monotonic()
+            until = until or now + self._at_most(self._patience.longest_backoff)
+            await self._models.wait(besides=self._given_up(), within=until - now)
+
+    def _failed(self, error: ModelError) -> None:
+        log.info(
+            "model=%s gave no answer: answer=%d code=%s: %s",
+            self._model,
+            self._taken.answer_id,
+            error.code,
+            error,
+        )
+        self._record(self._call(error.code))
+        self._reply.show("")
+        if isinstance(error, ModelRefused):
+            raise error
+        self._faults[self._model] = error
+
+    async def _ask(self, trial: Trial) -> Generated:
+        self._model = trial.model.name
+        self._requests += 1
         self.text, self._usage = "", Usage()
         self._started, self._first_token = self._clock.now(), None
-        finished = await self._read_stream()
+        finished = await self._read_stream(trial)
         if finished is None:
             raise ModelUnavailable("the stream ended without a finish reason")
         if finished.reason is FinishReason.REFUSED:
@@ -117,22 +173,24 @@ class Generation:
         outcome = Outcome.LENGTH if finished.reason is FinishReason.LENGTH else Outcome.COMPLETE
         return Generated(text=self.text, outcome=outcome, call=self._call(outcome))
 
-    async def _read_stream(self) -> Finished | None:
+    async def _read_stream(self, trial: Trial) -> Finished | None:
         finished = None
         try:
             async with (
                 self._clock.deadline(self._at_most(self._patience.first_token)) as deadline,
-                aclosing(self._model.stream(self._prompt)) as stream,
+                aclosing(trial.model.stream(self._prompt)) as stream,
             ):
                 async for item in stream:
                     if isinstance(item, Delta):
+                        trial.heard()
                         self._grow(item.text)
                     else:
                         finished, self._usage = item, item.usage
                     deadline.move(self._at_most(self._patience.stall))
         except TimeoutError as error:
+            kind = ModelTimeout if self._at_most(self._patience.total) else OutOfTime
             stage = "between two tokens" if self.text else "for the first token"
-            raise ModelTimeout(f"waited too long {stage}") from error
+            raise kind(f"waited too long {stage}") from error
         return finished
 
     def _grow(self, piece: str) -> None:
@@ -142,16 +200,30 @@ class Generation:
         self._reply.show(self.text)
 
     def _at_most(self, seconds: float) -> float:
+        """As long, or what is left of the total, which begins with the first request."""
+        if not self._ends:
+            return seconds
         return max(0.0, min(seconds, self._ends - self._clock.monotonic()))
 
-    def _wait_before_retry(self, error: ModelError) -> float | None:
-        """Seconds until the next attempt; None when there is to be none."""
-        if not error.retryable or self._attempt >= self._patience.attempts:
-            return None
-        grown = self._patience.backoff * 2 ** (self._attempt - 1)
+    def _given_up(self) -> set[str]:
+        """The models that need not be asked again."""
+        return {model for model, error in self._faults.items() if not error.retryable}
+
+    def _wait_before_next_attempt(self) -> float:
+        """Seconds. Raises what is to be told when there is to be none."""
+        faults = list(self._faults.values())
+        passing = [error for error in faults if error.retryable]
+        untried = any(model.name not in self._faults for model in self._models)
+        to_tell = (passing or faults)[0]
+        if not (passing or untried) or self._attempts >= self._patience.attempts:
+            raise to_tell
+        grown = self._patience.backoff * 2.0 ** (self._attempts - 1)
         wait = min(grown, self._patience.longest_backoff) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
-        wait = max(wait, error.retry_after or 0.0)
-        return wait if self._clock.monotonic() + wait < self._ends else None
+        if not untried:
+            wait = max(wait, min(error.retry_after or 0.0 for error in passing))
+        if self._clock.monotonic() + wait >= self._ends:
+            raise to_tell
+        return wait
 
     def _call(self, outcome: str) -> ModelCall:
         conversation = self._taken.conversation
@@ -161,8 +233,8 @@ class Generation:
             guild_id=conversation.guild_id,
             author_id=self._taken.question.author_id,
             purpose="answer",
-            model=self._model.name,
-            attempt=self._attempt,
+            model=self._model,
+            attempt=self._requests,
             started_at=self._started,
             first_token_at=self._first_token,
             ended_at=self._clock.now(),

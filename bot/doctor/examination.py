@@ -31,8 +31,9 @@ async def examine(env_file: Path, environ: Mapping[str, str], *, clock: Clock) -
     if cause := _first(faulty, *_MODEL):
         yield _not_checked("model", "language model", cause)
     else:
-        for finding in await _model(settings, clock):
-            yield finding
+        for model in settings.openai_models:
+            for finding in await _model(model, settings, clock):
+                yield finding
     if "DATABASE_URL" in faulty:
         yield _not_checked("database", "database", "DATABASE_URL")
     else:
@@ -58,9 +59,9 @@ def _discord(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     )
 
 
-async def _model(settings: Settings, clock: Clock) -> list[Finding]:
+async def _model(model: str, settings: Settings, clock: Clock) -> list[Finding]:
     return await check_model(
-        model=settings.openai_model,
+        model=model,
         api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
         base_url=settings.openai_base_url,
         max_answer_tokens=settings.max_answer_tokens,

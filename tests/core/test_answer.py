@@ -23,26 +23,35 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, Erased, Finished, FinishReason, Interaction, Kind, Quote, TurnState
+from bot.core.models import Models
 from bot.core.wording import GREETING
+from tests.clock import ManualClock
 from tests.fakes import NOW, FakeClock, FakeModel, FakeReplies, FakeStore, message
 
 LONG = "The sky is blue because air scatters short waves of light."
 
 
 class World:
-    def __init__(self, *scripts, concurrency=8, history_tokens=8000, store=None) -> None:
+    def __init__(
+        self, *scripts, models=None, clock=None, concurrency=8, history_tokens=8000, store=None, patience=None
+    ) -> None:
         self.store = store or FakeStore()
-        self.model = FakeModel(*scripts)
+        models = models or [FakeModel(*scripts)]
+        self.model = models[0]
         self.replies = FakeReplies()
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         limits = AnswerLimits(
             system_prompt="You are a friendly assistant!",
             history_tokens=history_tokens,
             max_answer_tokens=500,
-            patience=Patience(),
+            patience=patience or Patience(),
         )
         self.answerer = Answerer(
-            store=self.store, model=self.model, replies=self.replies, clock=self.clock, limits=limits
+            store=self.store,
+            models=Models(models, clock=self.clock),
+            replies=self.replies,
+            clock=self.clock,
+            limits=limits,
         )
         self.queue = ConversationQueue(
             store=self.store,
@@ -323,9 +332,7 @@ async def test_a_stream_without_finish_reason_is_a_fault() -> None:
                     return
                 yield item
 
-    world = World()
-    world.model = Truncating(["Hm"], ["Whole."])
-    world.answerer._model = world.model
+    world = World(models=[Truncating(["Hm"], ["Whole."])])
 
     await world.ask(message("Hi", id=1))
 
@@ -702,18 +709,17 @@ async def test_a_deletion_waits_for_a_database_that_is_away() -> None:
 
 
 async def test_a_provider_that_makes_one_wait_holds_no_place_meanwhile() -> None:
-    gate = asyncio.Event()
-    world = World([ModelBusy("429", retry_after=45)], ["quick"], ["late"], concurrency=1)
-
-    async def wait_for_the_gate(seconds: float) -> None:
-        await gate.wait()
-
-    world.clock.sleep = wait_for_the_gate
+    clock = ManualClock()
+    busy = FakeModel([ModelBusy("429", retry_after=45)], ["late"], name="a")
+    other = FakeModel([ContextTooLong()], ["quick"], name="b")
+    world = World(models=[busy, other], clock=clock, concurrency=1)
     await world.intake.take(message("a", id=1, channel=1))
     await world.intake.take(message("b", id=2, channel=2))
+    await clock.until_sleeping()
     while (2, "quick") not in world.replies.said:
         await asyncio.sleep(0)
-    gate.set()
+
+    await clock.advance(45)
     await world.idle()
 
     assert world.replies.said == [(2, "quick"), (1, "late")]

@@ -13,6 +13,7 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
+from bot.core.models import Models
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
 from bot.discord.inbound import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
@@ -240,7 +241,13 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             max_answer_tokens=500,
             patience=Patience(),
         )
-        answerer = Answerer(store=here.store, model=model, replies=replies, clock=here.clock, limits=limits)
+        answerer = Answerer(
+            store=here.store,
+            models=Models([model], clock=here.clock),
+            replies=replies,
+            clock=here.clock,
+            limits=limits,
+        )
         queue = ConversationQueue(
             store=here.store, answerer=answerer, slots=FairSlots(2), clock=here.clock, history_tokens=8000
         )

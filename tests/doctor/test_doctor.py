@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -140,6 +141,19 @@ async def test_a_model_that_is_unknown_and_one_that_reports_no_usage(set_up, beh
     ended = await set_up.doctor("--json")
 
     assert (ended.status, ended.wrong()) == (status, found)
+
+
+async def test_every_model_is_asked(set_up):
+    set_up.model.behave(lambda body: Status(503) if body["model"] == "small" else Answer())
+
+    ended = await set_up.doctor("--json", OPENAI_MODEL="large,small")
+
+    host = urlsplit(set_up.model.base_url).netloc
+    models = [each for each in json.loads(ended.out)["findings"] if each["check"] == "model"]
+    assert [(each["subject"], each["state"]) for each in models] == [
+        (f"large at {host}", "ok"),
+        (f"small at {host}", "wrong"),
+    ]
 
 
 async def test_a_model_that_is_down_and_a_newer_versions_database(set_up):

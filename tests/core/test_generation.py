@@ -1,0 +1,295 @@
+"""Several models for one answer: which is asked when, and what is told when none answers."""
+
+import asyncio
+
+import pytest
+
+from bot.core.breaker import FAULTS, FIRST_REST
+from bot.core.errors import (
+    ContextTooLong,
+    EmptyAnswer,
+    ModelBusy,
+    ModelDown,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnavailable,
+    QuotaUsedUp,
+    RequestRejected,
+    WrongModel,
+)
+from bot.core.fair_slots import FairSlots
+from bot.core.generation import Generated, Generation, Patience
+from bot.core.messages import Finished, FinishReason, ModelCall, Outcome, Prompt
+from bot.core.models import Models
+from tests.clock import ManualClock
+from tests.fakes import FakeModel, FakeReplies, FakeStore, message
+
+DOWN = ModelUnavailable("503")
+PROMPT = Prompt(messages=(), tokens=10, max_answer_tokens=500)
+LONG = "The sky is blue because air scatters short waves of light."
+
+
+class Desk:
+    """Where questions are put to models, each in a conversation of its own."""
+
+    def __init__(self, *models: FakeModel, patience: Patience | None = None) -> None:
+        self.models = models
+        self.clock = ManualClock()
+        self.calls: list[ModelCall] = []
+        self._together = Models(models, clock=self.clock)
+        self.patience = patience or Patience()
+        self._store = FakeStore()
+        self._slots = FairSlots(100)
+        self._questions = 0
+
+    async def ask(self) -> asyncio.Task[Generated]:
+        """Begin an answer; it has gone as far as it can without time passing."""
+        self._questions += 1
+        question = message("Why?", id=self._questions, channel=self._questions)
+        received = await self._store.receive(question, take_up=True, history_tokens=100)
+        generation = Generation(
+            received.taken_up,
+            PROMPT,
+            reply=FakeReplies().open(received.taken_up),
+            models=self._together,
+            clock=self.clock,
+            patience=self.patience,
+            slot=self._slots.take_at_once(question.key, 1),
+            record=self.calls.append,
+        )
+        task = asyncio.create_task(generation.run())
+        await self.clock.advance(0)
+        return task
+
+    async def end(self, task: asyncio.Task[Generated]) -> Generated | BaseException:
+        """How it ends, however long that takes."""
+        while not task.done():
+            await self.clock.advance(1)
+        return task.exception() or task.result()
+
+    def asked(self) -> list[int]:
+        """How often each of the models was."""
+        return [len(model.prompts) for model in self.models]
+
+
+def dead(name: str, fault: BaseException = DOWN) -> FakeModel:
+    return FakeModel(*[[fault]] * 100, name=name)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        DOWN,
+        ModelBusy("429", retry_after=300),
+        EmptyAnswer(),
+        WrongModel(),
+        QuotaUsedUp(),
+        ContextTooLong(),
+        RequestRejected(),
+    ],
+    ids=lambda fault: fault.code,
+)
+async def test_the_next_model_is_asked_without_a_pause_and_each_call_bears_its_models_name(fault):
+    desk = Desk(FakeModel([fault], name="a"), FakeModel(["Scattering."], name="b"))
+
+    answer = await desk.ask()
+
+    assert answer.result().text == "Scattering."
+    calls = [*desk.calls, answer.result().call]
+    assert [(call.model, call.attempt, call.outcome) for call in calls] == [
+        ("a", 1, fault.code),
+        ("b", 2, "complete"),
+    ]
+
+
+async def test_after_the_last_model_there_is_a_pause_and_the_first_comes_first_again():
+    desk = Desk(FakeModel([DOWN], ["Late."], name="a"), dead("b"))
+    answer = await desk.ask()
+    assert desk.asked() == [1, 1]
+
+    assert (await desk.end(answer)).text == "Late."
+
+    assert desk.asked() == [2, 1]
+
+
+async def test_a_dead_first_model_uses_up_nobodys_attempts():
+    desk = Desk(dead("a"), FakeModel([DOWN], [DOWN], ["At last."], name="b"))
+
+    answer = await desk.end(await desk.ask())
+
+    assert answer.text == "At last."
+    assert desk.asked() == [3, 3]
+
+
+async def test_attempts_are_capped_for_all_models_alike():
+    desk = Desk(dead("a", EmptyAnswer()), dead("b"), patience=Patience(attempts=2))
+
+    told = await desk.end(await desk.ask())
+
+    assert desk.asked() == [2, 2]
+    assert isinstance(told, EmptyAnswer)
+
+
+async def test_what_asking_again_does_not_help_is_not_asked_again():
+    desk = Desk(dead("a", ContextTooLong()), dead("b"))
+
+    told = await desk.end(await desk.ask())
+
+    assert desk.asked() == [1, 3]
+    assert isinstance(told, ModelUnavailable), "what passes is told rather than what lasts"
+
+
+async def test_when_nothing_may_pass_the_first_models_fault_is_told_at_once():
+    desk = Desk(dead("a", ContextTooLong()), dead("b", WrongModel()))
+
+    answer = await desk.ask()
+
+    assert isinstance(answer.exception(), ContextTooLong)
+    assert desk.asked() == [1, 1]
+
+
+@pytest.mark.parametrize("refusal", [ModelRefused("400"), Finished(reason=FinishReason.REFUSED)])
+async def test_what_one_model_refuses_no_other_is_asked(refusal):
+    desk = Desk(FakeModel([refusal], name="a"), FakeModel(name="b"))
+
+    answer = await desk.ask()
+
+    assert isinstance(answer.exception(), ModelRefused)
+    assert desk.asked() == [1, 0]
+
+
+async def test_once_words_are_visible_no_other_model_is_asked():
+    desk = Desk(FakeModel([LONG, DOWN], name="a"), FakeModel(name="b"))
+
+    answer = await desk.ask()
+
+    assert (answer.result().outcome, answer.result().text) == (Outcome.CUT_OFF, LONG)
+    assert desk.asked() == [1, 0]
+
+
+async def test_every_model_has_its_own_time_for_the_first_word_within_the_total():
+    silent = [FakeModel(*[[asyncio.Event()]] * 9, name=name) for name in "abcd"]
+    desk = Desk(*silent, patience=Patience(first_token=60, total=130))
+    answer = await desk.ask()
+    await desk.clock.advance(59)
+    assert desk.asked() == [1, 0, 0, 0]
+    await desk.clock.advance(1)
+    assert desk.asked() == [1, 1, 0, 0]
+    await desk.clock.advance(60)
+    assert desk.asked() == [1, 1, 1, 0]
+
+    await desk.clock.advance(9)
+    assert not answer.done()
+    await desk.clock.advance(1)
+
+    assert isinstance(answer.exception(), ModelTimeout)
+    assert desk.asked() == [1, 1, 1, 0]
+
+
+async def test_time_that_another_model_used_up_speaks_against_nobody_else():
+    slow = FakeModel(*[[asyncio.Event()]] * FAULTS, name="a")
+    hurried = FakeModel(*[[asyncio.Event()]] * FAULTS, name="b")
+    desk = Desk(slow, hurried, patience=Patience(first_token=60, total=61))
+    for answer in [await desk.ask() for _ in range(FAULTS)]:
+        await desk.end(answer)
+    assert desk.asked() == [FAULTS, FAULTS]
+
+    answer = await desk.ask()
+
+    assert answer.result().call.model == "b"
+
+
+async def test_a_model_that_rests_is_skipped_and_one_question_tries_it_afterwards():
+    desk = Desk(dead("a"), FakeModel(name="b"))
+    for _ in range(20):
+        assert (await desk.ask()).result().call.model == "b"
+    assert desk.asked() == [FAULTS, 20]
+
+    await desk.clock.advance(FIRST_REST)
+    for _ in range(20):
+        await desk.ask()
+
+    assert desk.asked() == [FAULTS + 1, 40]
+
+
+async def test_a_short_rest_of_the_only_model_is_waited_for_and_the_others_wait_for_first_words():
+    gate, end = asyncio.Event(), asyncio.Event()
+    desk = Desk(
+        FakeModel(*[[DOWN]] * FAULTS, [gate, "Here", end, " again."], name="a"), patience=Patience(attempts=1)
+    )
+    for _ in range(FAULTS):
+        await desk.ask()
+    answers = [await desk.ask() for _ in range(5)]
+    assert desk.asked() == [FAULTS]
+
+    await desk.clock.advance(FIRST_REST)
+    assert desk.asked() == [FAULTS + 1]
+    gate.set()
+    await desk.clock.advance(0)
+
+    assert [answer.result().text for answer in answers[1:]] == ["All good."] * 4
+    end.set()
+    assert (await answers[0]).text == "Here again."
+
+
+async def test_a_long_rest_of_the_only_model_is_told_at_once():
+    desk = Desk(FakeModel([ModelBusy("429", retry_after=21)], name="a"), patience=Patience(attempts=1))
+    await desk.ask()
+
+    answer = await desk.ask()
+
+    assert isinstance(answer.exception(), ModelBusy)
+    assert desk.asked() == [1]
+    assert len(desk.calls) == 1
+
+
+async def test_nobody_waits_longer_than_a_short_rest_for_another_questions_trial():
+    desk = Desk(FakeModel(*[[DOWN]] * FAULTS, [asyncio.Event()], name="a"), patience=Patience(attempts=1))
+    for _ in range(FAULTS):
+        await desk.ask()
+    first, second = await desk.ask(), await desk.ask()
+    await desk.clock.advance(19)
+    assert not second.done()
+
+    await desk.clock.advance(1)
+
+    assert isinstance(second.exception(), ModelDown)
+    assert not first.done()
+    first.cancel()
+
+
+async def test_nobody_waits_longer_than_that_however_often_others_go_first():
+    desk = Desk(dead("a", ModelBusy("429", retry_after=6)), patience=Patience(attempts=1))
+    answers = [await desk.ask() for _ in range(10)]
+
+    await desk.clock.advance(20)
+
+    assert [type(answer.exception()) for answer in answers] == [ModelBusy] * 10
+    assert desk.asked() == [4]  # at 0, 6, 12 and 18
+
+
+async def test_a_model_that_rests_shortly_is_waited_for_rather_than_one_that_is_busy_for_long():
+    lengthy = [[ContextTooLong()]] * FAULTS
+    desk = Desk(
+        FakeModel(*lengthy, [ModelBusy("429", retry_after=45)], name="a"), FakeModel(*[[DOWN]] * FAULTS, name="b")
+    )
+    desk.patience = Patience(attempts=1)
+    for _ in range(FAULTS):
+        await desk.ask()
+    desk.patience = Patience()
+
+    answer = await desk.ask()
+    await desk.clock.advance(FIRST_REST)
+
+    assert answer.result().call.model == "b"
+
+
+async def test_who_waits_for_a_model_holds_no_place():
+    desk = Desk(FakeModel([ModelBusy("429", retry_after=5)], name="a"), patience=Patience(attempts=1))
+    await desk.ask()
+
+    waiting = await desk.ask()
+
+    assert not waiting.done()
+    assert desk._slots._free == 100
+    assert (await desk.end(waiting)).text == "All good."
