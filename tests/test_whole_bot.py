@@ -1,9 +1,7 @@
 """What people live through: the whole bot over real sockets, on a real database."""
 
 import asyncio
-import os
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +20,6 @@ from bot.playground.loopback import LoopbackDiscord, MessageFlag
 from tests.model_server import Answer, Gate, ModelServer, Status
 from tests.whole_bot import Stage
 
-ROOT = Path(__file__).parent.parent
 LONG = "The sky is blue because air scatters short waves of light far more than long ones."
 
 
@@ -304,7 +301,7 @@ async def test_a_second_bot_on_the_same_file_is_refused(stage) -> None:
 async def test_the_program_ends_cleanly_on_sigterm_and_closes_what_is_under_way(stage) -> None:
     gate = Gate()
     stage.model.answer(LONG, gate=gate)
-    process = await _start(stage, SHUTDOWN_GRACE_SECONDS="0.2")
+    process = await stage.start(SHUTDOWN_GRACE_SECONDS="0.2")
     await stage.discord.until(lambda: stage.connected)
     asking = asyncio.create_task(stage.ask("Why?"))
     gate.let_out(10)
@@ -321,7 +318,7 @@ async def test_the_program_ends_cleanly_on_sigterm_and_closes_what_is_under_way(
 
 
 async def test_a_wrong_token_is_refused_with_its_cure(stage) -> None:
-    process = await _start(stage, DISCORD_TOKEN="AAAAAAAAAAAAAAAAAAAAAAAA.BBBBBB.CCCCCCCCCCCCCCCCCCCCCCCCCCC")
+    process = await stage.start(DISCORD_TOKEN="AAAAAAAAAAAAAAAAAAAAAAAA.BBBBBB.CCCCCCCCCCCCCCCCCCCCCCCCCCC")
 
     async with asyncio.timeout(30):
         _, log = await process.communicate()
@@ -329,20 +326,6 @@ async def test_a_wrong_token_is_refused_with_its_cure(stage) -> None:
     assert process.returncode == 2
     assert b"DISCORD_TOKEN" in log
     assert b"AAAAAAAA" not in log
-
-
-async def _start(stage: Stage, **changes: str) -> asyncio.subprocess.Process:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | stage.environment(**changes)
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bot",
-        "run",
-        cwd=Path(stage.database_url.removeprefix("sqlite:///")).parent,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
 
 
 async def _gone(folder: Path, *words: bytes) -> None:

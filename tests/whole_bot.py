@@ -1,14 +1,20 @@
 """The whole bot for a test: real client, real sockets, real database, a model that says what it is told."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.app import running_bot
 from bot.core.clock import SystemClock
 from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
 from bot.settings import load_settings
 from tests.model_server import ModelServer
+
+ROOT = Path(__file__).parent.parent
 
 
 @dataclass
@@ -51,6 +57,20 @@ class Stage:
         async with running_bot(settings, clock=SystemClock()) as running:
             await self.discord.until(lambda: running.serving.done() or self.connected)
             yield
+
+    async def start(self, **changes: str) -> asyncio.subprocess.Process:
+        """The bot as a program of its own."""
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | self.environment(**changes)
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot",
+            "run",
+            cwd=Path(self.database_url.removeprefix("sqlite:///")).parent,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
 
     @property
     def connected(self) -> bool:

@@ -39,9 +39,16 @@ def question_head(taken: TakenUp) -> str:
 
 def shown_answer(taken: TakenUp, text: str, outcome: Outcome) -> str:
     """The whole of what stands in the channel for an answer."""
-    notes = _notes(taken)
-    below = f"\n-# {notes}" if notes else ""
-    return f"{question_head(taken)}{text}{_close_fence(text, below or _BELOW[outcome])}{_BELOW[outcome]}{below}"
+    below = f"{_BELOW[outcome]}{_notes_below(taken)}"
+    return f"{question_head(taken)}{text}{_close_fence(text, below)}{below}"
+
+
+def lines_below(taken: TakenUp, shown: str) -> str:
+    """What `shown_answer` put below the answer's own words."""
+    notes = _notes_below(taken)
+    text = shown.removesuffix(notes)
+    ends = [line for line in _BELOW.values() if text.endswith(line)]
+    return max(ends, key=len) + (notes if text != shown else "")
 
 
 def shown_notice(taken: TakenUp, sentence: str) -> str:
@@ -60,6 +67,11 @@ def _close_fence(text: str, following: str) -> str:
         elif len(run) >= len(opened):
             opened = ""
     return f"\n{opened}" if opened and following else ""
+
+
+def _notes_below(taken: TakenUp) -> str:
+    notes = _notes(taken)
+    return f"\n-# {notes}" if notes else ""
 
 
 def _notes(taken: TakenUp) -> str:

@@ -13,14 +13,16 @@ from functools import partial
 from bot.core.errors import BotError, DiscordUnavailable
 from bot.core.messages import Part, TakenUp
 from bot.core.ports import Clock, TurnStore
-from bot.core.wording import question_head
+from bot.core.wording import lines_below, question_head
 from bot.discord.cleanup import PLACEHOLDER, Cleanup
+from bot.discord.draft_pace import DraftPace
+from bot.discord.layout import drafted, finished, in_parts
 from bot.discord.nonce import nonce
-from bot.discord.outbound import Outbox, Text, text_now
+from bot.discord.outbound import Outbox
 from bot.discord.pacer import GaveUpItsTurn
+from bot.discord.payloads import Content, Wanted, content_now
 from bot.discord.place import Place
-from bot.discord.refusals import Gone
-from bot.discord.split import split
+from bot.discord.refusals import FileRefused, Gone
 
 log = logging.getLogger(__name__)
 
@@ -28,32 +30,9 @@ FIRST_WORDS_CHARACTERS = 40
 FIRST_WORDS_SECONDS = 0.4
 SECONDS_BEFORE_TYPING = 0.25
 SECONDS_BETWEEN_TYPING = 9.0  # the sign lasts 10 s (Discord, "Trigger Typing Indicator")
-SECONDS_BETWEEN_EDITS = 1.25  # four of the five that Discord takes in 5 s: one stays in reserve for the final
-EDITS_PER_SECOND = 30  # of all answers together: the rest of Discord's 50 is for first words and finals
 SECONDS_AFTER_FAILED_DRAFT = 5.0
 
 _SENTENCE_END = re.compile(r"\S[^\S\n]*\n|(?<!\d)[.!?…][\"')\]*_»\u2019\u201d]{0,4}\s|[\u3002\uff01\uff1f]")
-
-
-class DraftPace:
-    """When each channel may have its next draft request."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._free_at: dict[int, float] = {}
-        self.growing = 0  # answers whose drafts are being written
-
-    def reserve(self, channel_id: int, *, seconds: float = SECONDS_BETWEEN_EDITS) -> float:
-        """Seconds to wait for the channel's next turn, which is taken hereby.
-
-        Channels take it in turns when many answers grow at once.
-        """
-        now = self._clock.monotonic()
-        seconds = max(seconds, self.growing / EDITS_PER_SECOND)
-        self._free_at = {one: at for one, at in self._free_at.items() if at > now}
-        begins = self._free_at.get(channel_id, now)
-        self._free_at[channel_id] = begins + seconds
-        return begins - now
 
 
 class LiveMessage:
@@ -107,12 +86,12 @@ class LiveMessage:
         if self._failure is not None:
             raise self._failure
         self._become_visible()
-        wanted = split(shown).parts
-        for n, part in enumerate(wanted):
-            await self._bring(n, part.content)
-        for n in sorted(self._parts, reverse=True):
-            if n >= len(wanted):
-                await self._remove(self._parts[n])
+        below = lines_below(self._taken, shown)
+        try:
+            await self._bring_all(finished(shown, head=self._head, below=below, bounded=self._place.takes_files))
+        except FileRefused as error:
+            log.info("an answer comes without its file: answer=%d: %s", self._taken.answer_id, error)
+            await self._bring_all(in_parts(shown))
 
     async def discard(self) -> None:
         self._stop_typing()
@@ -183,19 +162,22 @@ class LiveMessage:
             log.info("draft not shown: channel=%d part=%d: %s", self._place.channel_id, n, error)
             self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)
 
-    def _next_change(self) -> tuple[int, str] | None:
+    def _next_change(self) -> tuple[int, Content] | None:
         """The first part that is not as wanted, and its wanted content."""
         if not self._text.strip():
             return None
-        for n, part in enumerate(split(self._head + self._text).parts):
-            if self._shown.get(n) != part.content:
-                return n, part.content
+        for n, content in enumerate(self._drafted()):
+            if self._shown.get(n) != content.text:
+                return n, content
         return None
 
-    def _newest(self, n: int, content: str) -> str:
+    def _newest(self, n: int, content: Content) -> Content:
         """What part *n* is to show by now; it was *content*."""
-        parts = split(self._head + self._text).parts
-        return parts[n].content if n < len(parts) else content
+        parts = self._drafted()
+        return parts[n] if n < len(parts) else content
+
+    def _drafted(self) -> list[Content]:
+        return drafted(self._head + self._text, bounded=self._place.takes_files)
 
     async def _change(self) -> None:
         self._changed.clear()
@@ -221,27 +203,34 @@ class LiveMessage:
 
     # Parts
 
-    async def _bring(self, n: int, content: str, *, unless: asyncio.Event | None = None) -> None:
+    async def _bring_all(self, wanted: list[Content]) -> None:
+        for n, content in enumerate(wanted):
+            await self._bring(n, content)
+        for n in sorted(self._parts, reverse=True):
+            if n >= len(wanted):
+                await self._remove(self._parts[n])
+
+    async def _bring(self, n: int, content: Content, *, unless: asyncio.Event | None = None) -> None:
         """Let part *n* stand in the channel with this content.
 
         With *unless* it is a draft: it goes out with the newest text when its turn comes, if that is not set.
         """
         part = self._parts.get(n)
         if part is None:
-            part = self._new_part(n, content)
+            part = self._new_part(n, content.text)
             await self._store.add_part(self._taken.answer_id, attempt=self._taken.attempt, part=part)
             self._parts[n] = part
-        wanted: Text = content if unless is None else partial(self._newest, n, content)
+        wanted: Wanted = content if unless is None else partial(self._newest, n, content)
         message_id = part.message_id
         if message_id is None:
             message_id = await self._post(part, wanted, unless=unless)
             if unless is not None:
                 return
-        if self._shown.get(n) != text_now(wanted):
+        if self._shown.get(n) != content_now(wanted).text:
             self._shown.pop(n, None)
             self._shown[n] = await self._place.edit(part, message_id, wanted, unless=unless)
 
-    async def _post(self, part: Part, content: Text, *, unless: asyncio.Event | None = None) -> int:
+    async def _post(self, part: Part, content: Wanted, *, unless: asyncio.Event | None = None) -> int:
         resumed = part.n in self._tried
         self._tried.add(part.n)
         try:

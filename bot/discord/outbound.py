@@ -1,24 +1,25 @@
 """Every send and edit of the program goes through here: none can ping a bystander or unfurl a link.
 
-The requests are made by the library's HTTP client directly: its public edit sends no flags, and flags that an
-edit leaves out bring link previews back.
+The requests are made by the library's HTTP client directly: its public edit sends no flags.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import discord
+from discord.abc import GuildChannel
 from discord.http import Route
 
 from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Interaction
 from bot.core.ports import Clock
 from bot.discord.pacer import Importance, Pacer
+from bot.discord.payloads import Body, Content, Wanted, content_now, edited_message, new_message
 from bot.discord.refusals import ALREADY_ACKNOWLEDGED, REQUEST_ERRORS, NotAllowed, OutcomeUnknown, translate
-from bot.discord.requests import REQUEST_SECONDS, Payload, Posted, Requests, Writing
+from bot.discord.requests import REQUEST_SECONDS, Posted, Requests, Writing
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +27,6 @@ SECONDS_BETWEEN_WARNINGS = 3600.0  # about one channel that cannot be written to
 SECONDS_BEFORE_ASKING_AGAIN = 600.0  # in a channel where the bot may not write
 INTERACTION_SECONDS = 900.0  # how long an interaction's token is good for
 FOLLOWS_BELOW = "Your answer follows below."
-
-_SUPPRESS_EMBEDS = 1 << 2
-_EPHEMERAL = 1 << 6
-
-Text = str | Callable[[], str]  # what is called is asked when the request's turn has come: latest wins
 
 
 class Outbox:
@@ -54,12 +50,28 @@ class Outbox:
             raise RuntimeError("nothing can be sent before the login")
         return self._client.user.id
 
+    def may_attach(self, channel_id: int) -> bool:
+        """Whether a file may come along with a message there, as far as is known.
+
+        Where the bot may not write, only answers to commands get there, and those may bring files.
+        """
+        channel = self._client.get_channel(channel_id)
+        if not isinstance(channel, GuildChannel | discord.Thread):
+            return True
+        try:
+            allowed = channel.permissions_for(channel.guild.me)
+        except discord.ClientException:  # a thread whose channel is not known
+            return True
+        is_thread = isinstance(channel, discord.Thread)
+        may_write = allowed.send_messages_in_threads if is_thread else allowed.send_messages
+        return allowed.attach_files or not may_write
+
     # Messages in a channel
 
     async def create(
         self,
         channel_id: int,
-        content: Text,
+        content: Wanted,
         *,
         nonce: str,
         reply_to: int | None = None,
@@ -73,24 +85,24 @@ class Outbox:
         """
         sent = ""
 
-        def payload() -> Payload:
+        def body() -> Body:
             nonlocal sent
-            sent = text_now(content)
-            payload = _payload(sent, ping_replied=reply_to is not None) | {"nonce": nonce, "enforce_nonce": True}
+            now = content_now(content)
+            sent = now.text
+            body = new_message(now, ping_replied=reply_to is not None)
+            body.json.update(nonce=nonce, enforce_nonce=True)
             if reply_to is not None:
-                payload["message_reference"] = {
+                body.json["message_reference"] = {
                     "message_id": str(reply_to),
                     "channel_id": str(channel_id),
                     "fail_if_not_exists": False,
                 }
-            return payload
+            return body
 
         route = Route("POST", "/channels/{channel_id}/messages", channel_id=channel_id)
         heard: asyncio.Future[Posted] = asyncio.get_running_loop().create_future()
         self._creating[nonce] = heard
-        writing = Writing(
-            route=route, payload=payload, importance=importance, patient=True, heard=heard, unless=unless
-        )
+        writing = Writing(route=route, body=body, importance=importance, patient=True, heard=heard, unless=unless)
         try:
             posted = await self._write_in_channel(channel_id, writing)
         finally:
@@ -101,25 +113,25 @@ class Outbox:
         self,
         channel_id: int,
         message_id: int,
-        content: Text,
+        content: Wanted,
         *,
         patient: bool = False,
         importance: Importance = Importance.FINAL,
         unless: asyncio.Event | None = None,
     ) -> str:
-        """Replace a message's text; the text that was sent. A *patient* edit is tried again."""
+        """Replace what a message shows; the text that was sent. A *patient* edit is tried again."""
         heard: asyncio.Future[Posted] = asyncio.get_running_loop().create_future()
 
-        def payload() -> Payload:
-            sent = text_now(content)
-            self._editing[message_id] = (sent, heard)
-            return _payload(sent)
+        def body() -> Body:
+            now = content_now(content)
+            self._editing[message_id] = (now.text, heard)
+            return edited_message(now)
 
         route = Route(
             "PATCH", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id
         )
         writing = Writing(
-            route=route, payload=payload, importance=importance, patient=patient, heard=heard, unless=unless
+            route=route, body=body, importance=importance, patient=patient, heard=heard, unless=unless
         )
         try:
             await self._write_in_channel(channel_id, writing)
@@ -167,7 +179,7 @@ class Outbox:
         """Answer a command with a plain sentence."""
         with self._holding_text(interaction.id):
             if interaction.response.is_done():
-                await self._write_response(interaction.token, "@original", _payload(sentence), patient=True)
+                await self._write_response(interaction.token, "@original", content_now(sentence), patient=True)
             else:
                 await self._respond(
                     interaction.response.send_message(
@@ -178,14 +190,14 @@ class Outbox:
                     )
                 )
 
-    async def edit_original(self, interaction: Interaction, content: Text, *, patient: bool = False) -> Posted:
+    async def edit_original(self, interaction: Interaction, content: Wanted, *, patient: bool = False) -> Posted:
         """Give the original response this text, the first time or again."""
         if interaction.id in self._acknowledging:
             await asyncio.shield(self._acknowledging[interaction.id])
-        sent = text_now(content)
+        sent = content_now(content)
         with self._holding_text(interaction.id):
-            posted = await self._write_response(interaction.token, "@original", _payload(sent), patient=patient)
-        return _as_sent(posted, sent)
+            posted = await self._write_response(interaction.token, "@original", sent, patient=patient)
+        return _as_sent(posted, sent.text)
 
     async def delete_original(self, interaction: Interaction) -> None:
         await self._requests.ask(self._response("DELETE", interaction.token, "@original"))
@@ -199,24 +211,24 @@ class Outbox:
         if not self.original_has_text(interaction.id):
             await self.edit_original(interaction, FOLLOWS_BELOW)
 
-    async def follow_up(self, interaction: Interaction, content: str, *, ephemeral: bool) -> Posted:
+    async def follow_up(self, interaction: Interaction, content: Wanted, *, ephemeral: bool) -> Posted:
         """Post one more message for an interaction. There is no nonce here: never to be repeated."""
-        payload = _payload(content)
-        payload["flags"] |= _EPHEMERAL if ephemeral else 0
+        sent = content_now(content)
+        body = new_message(sent, ephemeral=ephemeral)
         try:
             posted = await self._requests.write(
-                Writing(route=self._response("POST", interaction.token), payload=lambda: payload)
+                Writing(route=self._response("POST", interaction.token), body=lambda: body)
             )
         except OutcomeUnknown as error:
             raise Undeliverable(f"a follow-up is never repeated: {error}") from error
-        return _as_sent(posted, content)
+        return _as_sent(posted, sent.text)
 
     async def edit_follow_up(
-        self, interaction: Interaction, message_id: int, content: Text, *, patient: bool = False
+        self, interaction: Interaction, message_id: int, content: Wanted, *, patient: bool = False
     ) -> Posted:
-        sent = text_now(content)
-        posted = await self._write_response(interaction.token, str(message_id), _payload(sent), patient=patient)
-        return _as_sent(posted, sent)
+        sent = content_now(content)
+        posted = await self._write_response(interaction.token, str(message_id), sent, patient=patient)
+        return _as_sent(posted, sent.text)
 
     async def delete_follow_up(self, interaction: Interaction, message_id: int) -> None:
         await self._requests.ask(self._response("DELETE", interaction.token, str(message_id)))
@@ -242,9 +254,9 @@ class Outbox:
                 self._not_allowed[channel_id] = (self._clock.monotonic() + SECONDS_BEFORE_ASKING_AGAIN, error)
             raise
 
-    async def _write_response(self, token: str, message: str, payload: Payload, *, patient: bool) -> Posted:
-        route = self._response("PATCH", token, message)
-        return await self._requests.write(Writing(route=route, payload=lambda: payload, patient=patient))
+    async def _write_response(self, token: str, message: str, content: Content, *, patient: bool) -> Posted:
+        route, body = self._response("PATCH", token, message), edited_message(content)
+        return await self._requests.write(Writing(route=route, body=lambda: body, patient=patient))
 
     async def _respond(self, response: Coroutine[Any, Any, object]) -> None:
         try:
@@ -278,18 +290,6 @@ class Outbox:
         if channel_id not in self._warned:
             self._warned[channel_id] = now
             log.warning("Discord refused a message: channel=%d: %s", channel_id, error)
-
-
-def _payload(content: str, *, ping_replied: bool = False) -> Payload:
-    return {
-        "content": content,
-        "allowed_mentions": {"parse": [], "replied_user": ping_replied},
-        "flags": _SUPPRESS_EMBEDS,
-    }
-
-
-def text_now(text: Text) -> str:
-    return text() if callable(text) else text
 
 
 def _as_sent(posted: Posted, sent: str) -> Posted:

@@ -7,8 +7,9 @@ from functools import partial
 from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Interaction, Kind, Part, TakenUp
 from bot.core.ports import Clock
-from bot.discord.outbound import Outbox, Text, text_now
+from bot.discord.outbound import Outbox
 from bot.discord.pacer import Importance
+from bot.discord.payloads import Content, Wanted, content_now
 from bot.discord.refusals import CannotReply, Gone
 from bot.discord.requests import Posted
 
@@ -40,8 +41,13 @@ class Place:
         """The original response says "thinking…" by itself."""
         return self._living(SECONDS_LEFT_TO_BEGIN) is None and not self._private
 
+    @property
+    def takes_files(self) -> bool:
+        """As far as is known."""
+        return self._private or self._outbox.may_attach(self.channel_id)
+
     async def post(
-        self, part: Part, content: Text, *, resumed: bool, unless: asyncio.Event | None = None
+        self, part: Part, content: Wanted, *, resumed: bool, unless: asyncio.Event | None = None
     ) -> Posted:
         """*resumed*: an earlier request for this part may have succeeded. *unless*: as for `edit`."""
         if part.n == 0 and (interaction := self._living(SECONDS_LEFT_TO_BEGIN)) is not None:
@@ -54,16 +60,19 @@ class Place:
                 self._responses.add(0)
                 return posted
         if self._private:
-            return await self._follow_up(part, text_now(content))
+            return await self._follow_up(part, content_now(content))
         posted = await self._post_in_channel(part, content, resumed=resumed, unless=unless)
         if part.n == 0:
             await self._settle_original()
         return posted
 
     async def edit(
-        self, part: Part, message_id: int, content: Text, *, unless: asyncio.Event | None = None
+        self, part: Part, message_id: int, content: Wanted, *, unless: asyncio.Event | None = None
     ) -> str:
-        """Replace a part's text; what was sent. With *unless* it is a draft, which gives way when that is set."""
+        """Replace what a part shows; the text that was sent.
+
+        With *unless* it is a draft, which gives way when that is set.
+        """
         patient = unless is None
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
         if part.n not in self._responses or (interaction is None and not self._private):
@@ -77,12 +86,12 @@ class Place:
             )
         if interaction is None:
             raise Undeliverable("the interaction of a private answer has expired")
-        sent = text_now(content)
+        sent = content_now(content)
         if part.n == 0:
             await self._outbox.edit_original(interaction, sent, patient=patient)
         else:
             await self._outbox.edit_follow_up(interaction, message_id, sent, patient=patient)
-        return sent
+        return sent.text
 
     async def delete(self, part: Part, message_id: int) -> None:
         """Delete a part, unless somebody did already."""
@@ -104,7 +113,7 @@ class Place:
             await self._outbox.delete_original(interaction)
 
     async def _post_in_channel(
-        self, part: Part, content: Text, *, resumed: bool, unless: asyncio.Event | None
+        self, part: Part, content: Wanted, *, resumed: bool, unless: asyncio.Event | None
     ) -> Posted:
         create = partial(
             self._outbox.create,
@@ -123,9 +132,9 @@ class Place:
         except Undeliverable:
             if self._living(SECONDS_LEFT_TO_EDIT) is None:
                 raise
-        return await self._follow_up(part, text_now(content))
+        return await self._follow_up(part, content_now(content))
 
-    async def _follow_up(self, part: Part, content: str) -> Posted:
+    async def _follow_up(self, part: Part, content: Content) -> Posted:
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
         if interaction is None:
             raise Undeliverable("the interaction has expired")

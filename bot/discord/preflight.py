@@ -26,7 +26,11 @@ LONGEST_BACKOFF_SECONDS = 900.0
 # GATEWAY_MESSAGE_CONTENT and its _LIMITED (Discord, "Application Flags"): either lets a bot ask for the intent.
 _CONTENT_GRANTED = 1 << 18 | 1 << 19
 _PERMISSIONS = discord.Permissions(
-    view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    read_message_history=True,
+    attach_files=True,
 )
 USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__version__}) confab"
 _OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404

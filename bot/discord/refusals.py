@@ -6,6 +6,7 @@ import discord
 from bot.core.errors import DiscordUnavailable, TextRefused, Undeliverable
 
 NOT_FOUND = 404
+TOO_LARGE = 413
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
 
@@ -31,6 +32,10 @@ class NotAllowed(Undeliverable):
     """The bot may not see the channel, or not write there."""
 
 
+class FileRefused(Undeliverable):
+    """Discord takes no file there, or none of this size; the message without it may be welcome."""
+
+
 class CannotReply(Undeliverable):
     """Replying to a message takes the permission to read the channel's history."""
 
@@ -54,4 +59,6 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
         return DiscordUnavailable(said)
     if error.status >= SERVER_ERRORS:
         return OutcomeUnknown(said)
+    if error.status == TOO_LARGE:
+        return FileRefused(said)
     return _REFUSALS.get(error.code, Gone if error.status == NOT_FOUND else Undeliverable)(said)

@@ -6,7 +6,8 @@ from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Address, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.discord.cleanup import Cleanup
-from bot.discord.live_message import DraftPace, LiveMessage
+from bot.discord.draft_pace import DraftPace
+from bot.discord.live_message import LiveMessage
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Importance

@@ -12,15 +12,14 @@ from discord.http import Route
 from bot.core.errors import BotError
 from bot.core.ports import Clock
 from bot.discord.pacer import Importance, Pacer
-from bot.discord.refusals import REQUEST_ERRORS, OutcomeUnknown, translate
+from bot.discord.payloads import Body
+from bot.discord.refusals import REQUEST_ERRORS, FileRefused, NotAllowed, OutcomeUnknown, translate
 
 log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 60.0
 SECONDS_BEFORE_RETRIES = (1.0, 3.0)
 SECONDS_TO_CLOSE = 5.0
-
-Payload = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,10 +32,10 @@ class Posted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Writing:
-    """A message on its way to Discord. *payload* is asked for when its turn has come: latest wins."""
+    """A message on its way to Discord. *body* is asked for when its turn has come: latest wins."""
 
     route: Route
-    payload: Callable[[], Payload]
+    body: Callable[[], Body]
     importance: Importance = Importance.FINAL
     patient: bool = False  # tried again when it is unknown what became of it
     heard: asyncio.Future[Posted] | None = None  # how it was told over the gateway
@@ -94,23 +93,33 @@ class Requests:
             if heard is not None and heard.done():
                 return heard.result()
             # What writes something goes on to its end, whatever becomes of who asked for it.
-            request = self._begin(writing.route, writing.payload())
+            body = writing.body()
+            request = self._begin(writing.route, body)
             first: set[asyncio.Future[Any]] = {request} if heard is None else {request, heard}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if heard is not None and heard.done():
             return heard.result()  # the request goes on: the library sleeps in it until its bucket refills
-        return _posted(_answer(request))
+        try:
+            return _posted(_answer(request))
+        except NotAllowed as error:
+            if body.file is None:
+                raise
+            raise FileRefused(str(error)) from error
 
-    def _begin(self, route: Route, payload: Payload | None) -> asyncio.Task[object]:
-        request = asyncio.create_task(self._request(route, payload))
+    def _begin(self, route: Route, body: Body | None) -> asyncio.Task[object]:
+        request = asyncio.create_task(self._request(route, body))
         self._under_way.add(request)
         request.add_done_callback(self._ended)
         return request
 
-    async def _request(self, route: Route, payload: Payload | None) -> object:
+    async def _request(self, route: Route, body: Body | None) -> object:
         http = self._client.http
         async with self._clock.deadline(REQUEST_SECONDS):
-            return await (http.request(route) if payload is None else http.request(route, json=payload))
+            if body is None:
+                return await http.request(route)
+            if body.file is None:
+                return await http.request(route, json=body.json)
+            return await http.request(route, form=body.form(body.file))
 
     def _ended(self, request: asyncio.Task[Any]) -> None:
         self._under_way.discard(request)

@@ -9,11 +9,11 @@ import pytest
 from bot.core.errors import DatabaseUnavailable, Undeliverable, Withdrawn
 from bot.core.messages import Part
 from bot.core.wording import question_head
+from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.live_message import (
     FIRST_WORDS_SECONDS,
     SECONDS_AFTER_FAILED_DRAFT,
     SECONDS_BEFORE_TYPING,
-    SECONDS_BETWEEN_EDITS,
     SECONDS_BETWEEN_TYPING,
 )
 from bot.discord.outbound import FOLLOWS_BELOW

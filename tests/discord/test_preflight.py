@@ -142,7 +142,7 @@ def test_waiting_doubles_from_five_seconds_to_a_quarter_of_an_hour():
 
 
 def test_the_invitation_asks_for_the_least_permissions():
-    permissions = 1 << 10 | 1 << 11 | 1 << 16 | 1 << 38
+    permissions = 1 << 10 | 1 << 11 | 1 << 15 | 1 << 16 | 1 << 38
 
     assert invite_link(42) == (
         "https://discord.com/oauth2/authorize?client_id=42"

@@ -186,7 +186,7 @@ async def _read(request: web.Request) -> tuple[Any, list[Upload]]:
             for field in form.values()
             if isinstance(field, FileField)
         ]
-        return _parse(payload if isinstance(payload, str) else ""), files
+        return _parse("" if isinstance(payload, FileField) else payload), files
     raw = await request.read()
     if not raw:
         return None, []
@@ -195,7 +195,7 @@ async def _read(request: web.Request) -> tuple[Any, list[Upload]]:
     return _parse(raw), []
 
 
-def _parse(raw: str | bytes) -> Any:
+def _parse(raw: str | bytes | bytearray) -> Any:
     try:
         return json.loads(raw)
     except ValueError:

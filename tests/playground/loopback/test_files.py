@@ -59,6 +59,16 @@ async def test_a_listed_file_that_did_not_come_along_is_refused(rest, messages_p
     assert "attachments" in answer.body["errors"]
 
 
+async def test_a_file_that_is_not_listed_is_not_attached(rest, messages_path):
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("payload_json", '{"content": "look", "attachments": []}')
+    form.add_field("files[0]", b"x", filename="a.txt")
+
+    answer = await rest.request("POST", messages_path, data=form)
+
+    assert answer.body["attachments"] == []
+
+
 async def test_files_take_the_permission_to_attach_them(loopback, rest, general, messages_path):
     posted = await rest.post(messages_path, {"content": "look"})
     loopback.set_permissions(general, attach_files=False)
