@@ -58,6 +58,9 @@ class Desk:
             record=self.calls.append,
         )
         task = asyncio.create_task(generation.run())
+        task.add_done_callback(
+            lambda ended: ended.cancelled() or ended.exception()
+        )  # many a fault is only arranged
         await self.clock.advance(0)
         return task
 
