@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,10 +17,12 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, OwnershipLost, StartupRefused
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
+from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock
+from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
@@ -156,20 +159,30 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             store=store, models=models, replies=replies, clock=clock, limits=_limits(settings), ended=ended
         )
         stack.push_async_callback(answerer.close)
+        handled = Handled()
+        catch_up = CatchUp(
+            client,
+            store=store,
+            handled=handled,
+            clock=clock,
+            answer_within=timedelta(minutes=settings.answer_within_minutes),
+        )
+        stack.push_async_callback(catch_up.close)
         queue = ConversationQueue(
             store=store,
             answerer=answerer,
             slots=FairSlots(settings.model_concurrency),
             clock=clock,
             history_tokens=settings.history_tokens,
+            missed=catch_up,
         )
-        intake = Intake(store=store, queue=queue, replies=replies, clock=clock)
+        intake = Intake(store=store, queue=queue, replies=replies, clock=clock, handled=handled)
 
         async def carry_on() -> None:
             replies.clean_up()
             await queue.resume()
 
-        client.wire(intake=intake, outbox=outbox, store=store, logged_in=carry_on)
+        client.wire(intake=intake, outbox=outbox, store=store, catch_up=catch_up, logged_in=carry_on)
 
         serving = asyncio.create_task(client.run_forever(token), name="serve")
         try:

@@ -37,6 +37,7 @@ class Settings(BaseModel):
     discord_token: Annotated[SecretStr, AfterValidator(rules.bot_token)]
     discord_api_url: Annotated[str, _Plain, AfterValidator(rules.discord_server)] = DISCORD_API
     message_content: Annotated[Literal["auto", "on", "off"], BeforeValidator(rules.small_letters)] = "auto"
+    answer_within_minutes: Annotated[float, _Plain, Field(gt=0, le=1440)] = 60
     chat_channels: Annotated[frozenset[int], BeforeValidator(rules.channel_ids)] = frozenset()
 
     openai_api_key: Annotated[SecretStr | None, AfterValidator(rules.api_key)] = None
@@ -88,6 +89,7 @@ _CURES = {
     "or http on this machine.",
     "message_content": "auto asks Discord whether the message content intent is granted; on requires it; "
     "off does without.",
+    "answer_within_minutes": "How old a message may be to be answered after the bot was away, such as 60.",
     "chat_channels": "Ids parted by commas. To see them, switch on Developer Mode in Discord (Advanced), "
     "right-click the channel, Copy Channel ID.",
     "openai_api_key": "Create one at https://platform.openai.com/api-keys, or set OPENAI_BASE_URL to a server "

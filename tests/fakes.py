@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from bot.core.messages import (
     Prompt,
     Received,
     Role,
+    StoredMessage,
     SurplusPart,
     TakenUp,
     Turn,
@@ -71,8 +72,23 @@ class _Room:
     labels: dict[int, str] = field(default_factory=dict)
 
 
+class FakeMissed:
+    """What was missed is read when the test says so."""
+
+    def __init__(self) -> None:
+        self.unread: dict[int, asyncio.Event] = {}
+
+    def is_read(self, channel_id: int) -> bool:
+        return channel_id not in self.unread
+
+    async def read(self, channel_id: int) -> None:
+        if channel_id in self.unread:
+            await self.unread[channel_id].wait()
+            self.unread.pop(channel_id, None)
+
+
 class FakeStore:
-    """The TurnStore port over dictionaries."""
+    """The TurnStore and MissedStore ports over dictionaries."""
 
     def __init__(self) -> None:
         self.rooms: dict[ConversationKey, _Room] = {}
@@ -88,6 +104,7 @@ class FakeStore:
         self.first_tried_at = NOW
         self.calls: list[ModelCall] = []
         self.facts: dict[str, str] = {}
+        self.marks: dict[int, datetime] = {}
         self.fault: BotError | None = None
         self.answers = asyncio.Event()  # cleared: every unit of work waits
         self.answers.set()
@@ -252,6 +269,35 @@ class FakeStore:
             else:
                 del self.turns[answer.id]
         return Erased(turns=len(erased), answers=tuple(answers))
+
+    async def record_missed(self, message: IncomingMessage) -> None:
+        await self.receive(message, take_up=False, history_tokens=0)
+        for turn in list(self.turns.values()):
+            if turn.message_id == message.message_id:
+                self._update(turn.id, state=TurnState.FAILED)
+
+    async def stored_since(self, channel_id: int, *, after: int) -> list[StoredMessage]:
+        await self._begin()
+        return [
+            StoredMessage(message_id=turn.message_id)
+            for turn in self.turns.values()
+            if self.room_of[turn.id].channel_id == channel_id
+            and turn.message_id
+            and turn.message_id > after
+            and turn.state is not TurnState.WITHDRAWN
+        ]
+
+    async def direct_channels(self, *, after: int) -> list[int]:
+        await self._begin()
+        return [key.channel_id for key, room in self.rooms.items() if room.conversation.guild_id is None]
+
+    async def read_marks(self) -> dict[int, datetime]:
+        await self._begin()
+        return dict(self.marks)
+
+    async def write_marks(self, marks: Mapping[int, datetime]) -> None:
+        await self._begin()
+        self.marks = dict(marks)
 
     async def erase_channel(self, channel_id: int) -> Erased:
         return await self._erase_rooms(lambda room: room.conversation.key.channel_id == channel_id)

@@ -15,7 +15,7 @@ from bot.core.errors import DatabaseUnavailable, ShuttingDown, Withdrawn
 from bot.core.fair_slots import FairSlots, Slot
 from bot.core.line import Line
 from bot.core.messages import ConversationKey, Erased, IncomingMessage, TakenUp, WaitingQuestion
-from bot.core.ports import Clock, TurnStore
+from bot.core.ports import Clock, Missed, TurnStore
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +34,21 @@ class _Worker:
 
 class ConversationQueue:
     def __init__(
-        self, *, store: TurnStore, answerer: Answerer, slots: FairSlots, clock: Clock, history_tokens: int
+        self,
+        *,
+        store: TurnStore,
+        answerer: Answerer,
+        slots: FairSlots,
+        clock: Clock,
+        history_tokens: int,
+        missed: Missed,
     ) -> None:
         self._store = store
         self._answerer = answerer
         self._slots = slots
         self._clock = clock
         self._history_tokens = history_tokens
+        self._missed = missed
         self.line = Line()
         self._workers: dict[ConversationKey, _Worker] = {}
         self._worker_ended = asyncio.Event()
@@ -131,7 +139,8 @@ class ConversationQueue:
     async def _deliver(self, message: IncomingMessage) -> bool:
         """Whether it is new."""
         key, slot = message.key, None
-        if key not in self._workers and not self._closing.is_set():
+        at_once = self._missed.is_read(key.channel_id) and not self._closing.is_set()
+        if at_once and key not in self._workers:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
             received = await self._store.receive(message, take_up=False, history_tokens=self._history_tokens)
@@ -191,6 +200,7 @@ class ConversationQueue:
         """Answer what was taken up, or what is next. Whether that failed."""
         try:
             if slot is None:
+                await self._missed.read(key.channel_id)
                 first = self.line.first(key)
                 slot = await self._slots.take(key, first.author_id if first else 0)
                 taken = await self._take_up(key, worker)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import DatabaseUnavailable
+from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
 from bot.core.ports import Clock, Replies, TurnStore
 
@@ -44,11 +45,14 @@ def should_answer(heard: Heard, *, chat_channels: frozenset[int]) -> bool:
 class Intake:
     """The door for everything that happens in Discord."""
 
-    def __init__(self, *, store: TurnStore, queue: ConversationQueue, replies: Replies, clock: Clock) -> None:
+    def __init__(
+        self, *, store: TurnStore, queue: ConversationQueue, replies: Replies, clock: Clock, handled: Handled
+    ) -> None:
         self._store = store
         self._queue = queue
         self._replies = replies
         self._clock = clock
+        self._handled = handled
         self.closed = False
 
     async def take(self, message: IncomingMessage) -> None:
@@ -58,7 +62,8 @@ class Intake:
         `closed` first, since its token would not live as long.
         """
         try:
-            await self._queue.deliver(message)
+            with self._handled.storing(message):
+                await self._queue.deliver(message)
         except DatabaseUnavailable as error:
             log.error("not stored: channel=%d: %s", message.key.channel_id, error)  # noqa: TRY400 - the cause is named
             await self._replies.say(message.address, error.user_message)

@@ -221,6 +221,14 @@ class Received:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class StoredMessage:
+    """One of a channel's messages that is a stored turn, or a part of one."""
+
+    message_id: int
+    edited_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Erased:
     """What a deletion reached. *answers*: ids of unfinished answers that must stop and go."""
 

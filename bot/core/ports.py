@@ -1,6 +1,6 @@
 """What the core asks of the world. Adapters implement these; tests/fakes.py does too."""
 
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +17,7 @@ from bot.core.messages import (
     Part,
     Prompt,
     Received,
+    StoredMessage,
     SurplusPart,
     TakenUp,
     WaitingQuestion,
@@ -136,6 +137,34 @@ class TurnStore(Protocol):
         """One of the program's own facts, such as the hash of the registered commands."""
 
     async def write_fact(self, name: str, value: str) -> None: ...
+
+
+class MissedStore(Protocol):
+    """What catching up needs of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
+
+    async def record_missed(self, message: IncomingMessage) -> None:
+        """Store a question that came too late to be answered; it is not history."""
+
+    async def stored_since(self, channel_id: int, *, after: int) -> list[StoredMessage]:
+        """What is stored of a channel's messages beyond this id, questions and answers."""
+
+    async def direct_channels(self, *, after: int) -> list[int]:
+        """The DMs in which somebody wrote beyond this id."""
+
+    async def read_marks(self) -> dict[int, datetime]:
+        """Until when everything was handled, by server; see bot.core.handled."""
+
+    async def write_marks(self, marks: Mapping[int, datetime]) -> None:
+        """Let these be the marks, and no others."""
+
+
+class Missed(Protocol):
+    """What was said in a channel while nobody listened comes before what is said now."""
+
+    def is_read(self, channel_id: int) -> bool: ...
+
+    async def read(self, channel_id: int) -> None:
+        """Return when it is stored, or cannot be had."""
 
 
 class ChatModel(Protocol):

@@ -12,12 +12,13 @@ from discord.http import Route
 from yarl import URL
 
 from bot.core.errors import StartupRefused
-from bot.core.intake import Intake, should_answer
+from bot.core.intake import Intake
 from bot.core.ports import Clock, TurnStore
+from bot.discord.catch_up import CatchUp
 from bot.discord.commands import Commands
 from bot.discord.commands.doors import Doors
+from bot.discord.hearing import Hearing
 from bot.discord.identify import IdentifyPace
-from bot.discord.inbound import hear, read_message
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
@@ -27,6 +28,7 @@ from bot.discord.registration import register_commands
 log = logging.getLogger(__name__)
 
 LOGIN_SECONDS = 60.0
+SECONDS_BETWEEN_SERVERS = 0.5  # one that comes in later is caught up with by itself
 SECONDS_BETWEEN_SESSIONS = 5.0  # Discord, "Session Start Limit Object": max_concurrency in 5 s
 AUTHENTICATION_FAILED = 4004  # Discord, "Gateway Close Event Codes"
 
@@ -42,6 +44,8 @@ class ConfabClient(discord.Client):
 
     intake: Intake
     outbox: Outbox
+    hearing: Hearing
+    catch_up: CatchUp
     tree: Commands
 
     def __init__(
@@ -61,6 +65,7 @@ class ConfabClient(discord.Client):
             intents=intents,
             max_messages=None,
             chunk_guilds_at_startup=False,
+            guild_ready_timeout=SECONDS_BETWEEN_SERVERS,
             member_cache_flags=discord.MemberCacheFlags.none(),
             allowed_mentions=discord.AllowedMentions.none(),
             http_trace=pacer.trace(),
@@ -77,6 +82,7 @@ class ConfabClient(discord.Client):
         intake: Intake,
         outbox: Outbox,
         store: TurnStore,
+        catch_up: CatchUp,
         logged_in: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """Say where events go. The outbox needs the client, so it comes after it.
@@ -86,6 +92,9 @@ class ConfabClient(discord.Client):
         self._logged_in = logged_in
         self.intake = intake
         self.outbox = outbox
+        self.hearing = Hearing(self, intake=intake, chat_channels=self._chat_channels)
+        self.catch_up = catch_up
+        catch_up.wire(self.hearing)
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
         self.tree = Commands(self, Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep))
@@ -102,6 +111,8 @@ class ConfabClient(discord.Client):
         for task in self._kept:
             task.cancel()
         await asyncio.gather(*self._kept, return_exceptions=True)
+        if (becoming_ready := self._connection._ready_task) is not None:  # noqa: SLF001 - discord.py forgets it
+            becoming_ready.cancel()
         await super().close()
 
     async def setup_hook(self) -> None:
@@ -122,28 +133,21 @@ class ConfabClient(discord.Client):
     async def on_message(self, message: discord.Message) -> None:
         if message.author.id == self.me.id:
             self.outbox.heard_own(message.nonce, message.id)
-        elif should_answer(hear(message, me=self.me), chat_channels=self._chat_channels):
-            await self.intake.take(read_message(message, me=self.me))
+        elif question := self.hearing.question_in(message):
+            await self.hearing.take(question)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
         if message.author.id == self.me.id:
             self.outbox.heard_own_edit(message.id, message.content)
-        elif message.edited_at is not None:  # otherwise a link was unfurled, or the message pinned
-            said = read_message(message, me=self.me)
-            await self.intake.edited(
-                message.id,
-                text=said.text,
-                raw_text=said.raw_text,
-                note=said.note,
-                edited_at=message.edited_at,
-            )
+        else:
+            await self.hearing.take_edit(message)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        await self.intake.deleted([payload.message_id])
+        await self.hearing.take_deletions([payload.message_id])
 
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        await self.intake.deleted(sorted(payload.message_ids))
+        await self.hearing.take_deletions(sorted(payload.message_ids))
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         await self.intake.channel_deleted(channel.id)
@@ -169,8 +173,19 @@ class ConfabClient(discord.Client):
         """The one place where an event's unforeseen exception ends."""
         log.error("the event %s was not handled", event_method, exc_info=True)  # noqa: LOG014 - the library calls it in its handler
 
+    async def on_connect(self) -> None:
+        """A session begins, and not a connection alone: that would be `on_resumed`."""
+        self._keep(self.catch_up.session_begins())
+
     async def on_ready(self) -> None:
         log.info("connected as %s, in %d servers", self.me.id, len(self.guilds))
+        self._keep(self.catch_up.servers_are_known())
+
+    async def on_guild_unavailable(self, guild: discord.Guild) -> None:
+        self.catch_up.server_goes_away(guild)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        self._keep(self.catch_up.server_comes_back(guild))
 
     @property
     def me(self) -> discord.ClientUser:

@@ -12,6 +12,7 @@ from bot.storage.schema import conversations, model_calls, parts, turns
 from bot.storage.upsert import inserts
 
 UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
+OURS_TO_DELETE = ("deleting", "deleted")  # states of parts
 BLANK = {"text": "", "raw_text": "", "position": None, "state": TurnState.WITHDRAWN}
 
 # Built once: SQLAlchemy then finds their SQL without looking through them again. What a call sets is no part of

@@ -8,7 +8,7 @@ from itertools import islice
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
 from bot.core.messages import Erased, Kind, TurnState
-from bot.storage.answers import BLANK, UNFINISHED, ask_again, blank
+from bot.storage.answers import BLANK, OURS_TO_DELETE, UNFINISHED, ask_again, blank
 from bot.storage.schema import (
     IS_NO_QUOTE,
     IS_OPEN,
@@ -22,7 +22,6 @@ from bot.storage.schema import (
 
 IDS_PER_STATEMENT = 500  # both databases take some 32,000 parameters, older SQLite 999
 DRAFT_DELETED = "draft_deleted"
-OURS_TO_DELETE = ("deleting", "deleted")  # parts
 
 _TOMBSTONE = BLANK | {
     "author_id": None,

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0002"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0003"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -171,6 +171,15 @@ model_calls = Table(
     PrimaryKeyConstraint("id"),
     Index("ix_model_calls_turn_id", "turn_id"),
     Index("ix_model_calls_author_id", "author_id"),
+)
+
+# Until when everything that happened was handled; servers of which that is not true have a row of their own.
+watermarks = Table(
+    "watermarks",
+    metadata,
+    Column("guild_id", Number, nullable=False),  # or one of bot.core.handled's numbers
+    Column("handled_until", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("guild_id"),
 )
 
 facts = Table(

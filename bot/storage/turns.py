@@ -1,8 +1,8 @@
 """The TurnStore on a database: each method is one unit of work, one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
 
@@ -19,12 +19,13 @@ from bot.core.messages import (
     Outcome,
     Part,
     Received,
+    StoredMessage,
     SurplusPart,
     TakenUp,
     WaitingQuestion,
 )
 from bot.core.ports import Clock
-from bot.storage import answers, conversations, erasure, history, questions
+from bot.storage import answers, conversations, erasure, history, missed, questions
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
 from bot.storage.units import Rank
@@ -49,7 +50,7 @@ async def open_store(
 
 
 class SqlTurnStore:
-    """Implements bot.core.ports.TurnStore, which says what the methods do."""
+    """Implements TurnStore and MissedStore of bot.core.ports, which say what the methods do."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
@@ -154,6 +155,28 @@ class SqlTurnStore:
 
     async def reset(self, key: ConversationKey) -> None:
         await self._database.run(partial(conversations.reset, key=key), rank=Rank.INTAKE)
+
+    async def record_missed(self, message: IncomingMessage) -> None:
+        now = self._clock.now()
+
+        def work(connection: Connection) -> None:
+            with suppress(questions.AlreadyStored):
+                questions.receive(connection, message, take_up=False, history_tokens=0, now=now)
+                missed.miss(connection, message.message_id)
+
+        await self._database.run(work)
+
+    async def stored_since(self, channel_id: int, *, after: int) -> list[StoredMessage]:
+        return await self._database.run(partial(missed.stored_since, channel_id=channel_id, after=after))
+
+    async def direct_channels(self, *, after: int) -> list[int]:
+        return await self._database.run(partial(missed.direct_channels, after=after))
+
+    async def read_marks(self) -> dict[int, datetime]:
+        return await self._database.run(missed.read_marks)
+
+    async def write_marks(self, marks: Mapping[int, datetime]) -> None:
+        await self._database.run(partial(missed.write_marks, marks=marks))
 
     async def read_fact(self, name: str) -> str | None:
         def work(connection: Connection) -> str | None:

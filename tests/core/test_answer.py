@@ -21,12 +21,13 @@ from bot.core.errors import (
 )
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
+from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, Erased, Finished, FinishReason, Interaction, Kind, Quote, TurnState
 from bot.core.models import Models
 from bot.core.wording import GREETING
 from tests.clock import ManualClock
-from tests.fakes import NOW, FakeClock, FakeModel, FakeReplies, FakeStore, message
+from tests.fakes import NOW, FakeClock, FakeMissed, FakeModel, FakeReplies, FakeStore, message
 
 LONG = "The sky is blue because air scatters short waves of light."
 
@@ -53,14 +54,19 @@ class World:
             clock=self.clock,
             limits=limits,
         )
+        self.missed = FakeMissed()
         self.queue = ConversationQueue(
             store=self.store,
             answerer=self.answerer,
             slots=FairSlots(concurrency),
             clock=self.clock,
             history_tokens=history_tokens,
+            missed=self.missed,
         )
-        self.intake = Intake(store=self.store, queue=self.queue, replies=self.replies, clock=self.clock)
+        self.handled = Handled()
+        self.intake = Intake(
+            store=self.store, queue=self.queue, replies=self.replies, clock=self.clock, handled=self.handled
+        )
 
     async def ask(self, *messages) -> None:
         for item in messages:

@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import discord
 import pytest
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
+from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
@@ -83,8 +85,12 @@ class Connected:
         self.intake = Notebook()
         self.store = FakeStore()
         self.outbox = Outbox(client, clock=clock, pacer=pacer)
+        self.handled = Handled()
+        self.catch_up = CatchUp(
+            client, store=self.store, handled=self.handled, clock=clock, answer_within=timedelta(hours=1)
+        )
         if wired:
-            client.wire(intake=self.intake, outbox=self.outbox, store=self.store)
+            client.wire(intake=self.intake, outbox=self.outbox, store=self.store, catch_up=self.catch_up)
         self.you = loopback.user("you")
         self.ada = loopback.user("ada")
         self.bot = loopback.bot_user
@@ -142,6 +148,7 @@ async def prepared(
             yield connected
         finally:
             await client.close()
+            await connected.catch_up.close()
             await connected.outbox.close()
             await pacer.close()
 

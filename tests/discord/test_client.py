@@ -11,6 +11,7 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
+from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
 from bot.core.models import Models
@@ -249,10 +250,15 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             limits=limits,
         )
         queue = ConversationQueue(
-            store=here.store, answerer=answerer, slots=FairSlots(2), clock=here.clock, history_tokens=8000
+            store=here.store,
+            answerer=answerer,
+            slots=FairSlots(2),
+            clock=here.clock,
+            history_tokens=8000,
+            missed=here.catch_up,
         )
-        intake = Intake(store=here.store, queue=queue, replies=replies, clock=here.clock)
-        here.client.wire(intake=intake, outbox=here.outbox, store=here.store)
+        intake = Intake(store=here.store, queue=queue, replies=replies, clock=here.clock, handled=Handled())
+        here.client.wire(intake=intake, outbox=here.outbox, store=here.store, catch_up=here.catch_up)
         running = asyncio.create_task(here.client.run_forever(here.discord.token))
         await here.discord.until(lambda: here.discord.commands and here.discord.sessions)
 

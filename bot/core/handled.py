@@ -1,0 +1,89 @@
+"""Until when everything that happened in Discord was handled, server by server.
+
+A later start reads what was said since then. The mark of a server stands still while it is away, or while what
+happens there cannot be stored.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from bot.core.errors import DatabaseUnavailable
+from bot.core.messages import IncomingMessage, snowflake_time
+
+# What stands for a server's id where marks are stored.
+EVERYWHERE = 0  # every server that has no mark of its own
+DIRECT_MESSAGES = 1
+
+MARGIN = timedelta(seconds=60)  # for events still on their way here, and for a clock that goes wrong
+TOLD_REMEMBERED = 10_000
+
+
+class Handled:
+    def __init__(self) -> None:
+        self._everywhere: datetime | None = None
+        self._behind: dict[int, datetime] = {}  # the servers with a mark of their own
+        self._failed: set[int] = set()  # of those, the ones that are there
+        self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
+        self._told: deque[int] = deque(maxlen=TOLD_REMEMBERED)
+
+    def resume(self, marks: Mapping[int, datetime]) -> None:
+        """Go on from where an earlier run's marks stand."""
+        self._everywhere = marks.get(EVERYWHERE)
+        self._behind = {server: mark for server, mark in marks.items() if server != EVERYWHERE}
+
+    def mark(self, server: int) -> datetime | None:
+        """Since when what was said there is to be read; None before the first run."""
+        return self._behind.get(server, self._everywhere)
+
+    @property
+    def failed(self) -> frozenset[int]:
+        """Servers of which something could not be read or stored, and may be now."""
+        return frozenset(self._failed)
+
+    def is_behind(self, server: int) -> bool:
+        return server in self._behind
+
+    def fall_behind(self, server: int, *, mark: datetime) -> None:
+        """From *mark* on, things happen there that we do not hear of."""
+        self._behind[server] = min(mark, self._behind.get(server, mark))
+
+    def fail(self, server: int, *, mark: datetime) -> None:
+        """What happened there from *mark* on is to be read again."""
+        self._failed.add(server)
+        self.fall_behind(server, mark=mark)
+
+    def catch_up(self, server: int) -> None:
+        """What happened there is handled, or being read."""
+        self._behind.pop(server, None)
+        self._failed.discard(server)
+
+    @contextmanager
+    def storing(self, message: IncomingMessage) -> Iterator[None]:
+        """While the message is being stored, no mark passes it; if that fails, its server falls behind."""
+        self._being_stored[message.message_id] += 1
+        try:
+            yield
+        except DatabaseUnavailable:
+            self._told.append(message.message_id)
+            self.fail(server_of(message.guild_id), mark=snowflake_time(message.message_id) - MARGIN)
+            raise
+        finally:
+            self._being_stored[message.message_id] -= 1
+            self._being_stored += Counter()  # drops what is at zero
+
+    def was_told(self, message_id: int) -> bool:
+        """Its author knows that it was not stored, and is not answered later."""
+        return message_id in self._told
+
+    def marks(self, *, heard: datetime) -> dict[int, datetime]:
+        """The marks, to be stored. *heard*: when Discord last said something."""
+        oldest = min(self._being_stored, default=None)
+        until = heard if oldest is None else min(heard, snowflake_time(oldest))
+        self._everywhere = until - MARGIN
+        return self._behind | {EVERYWHERE: self._everywhere}
+
+
+def server_of(guild_id: int | None) -> int:
+    return DIRECT_MESSAGES if guild_id is None else guild_id

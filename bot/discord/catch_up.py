@@ -1,0 +1,269 @@
+"""Reads what was said while nobody listened, before anything newer in that channel is answered.
+
+A session that is resumed gets what it missed from Discord. One that begins anew does not: channels in which more
+was said than the mark covers are read, newest message first, and what is found goes the way of live events.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+import discord
+
+from bot.core.errors import BotError, DatabaseUnavailable, Undeliverable
+from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled, server_of
+from bot.core.ports import Clock, MissedStore
+from bot.discord.missed_ranges import Listener, MissedRanges, Readable
+from bot.discord.refusals import REQUEST_ERRORS, translate
+
+log = logging.getLogger(__name__)
+
+OLDEST_READ = timedelta(hours=24)
+CHANNELS_AT_ONCE = 8
+SECONDS_TO_READ = 30.0  # how long a channel's next turn waits for what comes before it
+SECONDS_FOR_SERVERS = 15.0  # until the servers' channels are known, after the connection
+SECONDS_BETWEEN_MARKS = 10.0
+
+
+class CatchUp:
+    """Implements bot.core.ports.Missed. It needs `wire` before a session begins."""
+
+    _listener: Listener
+    _ranges: MissedRanges
+
+    def __init__(
+        self,
+        client: discord.Client,
+        *,
+        store: MissedStore,
+        handled: Handled,
+        clock: Clock,
+        answer_within: timedelta,
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._handled = handled
+        self._clock = clock
+        self._answer_within = answer_within
+        self._marking: asyncio.Task[None] | None = None
+        self._marks_known = asyncio.Event()
+        self._servers_known = asyncio.Event()
+        self._unread: set[int] | None = None  # channels still to be read; None: nobody knows which
+        self._read: set[int] = set()
+        self._reading: dict[int, asyncio.Task[None]] = {}
+        self._since: dict[int, datetime | None] = {}  # by server, where this session's reading begins
+
+    def wire(self, listener: Listener) -> None:
+        """Say where goes what was missed."""
+        self._listener = listener
+        self._ranges = MissedRanges(
+            listener,
+            store=self._store,
+            handled=self._handled,
+            clock=self._clock,
+            answer_within=self._answer_within,
+        )
+
+    # A session's life, as the client's events tell it
+
+    async def session_begins(self) -> None:
+        """READY: what was said before it will not be told."""
+        self._unread = None
+        for known in (self._marks_known, self._servers_known):
+            known.clear()
+        self._read.clear()
+        self._since.clear()
+        self._ranges.begin()
+        try:
+            self._handled.resume(await self._store.read_marks())
+            if self._handled.mark(EVERYWHERE) is None:
+                self._unread = set()  # the first run starts at now
+                await self._store.write_marks(self._handled.marks(heard=self._clock.now()))
+        except DatabaseUnavailable as error:
+            log.warning("where to begin reading what was missed is not known: %s", error)
+        finally:
+            self._marks_known.set()
+        if self._marking is None:
+            self._marking = asyncio.create_task(self._keep_marks(), name="watermarks")
+
+    async def servers_are_known(self) -> None:
+        """The servers have come in: read what is to be read, and then let the marks go on."""
+        await self._marks_known.wait()
+        self._servers_known.set()
+        if self._unread is not None:
+            return
+        channels = await self._changed_channels([*self._client.guilds, None])
+        self._unread = set(channels)
+        await self._read_all(channels)
+        self._unread = set()
+        self._ranges.tell()
+
+    def server_goes_away(self, guild: discord.Guild) -> None:
+        self._handled.fall_behind(guild.id, mark=self._clock.now() - MARGIN)
+
+    async def server_comes_back(self, guild: discord.Guild) -> None:
+        if self._handled.is_behind(guild.id):
+            await self._catch_up_with(guild)
+
+    async def _keep_marks(self) -> None:
+        """Write, over and over, until when everything was handled."""
+        while True:
+            await self._clock.sleep(SECONDS_BETWEEN_MARKS)
+            ago = self._listener.heard_seconds_ago()
+            if ago is None or self._unread is None or self._unread:
+                continue  # nobody is there to hear anything, or what was missed is still being read
+            try:
+                await self._store.write_marks(
+                    self._handled.marks(heard=self._clock.now() - timedelta(seconds=ago))
+                )
+            except DatabaseUnavailable as error:
+                log.debug("the marks stay where they are: %s", error)
+                continue
+            for server in self._handled.failed:  # the store works again
+                guild = self._client.get_guild(server)
+                if guild is not None or server == DIRECT_MESSAGES:
+                    await self._catch_up_with(guild)
+                else:
+                    self._handled.catch_up(server)  # we left it
+
+    # What the queue asks
+
+    def is_read(self, channel_id: int) -> bool:
+        if channel_id in self._read:
+            return True
+        return self._unread is not None and channel_id not in self._unread
+
+    async def read(self, channel_id: int) -> None:
+        if self.is_read(channel_id):
+            return
+        reading = self._begin(channel_id)
+        try:
+            async with self._clock.deadline(SECONDS_TO_READ):
+                await asyncio.wait({reading})
+        except TimeoutError:
+            log.warning("what was missed in channel=%d is not read yet; going on without", channel_id)
+            self._done(channel_id)
+
+    async def close(self) -> None:
+        tasks = [*self._reading.values(), *([self._marking] if self._marking else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # What is to be read
+
+    async def _catch_up_with(self, guild: discord.Guild | None) -> None:
+        """One server was away, or what was said there could not be stored."""
+        self._since.pop(server_of(guild.id if guild else None), None)
+        channels = await self._changed_channels([guild])
+        self._read -= set(channels)
+        await self._read_all(channels)
+
+    async def _changed_channels(self, guilds: Iterable[discord.Guild | None]) -> list[int]:
+        """Channels in which more was said than the marks cover, the newest first; None stands for DMs."""
+        changed: list[tuple[int, int]] = []
+        for guild in guilds:
+            server = server_of(guild.id if guild else None)
+            since = self._begins_at(server)
+            if since is None:
+                continue
+            if guild is None:
+                changed += [(since, channel_id) for channel_id in await self._direct_channels()]
+            elif guild.unavailable:
+                self._handled.fall_behind(server, mark=self._since[server] or self._clock.now())
+                continue
+            else:
+                changed += [
+                    (newest, channel.id)
+                    for channel in _channels_of(guild)
+                    if (newest := channel.last_message_id or 0) > since and _may_read(channel)
+                ]
+            self._handled.catch_up(server)
+        return [channel_id for _, channel_id in sorted(changed, reverse=True)]
+
+    async def _direct_channels(self) -> list[int]:
+        try:
+            return await self._store.direct_channels(after=_snowflake_at(self._clock.now() - OLDEST_READ))
+        except DatabaseUnavailable as error:
+            log.warning("DMs are not looked at for what was missed: %s", error)
+            return []
+
+    def _begins_at(self, server: int) -> int | None:
+        """The id behind which a server's messages are to be read; None: none are."""
+        mark = self._since.setdefault(server, self._handled.mark(server))
+        return None if mark is None else _snowflake_at(max(mark, self._clock.now() - OLDEST_READ))
+
+    # Reading
+
+    async def _read_all(self, channel_ids: list[int]) -> None:
+        channels = iter(channel_ids)
+
+        async def read_on() -> None:
+            for channel_id in channels:
+                await asyncio.wait({self._begin(channel_id)})
+
+        await asyncio.gather(*(read_on() for _ in range(CHANNELS_AT_ONCE)))
+
+    def _begin(self, channel_id: int) -> asyncio.Task[None]:
+        reading = self._reading.get(channel_id)
+        if reading is None:
+            reading = self._reading[channel_id] = asyncio.create_task(self._read_channel(channel_id))
+            reading.add_done_callback(lambda _: self._reading.pop(channel_id, None))
+        return reading
+
+    def _done(self, channel_id: int) -> None:
+        self._read.add(channel_id)
+        if self._unread:
+            self._unread.discard(channel_id)
+
+    async def _read_channel(self, channel_id: int) -> None:
+        server = DIRECT_MESSAGES
+        try:
+            await self._marks_known.wait()
+            if self.is_read(channel_id):
+                return
+            channel = await self._find(channel_id)
+            if not isinstance(channel, discord.DMChannel):
+                server = channel.guild.id
+                if not _may_read(channel):
+                    return
+            since = self._begins_at(server)
+            if since is not None:
+                await self._ranges.take(channel, since)
+        except (*REQUEST_ERRORS, BotError) as error:
+            obstacle = error if isinstance(error, BotError) else translate(error)
+            log.warning("what was missed in channel=%d cannot be read: %s", channel_id, obstacle)
+            mark = self._since.get(server)
+            if mark is not None and not isinstance(obstacle, Undeliverable):
+                self._handled.fail(server, mark=mark)
+        finally:
+            self._done(channel_id)
+
+    async def _find(self, channel_id: int) -> Readable | discord.DMChannel:
+        channel = self._client.get_channel(channel_id)
+        if channel is None:
+            async with self._clock.deadline(SECONDS_FOR_SERVERS):
+                await self._servers_known.wait()
+            channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        if not isinstance(channel, Readable | discord.DMChannel):
+            raise Undeliverable("nobody writes in such a channel")
+        return channel
+
+
+def _channels_of(guild: discord.Guild) -> Iterator[Readable]:
+    yield from guild.text_channels
+    yield from guild.voice_channels
+    yield from guild.stage_channels
+    yield from guild.threads
+
+
+def _may_read(channel: Readable) -> bool:
+    """Without the permission Discord answers with an empty list, as if everything had been deleted."""
+    allowed = channel.permissions_for(channel.guild.me)
+    return allowed.view_channel and allowed.read_message_history
+
+
+def _snowflake_at(time: datetime) -> int:
+    """The lowest id of that time."""
+    return discord.utils.time_snowflake(time)

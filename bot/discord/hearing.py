@@ -1,0 +1,51 @@
+"""What is heard in Discord, as it happens or when it is read up later, goes to the intake from here."""
+
+import time
+
+import discord
+
+from bot.core.intake import Intake, should_answer
+from bot.core.messages import IncomingMessage
+from bot.discord.inbound import hear, read_message
+
+
+class Hearing:
+    """Implements bot.discord.missed_ranges.Listener."""
+
+    def __init__(self, client: discord.Client, *, intake: Intake, chat_channels: frozenset[int]) -> None:
+        self._client = client
+        self._intake = intake
+        self._chat_channels = chat_channels
+
+    def question_in(self, message: discord.Message) -> IncomingMessage | None:
+        """The question that the message is, if it is one for us."""
+        if not should_answer(hear(message, me=self._me), chat_channels=self._chat_channels):
+            return None
+        return read_message(message, me=self._me)
+
+    async def take(self, question: IncomingMessage) -> None:
+        await self._intake.take(question)
+
+    async def take_edit(self, message: discord.Message) -> None:
+        if message.edited_at is None:
+            return  # a link was unfurled, or the message pinned
+        said = read_message(message, me=self._me)
+        await self._intake.edited(
+            message.id, text=said.text, raw_text=said.raw_text, note=said.note, edited_at=message.edited_at
+        )
+
+    async def take_deletions(self, message_ids: list[int]) -> None:
+        await self._intake.deleted(message_ids)
+
+    def heard_seconds_ago(self) -> float | None:
+        """How long ago Discord last said something, be it a heartbeat's echo; None: we are not connected."""
+        socket = self._client.ws
+        if socket is None or not socket.open or (beat := socket._keep_alive) is None:  # noqa: SLF001 - nothing public tells
+            return None
+        return time.perf_counter() - beat._last_recv  # noqa: SLF001
+
+    @property
+    def _me(self) -> discord.ClientUser:
+        if self._client.user is None:
+            raise RuntimeError("there are no events before the login")
+        return self._client.user

@@ -1,0 +1,134 @@
+"""One channel's missed messages: read through REST, compared with what is stored, taken as if heard just now."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import discord
+
+from bot.core.handled import Handled
+from bot.core.messages import IncomingMessage, StoredMessage
+from bot.core.ports import Clock, MissedStore
+
+log = logging.getLogger(__name__)
+
+MOST_PER_CHANNEL = 500  # messages; the newest ones
+MOST_IN_ALL = 20_000
+BEYOND_ALL = 1 << 63  # an id
+
+Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
+
+
+class Listener(Protocol):
+    """Where what was missed goes."""
+
+    def question_in(self, message: discord.Message) -> IncomingMessage | None:
+        """The question that the message is, if it is one for us."""
+
+    async def take(self, question: IncomingMessage) -> None: ...
+
+    async def take_edit(self, message: discord.Message) -> None: ...
+
+    async def take_deletions(self, message_ids: list[int]) -> None: ...
+
+    def heard_seconds_ago(self) -> float | None:
+        """How long ago Discord last said something; None: we are not connected."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Found:
+    """A channel's range, as it was read. *complete*: nothing of it was left out."""
+
+    messages: list[discord.Message]
+    complete: bool = True
+
+
+@dataclass(kw_only=True, slots=True)
+class _Tally:
+    channels: int = 0
+    taken: int = 0
+    recorded: int = 0
+    deleted: int = 0
+    cut: int = 0  # channels in which more was said than was read
+
+
+class MissedRanges:
+    """Takes ranges of channels, within bounds of age and of count, which last from one `begin` to the next."""
+
+    def __init__(
+        self,
+        listener: Listener,
+        *,
+        store: MissedStore,
+        handled: Handled,
+        clock: Clock,
+        answer_within: timedelta,
+    ) -> None:
+        self._listener = listener
+        self._store = store
+        self._handled = handled
+        self._clock = clock
+        self._answer_within = answer_within
+        self.begin()
+
+    def begin(self) -> None:
+        self._left = MOST_IN_ALL
+        self._tally = _Tally()
+
+    async def take(self, channel: Readable | discord.DMChannel, since: int) -> None:
+        """Bring what is stored of the range to what is there, and take what is new, oldest first."""
+        # What is stored is looked up first: what is not among the messages then was deleted, and not just heard.
+        stored = {one.message_id: one for one in await self._store.stored_since(channel.id, after=since)}
+        found = await self._messages(channel, since)
+        self._tally.channels += 1
+        self._tally.cut += not found.complete
+        there = {message.id for message in found.messages}
+        behind = since if found.complete else min(there, default=BEYOND_ALL)
+        gone = sorted(id_ for id_ in stored if id_ not in there and id_ > behind)
+        if gone:
+            self._tally.deleted += len(gone)
+            await self._listener.take_deletions(gone)
+        for message in reversed(found.messages):
+            await self._take_one(message, stored.get(message.id))
+
+    async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:
+        """The channel's messages beyond *since*, newest first, and no more than there is room for."""
+        most = min(MOST_PER_CHANNEL, self._left)
+        found = _Found(messages=[])
+        async for message in channel.history(limit=most + 1):
+            if message.id <= since:
+                break
+            if len(found.messages) == most:
+                found.complete = False
+                break
+            found.messages.append(message)
+        self._left -= len(found.messages)
+        return found
+
+    async def _take_one(self, message: discord.Message, stored: StoredMessage | None) -> None:
+        if stored is not None:
+            if message.edited_at and (stored.edited_at is None or stored.edited_at < message.edited_at):
+                await self._listener.take_edit(message)
+            return
+        question = self._listener.question_in(message)
+        if question is None or self._handled.was_told(message.id):
+            return
+        if self._clock.now() - message.created_at <= self._answer_within:
+            self._tally.taken += 1
+            await self._listener.take(question)
+        else:
+            self._tally.recorded += 1
+            await self._store.record_missed(question)
+
+    def tell(self) -> None:
+        tally = self._tally
+        if tally.channels:
+            log.info(
+                "caught up: channels=%d questions=%d too_old=%d deleted=%d cut_short=%d",
+                tally.channels,
+                tally.taken,
+                tally.recorded,
+                tally.deleted,
+                tally.cut,
+            )

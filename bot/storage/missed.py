@@ -1,0 +1,87 @@
+"""What catching up on missed messages needs: the marks, what is stored of a range, what came too late."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, delete, exists, select, update
+
+from bot.core.messages import Kind, StoredMessage, TurnState
+from bot.storage.answers import OURS_TO_DELETE
+from bot.storage.schema import IS_NO_QUOTE, conversations, parts, turns, watermarks
+from bot.storage.upsert import inserts
+
+MISSED = "missed"  # the outcome of a question that was read too late to be answered
+
+_CHANNEL = conversations.c.channel_id == bindparam("channel")
+_PUBLIC = conversations.c.private_to == 0  # what is ephemeral is in no channel's history
+_QUESTIONS = (
+    select(turns.c.message_id, turns.c.edited_at)
+    .join(conversations, turns.c.conversation_id == conversations.c.id)
+    .where(
+        _CHANNEL,
+        _PUBLIC,
+        IS_NO_QUOTE,
+        turns.c.kind == Kind.MESSAGE,
+        turns.c.state != TurnState.WITHDRAWN,
+        turns.c.message_id > bindparam("after"),
+    )
+)
+_PARTS = (
+    select(parts.c.message_id)
+    .join(turns, parts.c.turn_id == turns.c.id)
+    .join(conversations, turns.c.conversation_id == conversations.c.id)
+    .where(
+        parts.c.channel_id == bindparam("channel"),
+        _PUBLIC,
+        parts.c.state.not_in(OURS_TO_DELETE),
+        parts.c.message_id > bindparam("after"),
+    )
+)
+_DIRECT = select(conversations.c.channel_id).where(
+    conversations.c.guild_id.is_(None),
+    _PUBLIC,
+    exists().where(
+        turns.c.conversation_id == conversations.c.id, turns.c.message_id > bindparam("after"), IS_NO_QUOTE
+    ),
+)
+_WRITE = {
+    dialect: statement.on_conflict_do_update(
+        index_elements=[watermarks.c.guild_id], set_={"handled_until": statement.excluded.handled_until}
+    )
+    for dialect, statement in inserts(watermarks).items()
+}
+
+
+def stored_since(connection: Connection, *, channel_id: int, after: int) -> list[StoredMessage]:
+    known = {"channel": channel_id, "after": after}
+    questions = connection.execute(_QUESTIONS, known)
+    return [
+        *(StoredMessage(message_id=row.message_id, edited_at=row.edited_at) for row in questions),
+        *(StoredMessage(message_id=id_) for id_ in connection.scalars(_PARTS, known)),
+    ]
+
+
+def miss(connection: Connection, message_id: int) -> None:
+    """A stored question is not to be answered any more: it came too late."""
+    connection.execute(
+        update(turns)
+        .where(IS_NO_QUOTE, turns.c.message_id == message_id, turns.c.state == TurnState.WAITING)
+        .values(state=TurnState.FAILED, outcome=MISSED)
+    )
+
+
+def direct_channels(connection: Connection, *, after: int) -> list[int]:
+    return list(connection.scalars(_DIRECT, {"after": after}))
+
+
+def read_marks(connection: Connection) -> dict[int, datetime]:
+    rows = connection.execute(select(watermarks.c.guild_id, watermarks.c.handled_until))
+    return {row.guild_id: row.handled_until for row in rows}
+
+
+def write_marks(connection: Connection, marks: Mapping[int, datetime]) -> None:
+    connection.execute(delete(watermarks).where(watermarks.c.guild_id.not_in(marks)))
+    connection.execute(
+        _WRITE[connection.dialect.name],
+        [{"guild_id": guild_id, "handled_until": until} for guild_id, until in marks.items()],
+    )

@@ -1,0 +1,69 @@
+"""Marks: until when everything was handled."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.core.errors import DatabaseUnavailable
+from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled
+from bot.core.messages import snowflake_time
+from tests.fakes import message
+
+NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+EARLIER = 1_000_000 << 22  # a message's id
+SERVER = 5  # of tests.fakes.message
+
+
+def test_the_mark_is_where_discord_was_last_heard_less_a_margin():
+    assert Handled().marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
+
+
+def test_no_mark_passes_a_message_that_is_being_stored():
+    handled = Handled()
+
+    with handled.storing(message("q", id=EARLIER)), handled.storing(message("q", id=EARLIER)):
+        held = handled.marks(heard=NOON)
+
+    assert held == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
+    assert handled.marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
+
+
+def test_a_server_whose_message_could_not_be_stored_falls_behind_until_it_is_read_again():
+    handled = Handled()
+
+    with pytest.raises(DatabaseUnavailable), handled.storing(message("q", id=EARLIER)):
+        raise DatabaseUnavailable
+
+    assert handled.marks(heard=NOON)[SERVER] == snowflake_time(EARLIER) - MARGIN
+    assert handled.failed == {SERVER}
+    assert handled.was_told(EARLIER)
+    handled.catch_up(SERVER)
+    assert handled.marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
+
+
+def test_dms_have_a_mark_of_their_own():
+    handled = Handled()
+
+    with pytest.raises(DatabaseUnavailable), handled.storing(message("q", id=EARLIER, guild_id=None)):
+        raise DatabaseUnavailable
+
+    assert handled.failed == {DIRECT_MESSAGES}
+
+
+def test_a_server_that_is_away_keeps_its_oldest_mark():
+    handled = Handled()
+
+    handled.fall_behind(SERVER, mark=NOON)
+    handled.fall_behind(SERVER, mark=NOON + timedelta(hours=1))
+
+    assert handled.marks(heard=NOON + timedelta(hours=2))[SERVER] == NOON
+
+
+def test_an_earlier_runs_marks_go_on():
+    handled = Handled()
+
+    handled.resume({EVERYWHERE: NOON, SERVER: NOON - timedelta(hours=1)})
+
+    assert handled.mark(SERVER) == NOON - timedelta(hours=1)
+    assert handled.mark(6) == NOON
+    assert Handled().mark(SERVER) is None

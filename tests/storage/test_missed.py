@@ -1,0 +1,64 @@
+"""What catching up on missed messages asks of the store."""
+
+from datetime import timedelta
+
+from bot.core.messages import ConversationKey, StoredMessage
+from tests.clock import START
+from tests.fakes import message
+from tests.storage.talk import exchange, history, next_turn, state_of, wait
+
+
+async def test_marks_are_replaced_as_a_whole(store):
+    assert await store.read_marks() == {}
+
+    await store.write_marks({0: START, 5: START - timedelta(hours=1)})
+    await store.write_marks({0: START + timedelta(seconds=10)})
+
+    assert await store.read_marks() == {0: START + timedelta(seconds=10)}
+
+
+async def test_a_missed_question_is_neither_answered_nor_history(store):
+    await store.record_missed(message("old", id=1))
+
+    assert await next_turn(store) is None
+    assert await state_of(store, 1) == ("failed", "missed")
+    assert await history(store, message("new", id=2)) == []
+
+
+async def test_a_question_that_is_stored_already_is_not_missed(store):
+    await wait(store, message("q", id=1))
+
+    await store.record_missed(message("q", id=1))
+
+    assert (await next_turn(store)).question.text == "q"
+
+
+async def test_what_is_stored_of_a_range_are_questions_and_answers_of_the_channel(store):
+    await exchange(store, message("before", id=10), "a", posted=[11])
+    await exchange(store, message("q", id=20), "a", posted=[21, 22])
+    await exchange(store, message("q", id=30, channel=11), "a")
+    await store.edit(20, text="e", raw_text="e", note=None, edited_at=START)
+
+    stored = await store.stored_since(10, after=11)
+
+    assert sorted(stored, key=lambda one: one.message_id) == [
+        StoredMessage(message_id=20, edited_at=START),
+        StoredMessage(message_id=21),
+        StoredMessage(message_id=22),
+    ]
+
+
+async def test_what_was_deleted_or_is_private_is_not_looked_for(store):
+    await exchange(store, message("q", id=20), "a", posted=[21])
+    await store.erase_messages([20])
+    await exchange(store, message("q", id=30, key=ConversationKey(channel_id=10, private_to=1)), "a", posted=[31])
+
+    assert await store.stored_since(10, after=0) == []
+
+
+async def test_dms_are_found_by_when_somebody_last_wrote(store):
+    await exchange(store, message("q", id=20, channel=7, guild_id=None), "a")
+    await exchange(store, message("q", id=21, channel=8, guild_id=5), "a")
+
+    assert await store.direct_channels(after=19) == [7]
+    assert await store.direct_channels(after=20) == []

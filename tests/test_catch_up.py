@@ -1,0 +1,184 @@
+"""What was said while the bot was away: the whole bot over real sockets, stopped, and started again."""
+
+import pytest
+
+from bot.core.wording import GREETING
+from bot.playground.loopback import LoopbackDiscord
+from tests.model_server import ModelServer
+from tests.whole_bot import Stage
+
+
+@pytest.fixture
+async def stage(tmp_path):
+    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
+        yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
+
+
+@pytest.fixture
+async def met(stage):
+    """A stage on which the bot has been, and is not any more."""
+    async with stage.bot():
+        await stage.ask("I was here")
+    stage.model.requests.clear()
+    stage.discord.requests.clear()
+    return stage
+
+
+def _asked(stage):
+    """The question of each request to the model."""
+    return [prompt[-1][1] for prompt in stage.prompts()]
+
+
+def _read_channels(stage):
+    return {
+        int(request.path.split("/")[2])
+        for request in stage.discord.requests
+        if request.method == "GET" and request.route.endswith("/messages")
+    }
+
+
+async def test_what_was_asked_meanwhile_is_answered_in_order(met) -> None:
+    first = await met.discord.post(met.general, met.you, "first")
+    second = await met.discord.post(met.general, met.ada, "second")
+    third = await met.discord.post(met.general, met.you, "third")
+
+    async with met.bot():
+        await met.discord.until(lambda: all(map(met.reply_to, (first, second, third))))
+
+    assert [question.split(": ")[-1] for question in _asked(met)] == ["first", "second", "third"]
+
+
+async def test_only_messages_for_the_bot_are_answered_and_only_once(met) -> None:
+    mention = met.discord.bot_user.mention
+    await met.discord.post(met.random, met.you, "not for it")
+    asked = await met.discord.post(met.random, met.you, f"{mention} for it")
+    async with met.bot():
+        await met.discord.until(lambda: met.reply_to(asked))
+
+    async with met.bot():
+        await met.ask("and now?")
+
+    assert _asked(met) == ["for it", "and now?"]
+
+
+async def test_a_live_question_waits_for_what_was_asked_before_it(met) -> None:
+    await met.discord.post(met.general, met.you, "missed")
+    reading = met.discord.faults.add("GET", r"/messages$", what="hang", times=1)
+    async with met.bot():
+        await met.discord.until(lambda: not reading.times)
+        live = await met.discord.post(met.general, met.ada, "live")
+        await met.ask(f"{met.discord.bot_user.mention} elsewhere", channel=met.random)
+        asked_meanwhile = _asked(met)
+        reading.release()
+        await met.discord.until(lambda: met.reply_to(live))
+
+    assert asked_meanwhile == ["elsewhere"]
+    assert [question.split(": ")[-1] for question in _asked(met)] == ["elsewhere", "missed", "live"]
+
+
+async def test_what_is_too_old_is_recorded_and_neither_answered_nor_history(met) -> None:
+    await met.discord.post(met.general, met.you, "too old")
+
+    async with met.bot(ANSWER_WITHIN_MINUTES="0.00001"):
+        await met.discord.until(lambda: _read_channels(met))
+    async with met.bot():
+        await met.ask("fresh")
+
+    assert [text for _, text in met.prompts()[-1]][1::2] == ["I was here", "fresh"]
+    assert len(met.prompts()) == 1
+
+
+async def test_the_first_run_starts_at_now(stage) -> None:
+    await stage.discord.post(stage.general, stage.you, "long ago")
+
+    async with stage.bot():
+        await stage.ask("now")
+
+    assert _asked(stage) == ["now"]
+    assert _read_channels(stage) == set()
+
+
+async def test_only_channels_where_something_was_said_are_read(met) -> None:
+    asked = await met.discord.post(met.general, met.you, "missed")
+    async with met.bot():
+        await met.discord.until(lambda: met.reply_to(asked))
+
+    assert _read_channels(met) == {met.general.id}
+
+
+async def test_what_was_deleted_meanwhile_is_erased(met) -> None:
+    (question, answer) = met.discord.messages(met.general)
+    await met.discord.delete(question)
+
+    async with met.bot():
+        await met.ask("what did I say?")
+
+    assert [text for _, text in met.prompts()[-1]][1:] == ["what did I say?"]
+    assert not answer.deleted
+
+
+async def test_an_answer_deleted_meanwhile_leaves_the_history(met) -> None:
+    (_, answer) = met.discord.messages(met.general)
+    await met.discord.delete(answer)
+
+    async with met.bot():
+        await met.ask("and now?")
+
+    assert [role for role, _ in met.prompts()[-1]] == ["system", "user", "user"]
+
+
+async def test_what_was_edited_meanwhile_is_history_in_its_new_wording(met) -> None:
+    (question, _) = met.discord.messages(met.general)
+    await met.discord.edit(question, "I am here")
+
+    async with met.bot():
+        await met.ask("what did I say?")
+
+    assert [text for _, text in met.prompts()[-1]][1] == "I am here"
+
+
+async def test_without_the_permission_to_read_nothing_counts_as_deleted(met) -> None:
+    met.discord.set_permissions(met.general, read_message_history=False)
+    await met.discord.post(met.general, met.you, "unseen")
+
+    async with met.bot():
+        await met.discord.post(met.general, met.you, "live")
+        await met.discord.until(lambda: len([m for m in met.discord.messages(met.general) if m.author.bot]) == 2)
+
+    assert [text for _, text in met.prompts()[-1]][1::2] == ["I was here", "live"]
+
+
+async def test_a_dm_is_caught_up_with(stage) -> None:
+    direct = stage.discord.open_dm(stage.you)
+    async with stage.bot():
+        await stage.ask("hello", channel=direct)
+    missed = await stage.discord.post(direct, stage.you, "are you there?")
+
+    async with stage.bot():
+        await stage.discord.until(lambda: stage.reply_to(missed))
+
+    assert _asked(stage) == ["hello", "are you there?"]
+
+
+async def test_a_refused_resume_is_caught_up_with(stage) -> None:
+    async with stage.bot():
+        await stage.ask("I was here")
+        stage.discord.faults.refuse_handshakes(1)
+        stage.discord.faults.close_gateway(4009)
+        missed = await stage.discord.post(stage.general, stage.you, "missed")
+
+        await stage.discord.until(lambda: stage.reply_to(missed))
+
+    assert _asked(stage) == ["I was here", "missed"]
+    assert [hello.outcome for hello in stage.discord.hellos].count("ready") == 2
+
+
+async def test_a_channel_that_cannot_be_read_just_now_does_not_stay_silent(met) -> None:
+    await met.discord.post(met.general, met.you, "missed")
+    met.discord.faults.add("GET", r"/messages$", status=503, times=100)
+
+    async with met.bot():
+        live = await met.ask("live")
+
+    assert live.content != GREETING
+    assert _asked(met) == ["live"]
