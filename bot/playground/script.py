@@ -7,6 +7,7 @@ from typing import TextIO
 from bot.playground.lines import HELP, Call, Delete, Edit, Help, Line, Quit, Say, Switch, read_line
 from bot.playground.loopback import Channel, Message
 from bot.playground.scene import YOU, Asked, NotPossibleError, Scene
+from bot.playground.shown import file_lines, shown_lines
 
 ANSWER_SECONDS = 360.0  # longer than the bot waits for its model
 QUESTIONS = frozenset({"chat"})  # the commands whose answer is the model's
@@ -51,7 +52,7 @@ class _Script:
         await self._await_answer(asked)
         for message in self._visible(asked.channel):
             if message not in before and message.author is self._scene.bot:
-                self._print_said(message.author.name, self._scene.readable(message.content))
+                self._print_said(message)
 
     async def _await_answer(self, asked: Asked) -> None:
         question = asked.question
@@ -69,8 +70,9 @@ class _Script:
     def _visible(self, channel: Channel) -> list[Message]:
         return self._scene.loopback.messages(channel, seen_by=self._scene.you)
 
-    def _print_said(self, speaker: str, text: str) -> None:
-        self._print(f"{speaker}: {text}".replace("\n", "\n  "))
+    def _print_said(self, message: Message) -> None:
+        lines = [*shown_lines(self._scene.readable(message.content)), *file_lines(message.attachments)]
+        self._print(f"{message.author.name}: " + "\n  ".join(line.text for line in lines))
 
     def _fail(self, sentence: str) -> None:
         self.went_well = False

@@ -9,6 +9,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from bot.playground.loopback.changes import Seen
 from bot.playground.loopback.world import Channel, Message, User
+from bot.playground.shown import ShownLine, file_lines, shown_lines
 
 TYPING_SECONDS = 10.0  # Discord channel resource, "Trigger Typing Indicator"
 QUOTED_CHARACTERS = 50
@@ -100,17 +101,23 @@ class Transcript:
         return text if len(text) <= QUOTED_CHARACTERS else text[: QUOTED_CHARACTERS - 1] + "…"
 
     def _text(self, message: Message, width: int) -> Iterator[Row]:
-        style, text = "", self._readable(message.content)
+        for line in self._lines(message):
+            style = "class:about" if line.small else ""
+            for row in wrapped(line.text, width - len(INDENT)):
+                yield [("", INDENT), (style, row)]
+
+    def _lines(self, message: Message) -> Iterator[ShownLine]:
+        text = self._readable(message.content)
         if message.deleted:
-            style, text = "class:about", "(deleted)"
-        elif message.is_loading and not text:
-            style, text = "class:about", "thinking…"
-        elif message.edited_timestamp is not None:
-            text += " (edited)"
-        if message.is_ephemeral and not message.deleted:
-            text += "\n(only you can see this)"
-        for line in wrapped(text, width - len(INDENT)):
-            yield [("", INDENT), (style, line)]
+            yield ShownLine("(deleted)", small=True)
+            return
+        if message.is_loading and not text:
+            yield ShownLine("thinking…", small=True)
+        else:
+            yield from shown_lines(f"{text} (edited)" if message.edited_timestamp is not None else text)
+        yield from file_lines(message.attachments)
+        if message.is_ephemeral:
+            yield ShownLine("(only you can see this)", small=True)
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -155,6 +155,14 @@ async def test_nothing_the_model_says_steers_the_terminal(say, bot):
     assert "\x1b" not in printed
 
 
+async def test_small_print_is_printed_without_its_mark(say, bot):
+    bot.reply = lambda _: ["Because of the air.\n-# Cut off here."]
+
+    _, printed = await say("Why?")
+
+    assert printed == "you: Why?\nconfab: Because of the air.\n  Cut off here.\n"
+
+
 async def test_a_stop_ends_the_wait_for_an_answer_that_does_not_come(say, bot, loopback):
     bot.silent = True
     stop = asyncio.Event()

@@ -10,7 +10,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from bot.core.errors import StartupRefused
-from bot.playground.loopback import LoopbackDiscord
+from bot.playground.loopback import LoopbackDiscord, Upload
 from bot.playground.play import play
 from bot.playground.scene import Scene
 from bot.playground.terminal import Terminal
@@ -57,6 +57,12 @@ class Person:
             return ""
         rows = [screen.data_buffer[number] for number in range(screen.height)]
         return "\n".join("".join(row[column].char for column in range(COLUMNS)).rstrip() for row in rows)
+
+    def style_of(self, text):
+        """How the row that shows *text* is drawn where it begins."""
+        row = next(number for number, line in enumerate(self.screen.splitlines()) if text in line)
+        column = self.screen.splitlines()[row].index(text)
+        return self.terminal._app.renderer.last_rendered_screen.data_buffer[row][column].style
 
     async def sees(self, text):
         """Wait until the screen shows it."""
@@ -124,6 +130,19 @@ async def test_an_answer_grows_in_its_place(person, bot):
     await person.sees("  Because of the air. (edited)")
     assert grown.is_set()
     assert person.screen.count("Because of") == 1
+
+
+async def test_small_print_and_files_are_dim(person, loopback):
+    upload = Upload(filename="answer.md", data=bytes(12_345))
+    text = "The beginning.\n-# The whole is attached."
+    await loopback.post(loopback.channel("general"), loopback.user("ada"), text, attachments=[upload])
+
+    await person.sees("  [file answer.md, 12 kB]")
+    await person.sees("  The whole is attached.")
+    assert "-#" not in person.screen
+    assert "about" in person.style_of("The whole is attached.")
+    assert "about" in person.style_of("[file")
+    assert "about" not in person.style_of("The beginning.")
 
 
 async def test_typing_shows_until_the_words_come(person, bot, loopback):

@@ -1,0 +1,40 @@
+"""A message as the lines that a person sees of it: small print told apart, files by name and size."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bot.playground.loopback.world import Attachment
+
+_SMALL = "-# "  # Discord's mark at the beginning of a line of small print
+_FENCE = "```"
+_UNITS = ("B", "kB", "MB")
+_STEP = 1000
+
+
+class ShownLine(NamedTuple):
+    text: str
+    small: bool = False
+
+
+def shown_lines(text: str) -> Iterator[ShownLine]:
+    """The lines of a message's text; in a code block, nothing is small print."""
+    in_code = False
+    for line in text.splitlines() or [""]:
+        in_code ^= line.count(_FENCE) % 2 == 1
+        small = line.startswith(_SMALL) and not in_code
+        yield ShownLine(line.removeprefix(_SMALL) if small else line, small)
+
+
+def file_lines(attachments: Sequence[Attachment]) -> list[ShownLine]:
+    return [
+        ShownLine(f"[file {each.upload.filename}, {_size(len(each.upload.data))}]", small=True)
+        for each in attachments
+    ]
+
+
+def _size(count: float) -> str:
+    for unit in _UNITS[:-1]:
+        if count < _STEP:
+            return f"{count:.0f} {unit}"
+        count /= _STEP
+    return f"{count:.0f} {_UNITS[-1]}"
