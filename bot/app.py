@@ -19,7 +19,7 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
-from bot.core.messages import ConversationKey, TakenUp
+from bot.core.messages import ConversationKey, Remembered, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock
 from bot.discord.catch_up import CatchUp
@@ -105,15 +105,15 @@ async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str
         running = await stack.enter_async_context(running_bot(settings, clock=SystemClock(), ended=endings.record))
         running.serving.add_done_callback(lambda _: stop.set())
 
-        async def remembered(channel_id: int) -> int:
-            return await running.store.remembered(ConversationKey(channel_id=channel_id))
+        async def recall(channel_id: int, newest: int) -> Remembered:
+            return await running.store.remembered(ConversationKey(channel_id=channel_id), newest=newest)
 
         return await play(
             loopback=loopback,
             say=say,
             model_sentence=sentence,
             answered=endings.answered,
-            remembered=remembered,
+            recall=recall,
             stop=stop,
         )
 

@@ -25,6 +25,7 @@ from bot.core.messages import (
     PastTurn,
     Prompt,
     Received,
+    Remembered,
     Role,
     StoredMessage,
     SurplusPart,
@@ -173,9 +174,14 @@ class FakeStore:
             if turn.state is TurnState.WAITING and turn.kind is not Kind.QUOTE
         ]
 
-    async def remembered(self, key: ConversationKey) -> int:
+    async def remembered(self, key: ConversationKey, *, newest: int) -> Remembered:
         await self._begin()
-        return sum(self._is_history(self.rooms[key], turn) for turn in self.turns.values())
+        history = sorted(
+            (turn for turn in self.turns.values() if self._is_history(self.rooms[key], turn)),
+            key=lambda turn: turn.position or 0,
+        )
+        last = tuple(PastTurn(turn.role, turn.text, turn.label) for turn in history[-newest:])
+        return Remembered(turns=len(history), newest=last)
 
     async def write_answer(
         self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall

@@ -155,6 +155,14 @@ class PastTurn(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Remembered:
+    """How many turns are history of a conversation, and the newest of them, oldest first."""
+
+    turns: int = 0
+    newest: tuple[PastTurn, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Conversation:
     id: int
     key: ConversationKey

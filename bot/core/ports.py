@@ -17,6 +17,7 @@ from bot.core.messages import (
     Part,
     Prompt,
     Received,
+    Remembered,
     StoredMessage,
     SurplusPart,
     TakenUp,
@@ -67,8 +68,8 @@ class TurnStore(Protocol):
     async def waiting(self) -> list[WaitingQuestion]:
         """The questions that wait, lowest Discord id first."""
 
-    async def remembered(self, key: ConversationKey) -> int:
-        """How many turns are history of this conversation."""
+    async def remembered(self, key: ConversationKey, *, newest: int) -> Remembered:
+        """How many turns are history of this conversation, and the *newest* of them."""
 
     async def write_answer(
         self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall

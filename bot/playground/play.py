@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TextIO
 
 from bot.core.errors import StartupRefused
+from bot.core.messages import Remembered
 from bot.playground.loopback import LoopbackDiscord
 from bot.playground.scene import Scene
 from bot.playground.script import Answered, act
@@ -14,8 +15,8 @@ GOODBYE = (
     "Leaving; an answer under way may take a moment to end. The bot remembers: make playground goes on from here."
 )
 
-# A channel's id to the number of earlier turns that the bot remembers of it.
-Remembered = Callable[[int], Awaitable[int]]
+# A channel's id, and of how many turns to give the words: what the bot remembers of it.
+Recall = Callable[[int, int], Awaitable[Remembered]]
 
 
 async def play(
@@ -24,7 +25,7 @@ async def play(
     say: Sequence[str] | None,
     model_sentence: str,
     answered: Answered,
-    remembered: Remembered,
+    recall: Recall,
     stop: asyncio.Event,
     out: TextIO = sys.stdout,
     err: TextIO = sys.stderr,
@@ -39,7 +40,7 @@ async def play(
         print(model_sentence, file=err)
         acting = _act(scene, say, answered=answered, out=out, err=err)
         return await _unless_stopped(acting, stop=stop, otherwise=1)
-    terminal = _terminal()(scene, model_sentence=model_sentence, remembered=remembered)
+    terminal = _terminal()(scene, model_sentence=model_sentence, recall=recall)
     try:
         return await _unless_stopped(terminal.run(), stop=stop, otherwise=0)
     finally:

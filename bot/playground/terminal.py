@@ -16,12 +16,13 @@ from prompt_toolkit.widgets import TextArea
 
 from bot.playground.lines import HELP, Help, Line, Quit, read_line
 from bot.playground.loopback import Watch
-from bot.playground.play import Remembered
+from bot.playground.play import Recall
 from bot.playground.scene import NotPossibleError, Scene
 from bot.playground.transcript import Row, Transcript
 
 SECONDS_BETWEEN_REDRAWS = 1.0  # so that a typing indicator goes out by itself
 INPUT_ROWS = 5  # at most
+TURNS_RECALLED = 4  # whose words are shown of what the bot remembers
 
 STYLE = Style.from_dict(
     {
@@ -37,9 +38,9 @@ STYLE = Style.from_dict(
 
 
 class Terminal:
-    def __init__(self, scene: Scene, *, model_sentence: str, remembered: Remembered) -> None:
+    def __init__(self, scene: Scene, *, model_sentence: str, recall: Recall) -> None:
         self._scene = scene
-        self._remembered = remembered
+        self._recall = recall
         self._transcript = Transcript(readable=scene.readable, monotonic=time.monotonic)
         self._lines: asyncio.Queue[Line] = asyncio.Queue()
         self._visited: set[int] = set()
@@ -96,13 +97,19 @@ class Terminal:
         self._view.to_newest()
 
     async def _visit(self) -> None:
-        """On the first look at a channel, say what the bot remembers of it."""
+        """On the first look at a channel, tell what the bot remembers of it."""
         channel = self._scene.channel
         if channel.id in self._visited:
             return
         self._visited.add(channel.id)
-        if turns := await self._remembered(channel.id):
-            self._note(f"The bot remembers {turns} earlier turn{'s' if turns > 1 else ''} of #{channel.name}.")
+        remembered = await self._recall(channel.id, TURNS_RECALLED)
+        if count := remembered.turns:
+            turns = "1 earlier turn" if count == 1 else f"{count} earlier turns"
+            which = ":" if count == len(remembered.newest) else ", most recently:"
+            self._note(f"The bot remembers {turns} of #{channel.name}{which}")
+        for turn in remembered.newest:
+            speaker = turn.label or self._scene.bot.name
+            self._transcript.recall(channel, f"{speaker}: {self._scene.readable(turn.text)}")
 
     def _note(self, text: str) -> None:
         self._transcript.note(self._scene.channel, text)

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from prompt_toolkit.utils import get_cwidth
@@ -13,11 +14,22 @@ from bot.playground.shown import ShownLine, file_lines, shown_lines
 
 TYPING_SECONDS = 10.0  # Discord channel resource, "Trigger Typing Indicator"
 QUOTED_CHARACTERS = 50
+RECALLED_CHARACTERS = 200
 INDENT = "  "
 
 Fragment = tuple[str, str]  # style, text
 Row = list[Fragment]
-Entry = Message | str  # a string is a note of the playground's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What the playground itself has to say."""
+
+    text: str
+    small: bool = False  # without a gap above it
+
+
+Entry = Message | Note
 
 _WORDS = re.compile(r"\s+|\S+")
 
@@ -45,7 +57,11 @@ class Transcript:
                 self._unread[channel] += 1
 
     def note(self, channel: Channel, text: str) -> None:
-        self._entries[channel.id].append(text)
+        self._entries[channel.id].append(Note(text=text))
+
+    def recall(self, channel: Channel, text: str) -> None:
+        """A turn of an earlier run, as the bot remembers it."""
+        self._entries[channel.id].append(Note(text=_shortened(text, RECALLED_CHARACTERS), small=True))
 
     def read(self, channel: Channel) -> None:
         """A person looks at the channel."""
@@ -73,8 +89,9 @@ class Transcript:
         return rows[max(0, len(rows) - last) :]
 
     def _entry(self, entry: Entry, before: Entry | None, width: int) -> list[Row]:
-        if isinstance(entry, str):
-            return [[("", "")], *([("class:note", text)] for text in wrapped(entry, width))]
+        if isinstance(entry, Note):
+            style, gap = ("class:about", []) if entry.small else ("class:note", [[("", "")]])
+            return [*gap, *([(style, text)] for text in wrapped(entry.text, width))]
         goes_on = isinstance(before, Message) and before.author is entry.author and not before.deleted
         if goes_on and entry.reference is None and entry.interaction is None and not entry.deleted:
             return list(self._text(entry, width))
@@ -97,8 +114,7 @@ class Transcript:
     def _quoted(self, message: Message) -> str:
         if message.deleted:
             return "(deleted)"
-        text = " ".join(self._readable(message.content).split())
-        return text if len(text) <= QUOTED_CHARACTERS else text[: QUOTED_CHARACTERS - 1] + "…"
+        return _shortened(self._readable(message.content), QUOTED_CHARACTERS)
 
     def _text(self, message: Message, width: int) -> Iterator[Row]:
         for line in self._lines(message):
@@ -118,6 +134,12 @@ class Transcript:
         yield from file_lines(message.attachments)
         if message.is_ephemeral:
             yield ShownLine("(only you can see this)", small=True)
+
+
+def _shortened(text: str, characters: int) -> str:
+    """In one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"
 
 
 def wrapped(text: str, width: int) -> list[str]:

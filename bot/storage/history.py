@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
 from bot.core.history import newest_within
-from bot.core.messages import ConversationKey, Kind, PastTurn, TurnState
+from bot.core.messages import ConversationKey, Kind, PastTurn, Remembered, TurnState
 from bot.storage.conversations import Place, find
 from bot.storage.schema import turns
 
@@ -56,10 +56,14 @@ def _newest_first(connection: Connection, place: Place, *, before: int) -> Itera
         before = rows[-1].position
 
 
-def count(connection: Connection, *, key: ConversationKey) -> int:
-    """How many turns a conversation remembers since its last reset."""
+def remembered(connection: Connection, *, key: ConversationKey, newest: int) -> Remembered:
+    """What a conversation remembers since its last reset: how many turns, and the newest of them."""
     place = find(connection, key)
     if place is None:
-        return 0
+        return Remembered()
     known = {"conversation_id": place.conversation.id, "since": place.reset_position}
-    return connection.execute(select(func.count()).select_from(turns).where(*_REMEMBERED), known).scalar_one()
+    count = connection.execute(select(func.count()).select_from(turns).where(*_REMEMBERED), known).scalar_one()
+    rows = connection.execute(_NEWEST.limit(newest), known | {"before": place.next_position}).all()
+    return Remembered(
+        turns=count, newest=tuple(PastTurn(_ROLES[kind], text, label) for kind, text, label, _ in reversed(rows))
+    )

@@ -19,6 +19,7 @@ from bot.core.messages import (
     Outcome,
     Part,
     Received,
+    Remembered,
     StoredMessage,
     SurplusPart,
     TakenUp,
@@ -79,8 +80,8 @@ class SqlTurnStore:
             partial(questions.take_up, key=key, history_tokens=history_tokens, now=self._clock.now())
         )
 
-    async def remembered(self, key: ConversationKey) -> int:
-        return await self._database.run(partial(history.count, key=key))
+    async def remembered(self, key: ConversationKey, *, newest: int) -> Remembered:
+        return await self._database.run(partial(history.remembered, key=key, newest=newest))
 
     async def unfinished(self) -> list[ConversationKey]:
         return await self._database.run(questions.unfinished)

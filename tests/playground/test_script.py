@@ -5,6 +5,7 @@ import io
 
 import pytest
 
+from bot.core.messages import Remembered
 from bot.playground.loopback import LoopbackDiscord
 from bot.playground.play import play
 from tests.playground.small_bot import small_bot
@@ -26,8 +27,8 @@ async def bot(loopback):
 def say(loopback, bot):
     """Plays the lines; gives the exit status and what was printed."""
 
-    async def remembers_nothing(_):
-        return 0
+    async def remembers_nothing(*_):
+        return Remembered()
 
     async def say(*lines, stop=None):
         out = io.StringIO()
@@ -36,7 +37,7 @@ def say(loopback, bot):
             say=lines,
             model_sentence="A small bot answers.",
             answered=bot.answered,
-            remembered=remembers_nothing,
+            recall=remembers_nothing,
             stop=stop or asyncio.Event(),
             out=out,
         )

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -10,6 +11,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from bot.core.errors import StartupRefused
+from bot.core.messages import PastTurn, Remembered, Role
 from bot.playground.loopback import LoopbackDiscord, Upload
 from bot.playground.play import play
 from bot.playground.scene import Scene
@@ -18,6 +20,7 @@ from tests.playground.small_bot import small_bot
 
 ENTER = "\r"
 COLUMNS = 80  # of prompt_toolkit's DummyOutput, which has 40 rows
+NOTHING = Remembered()
 CTRL_C, CTRL_D = "\x03", "\x04"
 PAGE_UP, PAGE_DOWN = "\x1b[5~", "\x1b[6~"
 
@@ -81,12 +84,12 @@ class Person:
 @pytest.fixture
 def sit_down(loopback):
     @asynccontextmanager
-    async def sit_down(*, remembered=0):
-        async def remembers(_):
-            return remembered
+    async def sit_down(*, remembered=NOTHING):
+        async def recall(_, newest):
+            return replace(remembered, newest=remembered.newest[-newest:])
 
         with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
-            terminal = Terminal(Scene(loopback), model_sentence="A small bot answers.", remembered=remembers)
+            terminal = Terminal(Scene(loopback), model_sentence="A small bot answers.", recall=recall)
             person = Person(terminal, keyboard)
             person.staying = asyncio.create_task(terminal.run())
             try:
@@ -166,10 +169,18 @@ async def test_one_may_type_before_the_bot_is_there(sit_down, loopback):
 
 
 async def test_what_the_bot_remembers_is_told_on_the_first_look_at_a_channel(sit_down, bot):
-    async with sit_down(remembered=4) as person:
-        await person.sees("The bot remembers 4 earlier turns of #general.")
+    said = [PastTurn(Role.USER, f"Question {n}?\n\x1bIt is long.", "Ada") for n in range(5)]
+    remembered = Remembered(turns=6, newest=(*said, PastTurn(Role.ASSISTANT, "word " * 100)))
+
+    async with sit_down(remembered=remembered) as person:
+        await person.sees("The bot remembers 6 earlier turns of #general, most recently:")
+        await person.sees("Ada: Question 4? �It is long.")
+        await person.sees("confab: word word")
+        assert "about" in person.style_of("Ada: Question 2?")
+        assert "Question 1?" not in person.screen
+        assert person.screen.count("word") < 50
         person.type("#random")
-        await person.sees("The bot remembers 4 earlier turns of #random.")
+        await person.sees("The bot remembers 6 earlier turns of #random, most recently:")
 
 
 async def test_another_channel_has_its_own_transcript_and_news_from_the_first_is_counted(person, loopback):
@@ -266,8 +277,8 @@ class Tty(io.StringIO):
 
 
 async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkeypatch):
-    async def remembers_nothing(_):
-        return 0
+    async def remembers_nothing(*_):
+        return Remembered()
 
     monkeypatch.setattr("sys.stdin", Tty())
     monkeypatch.setattr("sys.stdout", Tty())
@@ -279,7 +290,7 @@ async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkey
                 say=None,
                 model_sentence="A small bot answers.",
                 answered=bot.answered,
-                remembered=remembers_nothing,
+                recall=remembers_nothing,
                 stop=stop,
                 err=err,
             )
@@ -294,8 +305,8 @@ async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkey
 
 
 async def test_without_a_terminal_the_other_way_is_named(loopback, monkeypatch):
-    async def nobody(_):
-        return 0
+    async def nobody(*_):
+        raise AssertionError("nobody is asked")
 
     monkeypatch.setattr("sys.stdin", io.StringIO())
 
@@ -305,6 +316,6 @@ async def test_without_a_terminal_the_other_way_is_named(loopback, monkeypatch):
             say=None,
             model_sentence="",
             answered=nobody,
-            remembered=nobody,
+            recall=nobody,
             stop=asyncio.Event(),
         )

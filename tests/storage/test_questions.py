@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.messages import ConversationKey, Interaction, Kind, Role, TurnState
+from bot.core.messages import ConversationKey, Interaction, Kind, Remembered, Role, TurnState
 from bot.storage.history import TURNS_PER_READ
 from bot.storage.questions import MOST_NEIGHBOURS
 from tests.clock import START
@@ -23,6 +23,21 @@ async def test_a_conversation_is_remembered_turn_by_turn(store):
         (Role.ASSISTANT, "All good, how may I help you?"),
         (Role.USER, "Why is the sky blue?"),
     ]
+
+
+async def test_what_is_remembered_is_counted_and_its_newest_turns_are_told(store):
+    assert await store.remembered(HERE, newest=3) == Remembered()
+    await exchange(store, message("Long ago", id=1), "Yes.")
+    await store.reset(HERE)
+    await exchange(store, message("How is it going?", id=2), "All good.")
+    await exchange(store, message("Why is the sky blue?", id=3), "Because.")
+    await take(store, message("And the sea?", id=4))  # not answered yet
+
+    remembered = await store.remembered(HERE, newest=3)
+
+    assert remembered.turns == 4
+    assert [turn.text for turn in remembered.newest] == ["All good.", "Why is the sky blue?", "Because."]
+    assert [turn.label for turn in remembered.newest] == [None, "Ada", None]
 
 
 async def test_everything_that_was_received_comes_back_when_it_is_taken_up(store):
