@@ -62,7 +62,7 @@ class Running:
 async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
     """`python -m bot run`: serve until SIGTERM or SIGINT. Raises StartupRefused."""
     settings = load_settings(environ=environ)
-    configure_logging(settings.log_level, secrets=settings.secrets)
+    configure_logging(settings.log_level, secrets=settings.secrets, lines=settings.log_format)
     stopping = asyncio.create_task(_stop_signal().wait())
     started = asyncio.Event()
     running = asyncio.create_task(_run_until(stopping, settings, started=started))
@@ -100,7 +100,10 @@ async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str
             sentence = local.sentence
         settings = load_settings(environ=given)
         configure_logging(
-            settings.log_level, secrets=settings.secrets, stream=stack.enter_context(_playground_log())
+            settings.log_level,
+            secrets=settings.secrets,
+            lines=settings.log_format,
+            stream=stack.enter_context(_playground_log()),
         )
         running = await stack.enter_async_context(running_bot(settings, clock=SystemClock(), ended=endings.record))
         running.serving.add_done_callback(lambda _: stop.set())

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from bot.logs import holds_secret
+from bot.redaction import holds_secret
 
 _LONGEST_NAME = 200
 

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bot import setting_rules as rules
 from bot.core.errors import StartupRefused
 from bot.core.history import TOKENS_PER_MESSAGE, estimate_tokens
+from bot.logs import LogFormat
 
 DISCORD_API = "https://discord.com/api/v10"
 _LIKENESS_OF_A_TYPO = 0.8  # difflib's ratio; OPENAI_KEY for OPENAI_API_KEY has 0.83
@@ -56,6 +57,7 @@ class Settings(BaseModel):
     database_url: Annotated[SecretStr, AfterValidator(rules.database)] = SecretStr("sqlite:///data/bot.db")
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=600)] = 8
     log_level: Annotated[_Level, BeforeValidator(rules.capitals)] = "INFO"
+    log_format: Annotated[LogFormat, BeforeValidator(rules.small_letters)] = "text"
 
     @property
     def openai_models(self) -> list[str]:
@@ -107,6 +109,7 @@ _CURES = {
     "database_url": "sqlite:///data/bot.db, or postgresql://user:password@host/database.",
     "shutdown_grace_seconds": "How long running answers may go on when the bot is stopped, such as 8.",
     "log_level": "INFO is right for most.",
+    "log_format": "text for people, json for programs that collect logs.",
 }
 
 # Pydantic's names of what was wrong, and the words that go behind the setting's name.

@@ -8,7 +8,8 @@ from bot.core.clock import SystemClock
 from bot.core.findings import Finding, State
 from bot.doctor.examination import examine
 from bot.doctor.report import Redact, as_json, as_lines, likeness, summary
-from bot.logs import configure_logging, redactor
+from bot.logs import configure_logging
+from bot.redaction import redactor
 from bot.settings import examine_settings
 
 WELL, WRONG = 0, 1  # warnings alone are well

@@ -12,8 +12,8 @@ import pytest
 
 from bot.core.findings import ok, warning, wrong
 from bot.doctor.report import as_json, as_lines, likeness, summary
-from bot.logs import redactor
 from bot.playground.loopback import LoopbackDiscord
+from bot.redaction import redactor
 from bot.storage.turns import open_store
 from tests.model_server import Answer, ModelServer, Status
 
