@@ -75,7 +75,9 @@ async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str] = os.environ) -> int:
+async def run_playground(
+    *, say: Sequence[str] | None, at_once: bool = False, environ: Mapping[str, str] = os.environ
+) -> int:
     """`python -m bot playground`: the same bot, on a Discord and a model of its own. Raises StartupRefused."""
     from bot.playground.local_model import open_local_model  # noqa: PLC0415 -- the bot itself runs without these
     from bot.playground.loopback import LoopbackDiscord  # noqa: PLC0415
@@ -114,6 +116,7 @@ async def run_playground(*, say: Sequence[str] | None, environ: Mapping[str, str
         return await play(
             loopback=loopback,
             say=say,
+            at_once=at_once,
             model_sentence=sentence,
             answered=endings.answered,
             recall=recall,

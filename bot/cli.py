@@ -35,6 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument(
         "--say", action="append", metavar="TEXT", help="say this, print the exchange and end; may be repeated"
     )
+    play.add_argument(
+        "--at-once", action="store_true", help="say it all at the same time; each @name at a beginning is a person"
+    )
     doctor = commands.add_parser("doctor", help="check token, permissions, model, database, disk and clock")
     doctor.add_argument("--json", action="store_true", help="print the findings as one JSON object")
     forget = commands.add_parser(
@@ -62,9 +65,11 @@ async def _command(arguments: argparse.Namespace) -> int:
 
         return await run_bot()
     if arguments.command == "playground":
+        if arguments.at_once and not arguments.say:
+            raise StartupRefused('--at-once goes with --say: --at-once --say "hello" --say "@ada hello"')
         from bot.app import run_playground  # noqa: PLC0415
 
-        return await run_playground(say=arguments.say)
+        return await run_playground(say=arguments.say, at_once=arguments.at_once)
     if arguments.command == "doctor":
         from bot.doctor.run import run_doctor  # noqa: PLC0415
 

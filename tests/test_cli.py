@@ -53,3 +53,10 @@ def test_without_what_it_needs_it_says_how_to_install_that(tmp_path):
     assert ended.returncode == 1
     assert "is not installed here. `make run` installs what the bot needs" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_many_voices_without_words_are_refused(tmp_path):
+    ended = run("playground", "--at-once", folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert "--say" in ended.stderr

@@ -2,11 +2,13 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TextIO
 
 from bot.core.errors import StartupRefused
 from bot.core.messages import Remembered
+from bot.playground.at_once import act_at_once
 from bot.playground.loopback import LoopbackDiscord
 from bot.playground.scene import Scene
 from bot.playground.script import Answered, act
@@ -23,6 +25,7 @@ async def play(
     *,
     loopback: LoopbackDiscord,
     say: Sequence[str] | None,
+    at_once: bool = False,
     model_sentence: str,
     answered: Answered,
     recall: Recall,
@@ -33,13 +36,17 @@ async def play(
     """The exit status: 0, or 1 when an answer failed or *stop* was set before the script's end.
 
     The bot is connecting to *loopback*, or about to. *model_sentence* says who answers; with *say* it goes to
-    *err*, so that *out* holds the exchange alone.
+    *err*, so that *out* holds the exchange alone. *at_once*: what is said waits for no answers.
     """
     scene = Scene(loopback)
     if say is not None:
         print(model_sentence, file=err)
-        acting = _act(scene, say, answered=answered, out=out, err=err)
-        return await _unless_stopped(acting, stop=stop, otherwise=1)
+        acting = (
+            act_at_once(scene, say, answered=answered, monotonic=time.monotonic, out=out)
+            if at_once
+            else act(scene, say, answered=answered, out=out)
+        )
+        return await _unless_stopped(_act(acting, err=err), stop=stop, otherwise=1)
     terminal = _terminal()(scene, model_sentence=model_sentence, recall=recall)
     try:
         return await _unless_stopped(terminal.run(), stop=stop, otherwise=0)
@@ -47,9 +54,9 @@ async def play(
         print(GOODBYE, file=err, flush=True)
 
 
-async def _act(scene: Scene, say: Sequence[str], *, answered: Answered, out: TextIO, err: TextIO) -> int:
+async def _act(acting: Coroutine[Any, Any, bool], *, err: TextIO) -> int:
     try:
-        return 0 if await act(scene, say, answered=answered, out=out) else 1
+        return 0 if await acting else 1
     except TimeoutError:
         print("The bot did not connect.", file=err)
         return 1

@@ -50,6 +50,11 @@ class Scene:
         """The names of those who speak when a line begins with them."""
         return frozenset(name for name, user in self._users.items() if user not in (self.you, self.bot))
 
+    def welcome(self, name: str) -> None:
+        """Let a person of this name be there, to be spoken for."""
+        if name not in self._users:
+            self._users[name] = self.loopback.add_user(name)
+
     async def connected(self) -> None:
         """Wait for the bot. Raises TimeoutError."""
         await self.loopback.until(lambda: self.loopback.sessions, seconds=CONNECT_SECONDS)

@@ -16,6 +16,10 @@ QUESTIONS = frozenset({"chat"})  # the commands whose answer is the model's
 Answered = Callable[[int], Awaitable[bool]]
 
 
+class NoAnswerError(Exception):
+    """Nothing came at all; the message tells a person so."""
+
+
 async def act(scene: Scene, lines: Sequence[str], *, answered: Answered, out: TextIO) -> bool:
     """Say the lines one after the other, each when the one before is answered. True if all went well."""
     script = _Script(scene, answered=answered, out=out)
@@ -27,6 +31,21 @@ async def act(scene: Scene, lines: Sequence[str], *, answered: Answered, out: Te
         if line is not None:
             await script.follow(line)
     return script.went_well
+
+
+async def answered_well(scene: Scene, asked: Asked, *, answered: Answered) -> bool:
+    """Wait for the answer; False if it is a sentence that says why there is none. Raises NoAnswerError."""
+    question = asked.question
+    try:
+        if isinstance(question, Message) or question.command in QUESTIONS:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answered(question.id)
+        await scene.loopback.until(lambda: question.original or question.unanswered)
+    except TimeoutError:
+        raise NoAnswerError("No answer came.") from None
+    if question.unanswered:
+        raise NoAnswerError(f"The bot did not answer /{question.command}.")
+    return True
 
 
 class _Script:
@@ -49,23 +68,13 @@ class _Script:
             return
         if asked is None:
             return
-        await self._await_answer(asked)
+        try:
+            self.went_well &= await answered_well(self._scene, asked, answered=self._answered)
+        except NoAnswerError as error:
+            self._fail(str(error))
         for message in self._visible(asked.channel):
             if message not in before and message.author is self._scene.bot:
                 self._print_said(message)
-
-    async def _await_answer(self, asked: Asked) -> None:
-        question = asked.question
-        try:
-            if isinstance(question, Message) or question.command in QUESTIONS:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    self.went_well &= await self._answered(question.id)
-                return
-            await self._scene.loopback.until(lambda: question.original or question.unanswered)
-            if question.unanswered:
-                self._fail(f"The bot did not answer /{question.command}.")
-        except TimeoutError:
-            self._fail("No answer came.")
 
     def _visible(self, channel: Channel) -> list[Message]:
         return self._scene.loopback.messages(channel, seen_by=self._scene.you)

@@ -1,0 +1,126 @@
+"""A busy channel: lines that several people say at the same time, and what they see until all is answered."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from bot.playground.lines import HELP, Help, Quit, read_line
+from bot.playground.loopback import Channel, Message, Watch
+from bot.playground.loopback.changes import Seen
+from bot.playground.scene import Asked, NotPossibleError, Scene
+from bot.playground.script import Answered, NoAnswerError, answered_well
+from bot.playground.shown import file_lines, shown_lines
+
+GLIMPSE_CHARACTERS = 44  # with time and names, a line fits into a terminal
+
+_SPEAKER = re.compile(r"\s*@(\w+)")
+
+
+async def act_at_once(
+    scene: Scene, lines: Sequence[str], *, answered: Answered, monotonic: Callable[[], float], out: TextIO
+) -> bool:
+    """Say all the lines without waiting for answers; True if all went well.
+
+    Printed is what happens, with the seconds since the beginning, and in the end what stands in the channels.
+    """
+    await scene.connected()
+    _welcome(scene, lines)
+    async with scene.loopback.watch() as watch:
+        film = _Film(scene, monotonic=monotonic, out=out)
+        following = asyncio.create_task(film.follow(watch))
+        try:
+            asked, possible = await _say(scene, lines, film)
+            endings = await asyncio.gather(*(_ending(scene, each, film, answered=answered) for each in asked))
+        finally:
+            watch.close()
+            await following
+    for channel in dict.fromkeys(each.channel for each in asked):
+        film.show_channel(channel)
+    return possible and all(endings)
+
+
+def _welcome(scene: Scene, lines: Sequence[str]) -> None:
+    """Everybody who speaks is there."""
+    for line in lines:
+        if speaker := _SPEAKER.match(line):
+            scene.welcome(speaker[1].casefold())
+
+
+async def _say(scene: Scene, lines: Sequence[str], film: "_Film") -> tuple[list[Asked], bool]:
+    """What is owed an answer, and whether all could be said."""
+    asked, possible = [], True
+    for text in lines:
+        line = read_line(text, people=scene.others)
+        if isinstance(line, Quit):
+            break
+        if isinstance(line, Help):
+            film.note(HELP)
+        elif line is not None:
+            try:
+                owed = await scene.perform(line)
+            except NotPossibleError as error:
+                film.note(f"! {error}")
+                possible = False
+            else:
+                asked += [owed] if owed else []
+    return asked, possible
+
+
+async def _ending(scene: Scene, asked: Asked, film: "_Film", *, answered: Answered) -> bool:
+    try:
+        return await answered_well(scene, asked, answered=answered)
+    except NoAnswerError as error:
+        film.note(f"! {error}")
+        return False
+
+
+class _Film:
+    """What happens, a line each."""
+
+    def __init__(self, scene: Scene, *, monotonic: Callable[[], float], out: TextIO) -> None:
+        self._scene = scene
+        self._monotonic = monotonic
+        self._out = out
+        self._began = monotonic()
+
+    async def follow(self, watch: Watch) -> None:
+        async for seen in watch:
+            if seen.kind != "acknowledged" or (seen.message and seen.message.is_loading):
+                self.note(f"{self._where(seen.channel)}{self._what(seen)}")
+
+    def note(self, text: str) -> None:
+        self._print(f"{self._monotonic() - self._began:6.1f} s  {text}")
+
+    def show_channel(self, channel: Channel) -> None:
+        """What stands there in the end."""
+        self._print(f"\n#{channel.name}")
+        for message in self._scene.loopback.messages(channel, seen_by=self._scene.you):
+            lines = [*shown_lines(self._scene.readable(message.content)), *file_lines(message.attachments)]
+            self._print(f"{_speaker(message)}: " + "\n  ".join(line.text for line in lines))
+
+    def _where(self, channel: Channel) -> str:
+        return "" if channel is self._scene.channel else f"#{channel.name} "
+
+    def _what(self, seen: Seen) -> str:
+        message = seen.message
+        if message is None:
+            return f"{seen.user.name if seen.user else '?'} ({seen.kind})"
+        words = " ".join(self._scene.readable(message.content).split())
+        if seen.kind == "posted" and not message.is_loading:
+            beginning = words if len(words) <= GLIMPSE_CHARACTERS else words[: GLIMPSE_CHARACTERS - 1] + "…"
+            return f"{_speaker(message)}: {beginning}"
+        if seen.kind == "edited":
+            end = words if len(words) <= GLIMPSE_CHARACTERS else "…" + words[1 - GLIMPSE_CHARACTERS :]
+            return f"{_speaker(message)} (edited): {end}"
+        return f"{_speaker(message)} ({'thinking…' if message.is_loading else seen.kind})"
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+
+def _speaker(message: Message) -> str:
+    asked_by = message.interaction.user if message.interaction else None
+    if message.replied_to is not None:
+        asked_by = message.replied_to.author
+    return f"{message.author.name} to {asked_by.name}" if asked_by else message.author.name
