@@ -1,6 +1,7 @@
 """What people live through: the whole bot over real sockets, on a real database."""
 
 import asyncio
+import json
 import signal
 from collections import Counter
 from pathlib import Path
@@ -301,7 +302,7 @@ async def test_a_second_bot_on_the_same_file_is_refused(stage) -> None:
 async def test_the_program_ends_cleanly_on_sigterm_and_closes_what_is_under_way(stage) -> None:
     gate = Gate()
     stage.model.answer(LONG, gate=gate)
-    process = await stage.start(SHUTDOWN_GRACE_SECONDS="0.2")
+    process = await stage.start(SHUTDOWN_GRACE_SECONDS="0.2", LOG_FORMAT="json")
     await stage.discord.until(lambda: stage.connected)
     asking = asyncio.create_task(stage.ask("Why?"))
     gate.let_out(10)
@@ -315,6 +316,8 @@ async def test_the_program_ends_cleanly_on_sigterm_and_closes_what_is_under_way(
     assert "cut off" in message.content
     assert stage.discord.token.encode() not in log
     assert b"sky" not in log
+    [turn] = [line for line in map(json.loads, log.splitlines()) if line["event"] == "turn"]
+    assert (turn["channel"], turn["model"], turn["outcome"]) == (str(stage.general.id), "gpt-5.4", "cut_off")
 
 
 async def test_a_wrong_token_is_refused_with_its_cure(stage) -> None:
