@@ -67,6 +67,11 @@ class Breaker:
         return max(0.0, self._rests_until - self._clock.monotonic()) if self._why else 0.0
 
     @property
+    def may_recover(self) -> bool:
+        """By itself: nobody has to set something right first."""
+        return self._why is None or self._why.retryable
+
+    @property
     def admits(self) -> bool:
         return self._first is None and not self.wait
 
@@ -88,7 +93,7 @@ class Breaker:
             self._answered(trial)
         elif isinstance(error, ModelError) and error.down:
             self._failed(trial, error)
-        if trial is self._first:  # no verdict: the next one tries
+        if trial is self._first:  # it was never heard: the next one tries
             self._first = None
             self._changed()
 

@@ -24,10 +24,11 @@ class Models:
         return breaker.try_it() if breaker else None
 
     async def wait(self, *, besides: Collection[str], within: float) -> None:
-        """Wait until a model may be asked. Raises ModelError: at once, if none will in *within* seconds."""
+        """Wait until a model may be asked. Raises ModelError: at once, if waiting *within* seconds is in vain."""
         others = self._others(besides)
-        soonest = min(others, key=lambda breaker: breaker.wait)
-        if soonest.wait > within:
+        worth_it = [breaker for breaker in others if breaker.may_recover and breaker.wait <= within]
+        soonest = min(worth_it or others, key=lambda breaker: breaker.wait)
+        if not worth_it:
             raise soonest.refusal()
         try:
             async with self._clock.deadline(within):

@@ -246,6 +246,27 @@ async def test_a_long_rest_of_the_only_model_is_told_at_once():
     assert len(desk.calls) == 1
 
 
+async def test_a_rest_that_ends_nothing_by_itself_is_not_waited_for():
+    desk = Desk(dead("a", WrongModel()))
+    for _ in range(FAULTS):
+        await desk.ask()
+
+    answer = await desk.ask()
+
+    assert isinstance(answer.exception(), WrongModel)
+    assert desk.asked() == [FAULTS]
+
+
+async def test_a_model_that_may_recover_is_waited_for_beside_one_that_cannot():
+    desk = Desk(dead("a", WrongModel()), FakeModel(*[[DOWN]] * FAULTS, name="b"), patience=Patience(attempts=1))
+    for _ in range(FAULTS):
+        await desk.ask()
+
+    answer = await desk.ask()
+
+    assert (await desk.end(answer)).call.model == "b"
+
+
 async def test_nobody_waits_longer_than_a_short_rest_for_another_questions_trial():
     desk = Desk(FakeModel(*[[DOWN]] * FAULTS, [asyncio.Event()], name="a"), patience=Patience(attempts=1))
     for _ in range(FAULTS):
