@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
+from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.clock import SystemClock
 from bot.core.conversation_queue import ConversationQueue
@@ -22,6 +23,7 @@ from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, Remembered, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock
+from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.outbound import Outbox
@@ -182,7 +184,15 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             history_tokens=settings.history_tokens,
             missed=catch_up,
         )
-        intake = Intake(store=store, queue=queue, replies=replies, clock=clock, handled=handled)
+        intake = Intake(
+            store=store,
+            queue=queue,
+            replies=replies,
+            clock=clock,
+            handled=handled,
+            admission=Admission(queue.line, clock=clock, limits=_admission_limits(settings)),
+        )
+        notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
 
         async def carry_on() -> None:
             replies.clean_up()
@@ -191,13 +201,15 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         client.wire(intake=intake, outbox=outbox, store=store, catch_up=catch_up, logged_in=carry_on)
 
         serving = asyncio.create_task(client.run_forever(token), name="serve")
+        telling = asyncio.create_task(notices.run(), name="waiting notices")
         try:
             yield Running(serving=serving, store=store, pacer=pacer)
         finally:
             intake.closed = True
+            telling.cancel()
             await queue.drain(grace=settings.shutdown_grace_seconds)
             serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+            await asyncio.gather(serving, telling, return_exceptions=True)
 
 
 async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:
@@ -242,6 +254,16 @@ def _chat_models(settings: Settings) -> list[OpenAIChatModel]:
         )
         for model in settings.openai_models
     ]
+
+
+def _admission_limits(settings: Settings) -> AdmissionLimits:
+    return AdmissionLimits(
+        waiting_per_person=settings.max_waiting_per_person,
+        waiting_per_channel=settings.max_waiting_per_channel,
+        waiting=settings.max_waiting,
+        per_minute_per_person=settings.messages_per_minute_per_person,
+        per_minute_per_channel=settings.messages_per_minute_per_channel,
+    )
 
 
 def _limits(settings: Settings) -> AnswerLimits:

@@ -27,6 +27,7 @@ _LEAST_QUESTION_TOKENS = 200
 
 _Plain = BeforeValidator(rules.no_secret)
 _Seconds = Annotated[float, _Plain, Field(gt=0, le=3600)]
+_Bound = Annotated[int, Field(ge=0, le=10_000)]
 _Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
@@ -44,6 +45,12 @@ class Settings(BaseModel):
     openai_api_key: Annotated[SecretStr | None, AfterValidator(rules.api_key)] = None
     openai_base_url: Annotated[str | None, _Plain, AfterValidator(rules.model_server)] = None
     openai_model: Annotated[str, _Plain, AfterValidator(rules.model_names)] = "gpt-5.4"
+    max_waiting_per_person: _Bound = 10
+    max_waiting_per_channel: _Bound = 50
+    max_waiting: Annotated[int, Field(ge=0, le=100_000)] = 1_000
+    messages_per_minute_per_person: _Bound = 20
+    messages_per_minute_per_channel: _Bound = 60
+
     model_concurrency: Annotated[int, Field(ge=1, le=1_000)] = 8
     model_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     first_token_seconds: _Seconds = 60
@@ -98,6 +105,11 @@ _CURES = {
     "that needs none.",
     "openai_base_url": "For example http://127.0.0.1:11434/v1, or leave it out for OpenAI itself.",
     "openai_model": "The model's name as its provider spells it, such as gpt-5.4; commas part several.",
+    "max_waiting_per_person": "How many messages of one person may wait, such as 10; 0 for any number.",
+    "max_waiting_per_channel": "How many messages of one channel may wait, such as 50; 0 for any number.",
+    "max_waiting": "How many messages may wait in all, such as 1000; 0 for any number.",
+    "messages_per_minute_per_person": "How many messages a person may write in a minute, such as 20; 0 for any.",
+    "messages_per_minute_per_channel": "How many messages a channel may bring in a minute, such as 60; 0 for any.",
     "model_concurrency": "How many answers are generated at once, such as 8.",
     "model_attempts": "How often the models are asked before the bot gives up, such as 3.",
     "first_token_seconds": "How long to wait for the first word, such as 60.",

@@ -105,6 +105,7 @@ class FakeStore:
         self.first_tried_at = NOW
         self.calls: list[ModelCall] = []
         self.facts: dict[str, str] = {}
+        self.notices: dict[str, int | None] = {}  # nonces, and the messages that were posted
         self.marks: dict[int, datetime] = {}
         self.fault: BotError | None = None
         self.answers = asyncio.Event()  # cleared: every unit of work waits
@@ -163,6 +164,7 @@ class FakeStore:
         return [
             WaitingQuestion(
                 key=self.room_of[turn.id],
+                kind=turn.kind,
                 author_id=turn.author_id or 0,
                 address=Address(
                     channel_id=self.room_of[turn.id].channel_id,
@@ -219,6 +221,24 @@ class FakeStore:
             if question.state is TurnState.ANSWERING:
                 self._update(question.id, state=TurnState.WAITING, position=None)
         self.turns.pop(answer_id, None)
+
+    async def add_notice(self, question_id: int, *, part: Part) -> bool:
+        await self._begin()
+        waits = any(
+            turn.message_id == question_id and turn.state is TurnState.WAITING for turn in self.turns.values()
+        )
+        new = waits and part.nonce not in self.notices
+        if new:
+            self.notices[part.nonce] = None
+        return new
+
+    async def notice_posted(self, nonce: str, *, message_id: int) -> None:
+        await self._begin()
+        self.notices[nonce] = message_id
+
+    async def drop_notice(self, nonce: str) -> None:
+        await self._begin()
+        del self.notices[nonce]
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         await self._begin()
@@ -519,6 +539,9 @@ class FakeReplies:
     def __init__(self) -> None:
         self.said: list[tuple[int, str]] = []
         self.sentences: list[tuple[Address, str]] = []
+        self.waiting: list[tuple[int, str]] = []  # message ids, and what was said to those who wait
+        self.told = asyncio.Event()
+        self.cleanups = 0
         self.opened: list[FakeReply] = []
         self.fault: BotError | None = None
         self.answers = asyncio.Event()  # cleared: every request hangs
@@ -531,6 +554,15 @@ class FakeReplies:
 
     async def say(self, address: Address, sentence: str) -> None:
         self.sentences.append((address, sentence))
+
+    async def say_waiting(self, question: WaitingQuestion, sentence: str, *, unless: asyncio.Event) -> None:
+        self.waiting.append((question.address.message_id, sentence))
+        self.told.set()
+        if self.fault is not None:
+            raise self.fault
+
+    def clean_up(self) -> None:
+        self.cleanups += 1
 
 
 class FakeClock:

@@ -58,7 +58,9 @@ class ConversationQueue:
 
     async def deliver(self, message: IncomingMessage) -> None:
         """Store the question and see that it is answered. Raises DatabaseUnavailable: nothing was stored."""
-        question = WaitingQuestion(key=message.key, author_id=message.author_id, address=message.address)
+        question = WaitingQuestion(
+            key=message.key, kind=message.kind, author_id=message.author_id, address=message.address
+        )
         place = self.line.join(question, since=self._clock.monotonic())
         stored = False
         try:
@@ -68,6 +70,12 @@ class ConversationQueue:
                 place.stored = True
             elif place.question is question:  # else it came before, and waits
                 self.line.leave(message.key, [message.message_id])
+
+    def ahead_of(self, question: WaitingQuestion) -> int:
+        """How many questions are answered before this one, as it stands now."""
+        worker = self._workers.get(question.key)
+        being_answered = worker is not None and worker.answer_id is not None
+        return len(self.line.ahead_of(question)) + being_answered + self._slots.ahead_of(question.key)
 
     def wake(self, key: ConversationKey) -> None:
         """Something may wait in this conversation."""

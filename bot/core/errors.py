@@ -129,6 +129,28 @@ class QuestionTooLong(BotError):
     user_message = "That message is too long for me to read. Please make it shorter, or send it in pieces."
 
 
+class NotTakenOn(BotError):
+    """A question that is refused before it is stored; the sentence says until when."""
+
+    code = "not_taken_on"
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(self.code)
+        self.user_message = sentence
+
+
+class TooManyWaiting(NotTakenOn):
+    """As many questions wait as may: of this person, in this channel, or in all."""
+
+    code = "too_many_waiting"
+
+
+class AskedTooOften(NotTakenOn):
+    """More questions a minute than this person, or this channel, may ask."""
+
+    code = "asked_too_often"
+
+
 class TooManyAttempts(BotError):
     """The question was taken up as often as allowed and never got to an end."""
 

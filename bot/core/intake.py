@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import DatabaseUnavailable
 from bot.core.handled import Handled
@@ -46,17 +47,45 @@ class Intake:
     """The door for everything that happens in Discord."""
 
     def __init__(
-        self, *, store: TurnStore, queue: ConversationQueue, replies: Replies, clock: Clock, handled: Handled
+        self,
+        *,
+        store: TurnStore,
+        queue: ConversationQueue,
+        replies: Replies,
+        clock: Clock,
+        handled: Handled,
+        admission: Admission,
     ) -> None:
         self._store = store
         self._queue = queue
         self._replies = replies
         self._clock = clock
         self._handled = handled
+        self._admission = admission
         self.closed = False
 
+    def refuse(self, message: IncomingMessage) -> Refusal | None:
+        """Why a question is not taken on, or None: then it counts, and `take` is to follow at once."""
+        return self._admission.refuse(message)
+
+    async def consider(self, message: IncomingMessage) -> None:
+        """Take a question on, or say why not, unless its author knows."""
+        refusal = self.refuse(message)
+        if refusal is None:
+            await self.take(message)
+        elif not refusal.told:
+            log.info(
+                "not taken on: channel=%d message=%d code=%s",
+                message.key.channel_id,
+                message.message_id,
+                refusal.error.code,
+            )
+            await self._replies.say(message.address, refusal.error.user_message)
+
     async def take(self, message: IncomingMessage) -> None:
-        """Take a question on: it is stored when this returns, or its author was told that it could not be.
+        """Take a question on that is not refused.
+
+        It is stored when this returns, or its author was told that it could not be.
 
         While the bot is being stopped a message is stored as well, and answered after the next start; /chat asks
         `closed` first, since its token would not live as long.
@@ -79,6 +108,7 @@ class Intake:
         """Forget deleted messages; an answer under way to one of them stops and goes."""
         self._queue.line.leave_everywhere(message_ids)
         self._queue.stop_erased(await self._surely(partial(self._store.erase_messages, message_ids)))
+        self._replies.clean_up()  # a question that waited leaves a notice behind
 
     async def channel_deleted(self, channel_id: int) -> None:
         self._queue.stop_erased(await self._surely(partial(self._store.erase_channel, channel_id)))

@@ -95,6 +95,7 @@ class WaitingQuestion:
     """A stored question that nobody has taken up yet."""
 
     key: ConversationKey
+    kind: Kind
     author_id: int
     address: Address
 

@@ -1,5 +1,6 @@
 """What the core asks of the world. Adapters implement these; tests/fakes.py does too."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -96,6 +97,18 @@ class TurnStore(Protocol):
 
         Its parts that are still there are surplus.
         """
+
+    async def add_notice(self, question_id: int, *, part: Part) -> bool:
+        """Record, before its request, that a waiting question gets a notice, by its message id.
+
+        It becomes the answer's first part when the question is taken up. False: it waits no longer, or has one.
+        """
+
+    async def notice_posted(self, nonce: str, *, message_id: int) -> None:
+        """Record the Discord message that a notice became, be it the answer's by now."""
+
+    async def drop_notice(self, nonce: str) -> None:
+        """A notice was never posted, and is not going to be."""
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         """Record, before its first request, that a part is about to be posted. Raises Withdrawn."""
@@ -202,6 +215,12 @@ class Reply(Protocol):
 
 class Replies(Protocol):
     def open(self, taken: TakenUp) -> Reply: ...
+
+    async def say_waiting(self, question: WaitingQuestion, sentence: str, *, unless: asyncio.Event) -> None:
+        """Say, where the answer will stand, that the question waits; not once *unless* is set. Raises BotError."""
+
+    def clean_up(self) -> None:
+        """Parts may be there that must go."""
 
     async def say(self, address: Address, sentence: str) -> None:
         """Say a plain sentence where a question was asked, when nothing can be stored. Best effort."""

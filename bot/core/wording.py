@@ -1,9 +1,11 @@
 """What we say ourselves around an answer: greeting, question above a /chat answer, lines below it."""
 
+import math
 import re
 
 from bot.core.messages import Kind, Outcome, TakenUp
 
+SECONDS_SAID_AS_SUCH = 90
 QUESTION_SHOWN = 300  # characters of a /chat question above its answer
 
 GREETING = (
@@ -18,6 +20,26 @@ _BELOW = {
     Outcome.CUT_OFF: "\n-# My answer was cut off here. Say *go on* and I'll continue.",
     Outcome.LENGTH: "\n-# That's as much as I can write at once. Say *go on* and I'll continue.",
 }
+
+
+def waiting_sentence(ahead: int) -> str:
+    """What somebody reads whose question waits behind so many others."""
+    if ahead == 0:
+        return "I've got your message, and you're next. My answer will appear here."
+    come = "1 other comes" if ahead == 1 else f"{ahead} others come"
+    return f"I've got your message. {come} first; my answer will appear here."
+
+
+def messages_are(count: int, *, whose: str = "") -> str:
+    return f"1 message{whose} is" if count == 1 else f"{count} messages{whose} are"
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Rounded up: `1 second`, `45 seconds`, `2 minutes`."""
+    whole = max(1, math.ceil(seconds))
+    if whole <= SECONDS_SAID_AS_SUCH:
+        return f"{whole} second{'s' if whole > 1 else ''}"
+    return f"{math.ceil(whole / 60)} minutes"
 
 
 def said_without_model(taken: TakenUp) -> str | None:

@@ -24,7 +24,7 @@ class Hearing:
         return read_message(message, me=self._me)
 
     async def take(self, question: IncomingMessage) -> None:
-        await self._intake.take(question)
+        await self._intake.consider(question)
 
     async def take_edit(self, message: discord.Message) -> None:
         if message.edited_at is None:

@@ -199,6 +199,18 @@ class Outbox:
             posted = await self._write_response(interaction.token, "@original", sent, patient=patient)
         return _as_sent(posted, sent.text)
 
+    async def show_meanwhile(self, interaction: Interaction, sentence: str) -> None:
+        """Let the original response say this until it holds text. Edits that start meanwhile wait for it."""
+        if interaction.id in self._acknowledging or self.original_has_text(interaction.id):
+            return
+        shown: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._acknowledging[interaction.id] = shown
+        try:
+            await self._write_response(interaction.token, "@original", content_now(sentence), patient=False)
+        finally:
+            shown.set_result(None)
+            del self._acknowledging[interaction.id]
+
     async def delete_original(self, interaction: Interaction) -> None:
         await self._requests.ask(self._response("DELETE", interaction.token, "@original"))
 

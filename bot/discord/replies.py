@@ -1,17 +1,20 @@
 """Opens the place where an answer will stand, and says plain sentences where there is nothing but a sentence."""
 
+import asyncio
 import logging
+from functools import partial
 
 from bot.core.errors import BotError, Undeliverable
-from bot.core.messages import Address, TakenUp
+from bot.core.messages import Address, Part, TakenUp, WaitingQuestion
 from bot.core.ports import Clock, TurnStore
 from bot.discord.cleanup import Cleanup
 from bot.discord.draft_pace import DraftPace
 from bot.discord.live_message import LiveMessage
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
-from bot.discord.pacer import Importance
+from bot.discord.pacer import GaveUpItsTurn, Importance
 from bot.discord.place import SECONDS_LEFT_TO_EDIT
+from bot.discord.refusals import CannotReply
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,41 @@ class DiscordReplies:
 
     async def close(self) -> None:
         await self._cleanup.close()
+
+    async def say_waiting(self, question: WaitingQuestion, sentence: str, *, unless: asyncio.Event) -> None:
+        address = question.address
+        if address.interaction is not None:
+            await self._outbox.show_meanwhile(address.interaction, sentence)
+            return
+        part = Part(
+            n=0,
+            channel_id=address.channel_id,
+            nonce=nonce(
+                bot_id=self._outbox.bot_id, question_id=address.message_id, attempt=0, n=0, purpose="waiting"
+            ),
+            text=sentence,
+        )
+        if not unless.is_set() and await self._store.add_notice(address.message_id, part=part):
+            await self._post_notice(address, part, unless=unless)
+
+    async def _post_notice(self, address: Address, part: Part, *, unless: asyncio.Event) -> None:
+        create = partial(
+            self._outbox.create,
+            part.channel_id,
+            part.text,
+            nonce=part.nonce,
+            importance=Importance.NOTICE,
+            unless=unless,
+        )
+        try:
+            try:
+                posted = await create(reply_to=address.message_id)
+            except CannotReply:
+                posted = await create()
+        except (GaveUpItsTurn, Undeliverable):
+            await self._store.drop_notice(part.nonce)
+            raise
+        await self._store.notice_posted(part.nonce, message_id=posted.message_id)
 
     async def say(self, address: Address, sentence: str) -> None:
         try:

@@ -1,12 +1,13 @@
 """An answer on its way: its text, its parts in the channel, how it ended, what it cost."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, exists, insert, select, text, update
 
-from bot.core.messages import Kind, ModelCall, Part, SurplusPart, TurnState
+from bot.core.messages import Kind, ModelCall, Part, Role, SurplusPart, TurnState
 from bot.core.wording import TOLD
 from bot.storage.schema import conversations, model_calls, parts, turns
 from bot.storage.upsert import inserts
@@ -116,7 +117,12 @@ def withdraw(connection: Connection, answer_id: int) -> bool:
 def blank(connection: Connection, answer_ids: list[int]) -> None:
     """Withdraw unfinished answers: no text stays, and what is in the channel must go."""
     connection.execute(update(turns).where(turns.c.id.in_(answer_ids)).values(BLANK))
-    mine = parts.c.turn_id.in_(answer_ids)
+    remove_parts(connection, answer_ids)
+
+
+def remove_parts(connection: Connection, turn_ids: Collection[int]) -> None:
+    """What is in the channel of them must go."""
+    mine = parts.c.turn_id.in_(turn_ids)
     connection.execute(update(parts).where(mine).values(text=""))
     connection.execute(update(parts).where(mine, parts.c.state != "deleted").values(state="deleting"))
 
@@ -193,7 +199,14 @@ def as_part(row: Row[*tuple[Any, ...]]) -> Part:
 def _forget_withdrawn(connection: Connection, answer_id: int) -> None:
     """Nothing of it is in the channel any more."""
     there = exists().where(parts.c.turn_id == answer_id, parts.c.state != "deleted")
-    connection.execute(delete(turns).where(turns.c.id == answer_id, turns.c.state == TurnState.WITHDRAWN, ~there))
+    connection.execute(
+        delete(turns).where(
+            turns.c.id == answer_id,
+            turns.c.role == Role.ASSISTANT,  # a question's row stays: its message may be told of again
+            turns.c.state == TurnState.WITHDRAWN,
+            ~there,
+        )
+    )
 
 
 def _end_questions(connection: Connection, answer_id: int, *, state: TurnState, outcome: str | None) -> None:

@@ -7,8 +7,8 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
 
-from bot.core.messages import Erased, Kind, TurnState
-from bot.storage.answers import BLANK, OURS_TO_DELETE, UNFINISHED, ask_again, blank
+from bot.core.messages import Erased, Kind, Role, TurnState
+from bot.storage.answers import BLANK, OURS_TO_DELETE, UNFINISHED, ask_again, blank, remove_parts
 from bot.storage.schema import (
     IS_NO_QUOTE,
     IS_OPEN,
@@ -78,12 +78,17 @@ def erase_messages(connection: Connection, message_ids: Iterable[int]) -> Erased
         ).all()
         _erase_questions(connection, questions, tally)
         # A part that we delete ourselves is not the answer being deleted.
-        answers = connection.scalars(
-            select(parts.c.turn_id)
+        deleted = connection.execute(
+            select(parts.c.turn_id, turns.c.role)
+            .join(turns, parts.c.turn_id == turns.c.id)
             .where(parts.c.message_id.in_(ids), parts.c.state.not_in(OURS_TO_DELETE))
             .distinct()
         ).all()
+        answers = [row.turn_id for row in deleted if row.role == Role.ASSISTANT]
         _erase_deleted_answers(connection, answers, tally)
+        # A notice for one who waits: the answer will be a message of its own.
+        waiting = [row.turn_id for row in deleted if row.role == Role.USER]
+        connection.execute(update(parts).where(parts.c.turn_id.in_(waiting)).values(state="deleted", text=""))
     return tally.erased()
 
 
@@ -139,6 +144,7 @@ def _erase_questions(connection: Connection, ids: Collection[int], tally: _Tally
     ).all()
     _erase_quotes(connection, turns.c.quoted_by.in_(ids), tally)
     connection.execute(update(turns).where(turns.c.id.in_(ids)).values(_TOMBSTONE))
+    remove_parts(connection, ids)
     tally.turns += len(rows)
     _erase_answers(connection, {row.answered_by for row in rows} - {None}, tally)
     _drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in rows})

@@ -25,6 +25,7 @@ from bot.core.messages import (
     snowflake_time,
 )
 from bot.storage import conversations as places
+from bot.storage import notices
 from bot.storage.answers import as_part
 from bot.storage.conversations import Place
 from bot.storage.history import read_history
@@ -123,6 +124,7 @@ def waiting(connection: Connection) -> list[WaitingQuestion]:
     return [
         WaitingQuestion(
             key=ConversationKey(channel_id=row.channel_id, private_to=row.private_to),
+            kind=Kind(row.kind),
             author_id=row.author_id,
             address=Address(channel_id=row.channel_id, message_id=row.message_id, interaction=_interaction(row)),
         )
@@ -210,6 +212,7 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
         answer_id=answer_id,
         attempt=attempt,
         tries=tries,
+        parts=notices.hand_over(connection, [row.id for row in questions], answer_id),
     )
 
 

@@ -26,7 +26,7 @@ from bot.core.messages import (
     WaitingQuestion,
 )
 from bot.core.ports import Clock
-from bot.storage import answers, conversations, erasure, history, missed, questions
+from bot.storage import answers, conversations, erasure, history, missed, notices, questions
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
 from bot.storage.units import Rank
@@ -110,6 +110,16 @@ class SqlTurnStore:
 
     async def withdraw(self, answer_id: int) -> None:
         await self._database.run(partial(answers.withdraw, answer_id=answer_id), erases=bool)
+
+    async def add_notice(self, question_id: int, *, part: Part) -> bool:
+        work = partial(notices.add, message_id=question_id, part=part, now=self._clock.now())
+        return await self._database.run(work)
+
+    async def notice_posted(self, nonce: str, *, message_id: int) -> None:
+        await self._database.run(partial(notices.posted, nonce=nonce, message_id=message_id))
+
+    async def drop_notice(self, nonce: str) -> None:
+        await self._database.run(partial(notices.drop, nonce=nonce))
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         work = partial(answers.add_part, answer_id=answer_id, attempt=attempt, part=part, now=self._clock.now())

@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import timedelta
+from types import MappingProxyType
 
 import pytest
 
+from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
@@ -34,7 +36,15 @@ LONG = "The sky is blue because air scatters short waves of light."
 
 class World:
     def __init__(
-        self, *scripts, models=None, clock=None, concurrency=8, history_tokens=8000, store=None, patience=None
+        self,
+        *scripts,
+        models=None,
+        clock=None,
+        concurrency=8,
+        history_tokens=8000,
+        store=None,
+        admission=MappingProxyType({}),
+        patience=None,
     ) -> None:
         self.store = store or FakeStore()
         models = models or [FakeModel(*scripts)]
@@ -65,7 +75,12 @@ class World:
         )
         self.handled = Handled()
         self.intake = Intake(
-            store=self.store, queue=self.queue, replies=self.replies, clock=self.clock, handled=self.handled
+            store=self.store,
+            queue=self.queue,
+            replies=self.replies,
+            clock=self.clock,
+            handled=self.handled,
+            admission=Admission(self.queue.line, clock=self.clock, limits=AdmissionLimits(**admission)),
         )
 
     async def ask(self, *messages) -> None:

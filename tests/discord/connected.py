@@ -11,6 +11,7 @@ import pytest
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.core.admission import Refusal
 from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
 from bot.discord.catch_up import CatchUp
@@ -31,8 +32,15 @@ class Notebook:
     happened: list[tuple[object, ...]] = field(default_factory=list)
     closed: bool = False
     fault: Exception | None = None
+    refusal: Refusal | None = None
     stored: asyncio.Event | None = None  # until it is set, the database is busy
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    def refuse(self, message: IncomingMessage) -> Refusal | None:
+        return self.refusal
+
+    async def consider(self, message: IncomingMessage) -> None:
+        await self.take(message)
 
     async def take(self, message: IncomingMessage) -> None:
         self.taken.append(message)

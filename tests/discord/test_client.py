@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
@@ -257,7 +258,14 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             history_tokens=8000,
             missed=here.catch_up,
         )
-        intake = Intake(store=here.store, queue=queue, replies=replies, clock=here.clock, handled=Handled())
+        intake = Intake(
+            store=here.store,
+            queue=queue,
+            replies=replies,
+            clock=here.clock,
+            handled=Handled(),
+            admission=Admission(queue.line, clock=here.clock, limits=AdmissionLimits()),
+        )
         here.client.wire(intake=intake, outbox=here.outbox, store=here.store, catch_up=here.catch_up)
         running = asyncio.create_task(here.client.run_forever(here.discord.token))
         await here.discord.until(lambda: here.discord.commands and here.discord.sessions)

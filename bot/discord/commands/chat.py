@@ -37,6 +37,9 @@ async def ask(interaction: discord.Interaction[discord.Client], text: str, doors
         await doors.outbox.respond(interaction, ShuttingDown.user_message, ephemeral=True)
         return
     question = read_chat(interaction, text)
+    if refusal := doors.intake.refuse(question):
+        await doors.outbox.respond(interaction, refusal.error.user_message, ephemeral=True)
+        return
     acknowledged, taken = await asyncio.gather(
         doors.outbox.acknowledge(interaction, ephemeral=False),
         doors.intake.take(question),

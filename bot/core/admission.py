@@ -1,0 +1,95 @@
+"""Who may wait for an answer: bounds on the line, and so many questions a minute.
+
+Whoever is refused is told once, and that holds for all that they write there until there is room for them again.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from bot.core.errors import AskedTooOften, BotError, TooManyWaiting
+from bot.core.line import Line
+from bot.core.messages import IncomingMessage
+from bot.core.ports import Clock
+from bot.core.token_buckets import TokenBuckets
+from bot.core.wording import messages_are, seconds_in_words
+
+ADMITTED_REMEMBERED = 10_000  # messages; Discord may tell of each several times
+REFUSALS_KEPT = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdmissionLimits:
+    """How many questions may wait, and how many may come in a minute. 0: as many as like."""
+
+    waiting_per_person: int = 10
+    waiting_per_channel: int = 50
+    waiting: int = 1_000
+    per_minute_per_person: int = 20
+    per_minute_per_channel: int = 60
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """*told*: they were told before, and it still stands."""
+
+    error: BotError
+    told: bool
+
+
+class Admission:
+    def __init__(self, line: Line, *, clock: Clock, limits: AdmissionLimits) -> None:
+        self._line = line
+        self._limits = limits
+        self._people = TokenBuckets(clock, per_minute=limits.per_minute_per_person)
+        self._channels = TokenBuckets(clock, per_minute=limits.per_minute_per_channel)
+        self._admitted: deque[int] = deque(maxlen=ADMITTED_REMEMBERED)
+        self._known: set[int] = set()
+        self._standing: dict[tuple[int, int], None] = {}  # person and channel, in the order of their refusal
+
+    def refuse(self, message: IncomingMessage) -> Refusal | None:
+        """Why the question is not taken on; None, and it is counted, if it is."""
+        if message.message_id in self._known:
+            return None
+        where = (message.author_id, message.key.channel_id)
+        error = self._too_many_waiting(message) or self._asked_too_often(message)
+        if error is None:
+            self._standing.pop(where, None)
+            self._admit(message)
+            return None
+        told = where in self._standing
+        self._standing[where] = None
+        if len(self._standing) > REFUSALS_KEPT:
+            del self._standing[next(iter(self._standing))]
+        return Refusal(error=error, told=told)
+
+    def _admit(self, message: IncomingMessage) -> None:
+        if len(self._admitted) == ADMITTED_REMEMBERED:
+            self._known.discard(self._admitted[0])
+        self._admitted.append(message.message_id)
+        self._known.add(message.message_id)
+        self._people.take(message.author_id)
+        self._channels.take(message.key.channel_id)
+
+    def _too_many_waiting(self, message: IncomingMessage) -> BotError | None:
+        limits = self._limits
+        mine, here = self._line.of_person(message.author_id), self._line.in_channel(message.key.channel_id)
+        if 0 < limits.waiting_per_person <= mine:
+            return TooManyWaiting(
+                f"{messages_are(mine, whose=' of yours')} waiting for me already. Please let me answer them first."
+            )
+        if 0 < limits.waiting_per_channel <= here:
+            return TooManyWaiting(
+                f"{messages_are(here)} waiting for me in this channel. Please ask again when I've caught up."
+            )
+        if 0 < limits.waiting <= len(self._line):
+            return TooManyWaiting("I have more to answer right now than I can. Please ask again in a few minutes.")
+        return None
+
+    def _asked_too_often(self, message: IncomingMessage) -> BotError | None:
+        if wait := self._people.wait(message.author_id):
+            return AskedTooOften(f"Please give me a moment: you can ask again in {seconds_in_words(wait)}.")
+        if wait := self._channels.wait(message.key.channel_id):
+            return AskedTooOften(
+                f"This channel has asked me a lot just now. I can take the next in {seconds_in_words(wait)}."
+            )
+        return None

@@ -1,0 +1,64 @@
+"""Notices for those who wait: parts of a question, which become its answer's first part."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, update
+
+from bot.core.messages import Part, Role, TurnState
+from bot.storage.answers import OURS_TO_DELETE, as_part
+from bot.storage.schema import IS_NO_QUOTE, parts, turns
+from bot.storage.upsert import inserts
+
+BEHIND_ALL_PARTS = 1_000  # numbers of notices that nothing becomes of
+
+_ADD = {
+    dialect: statement.on_conflict_do_nothing().returning(parts.c.id)
+    for dialect, statement in inserts(parts).items()
+}
+_OF_A_QUESTION = parts.c.turn_id.in_(select(turns.c.id).where(turns.c.role == Role.USER))
+
+
+def add(connection: Connection, message_id: int, *, part: Part, now: datetime) -> bool:
+    """False: the question waits no longer, or has had a notice."""
+    question = connection.execute(
+        select(turns.c.id, turns.c.attempts).where(
+            IS_NO_QUOTE, turns.c.message_id == message_id, turns.c.state == TurnState.WAITING
+        )
+    ).one_or_none()
+    if question is None:
+        return False
+    values = {
+        "turn_id": question.id,
+        "attempt": question.attempts,
+        "n": 0,
+        "channel_id": part.channel_id,
+        "nonce": part.nonce,
+        "first_tried_at": now,
+        "state": "pending",
+        "text": part.text,
+    }
+    return connection.execute(_ADD[connection.dialect.name], values).one_or_none() is not None
+
+
+def posted(connection: Connection, nonce: str, *, message_id: int) -> None:
+    mine = parts.c.nonce == nonce
+    connection.execute(update(parts).where(mine, parts.c.message_id.is_(None)).values(message_id=message_id))
+    connection.execute(update(parts).where(mine, parts.c.state == "pending").values(state="posted"))
+
+
+def drop(connection: Connection, nonce: str) -> None:
+    connection.execute(delete(parts).where(parts.c.nonce == nonce, parts.c.message_id.is_(None), _OF_A_QUESTION))
+
+
+def hand_over(connection: Connection, questions: Collection[int], answer_id: int) -> tuple[Part, ...]:
+    """Let the first notice of these questions be the answer's first part; further ones must go."""
+    rows = connection.execute(
+        select(parts)
+        .where(parts.c.turn_id.in_(questions), parts.c.state.not_in(OURS_TO_DELETE))
+        .order_by(parts.c.turn_id)
+    ).all()
+    for n, row in enumerate(rows):
+        becomes = {"n": 0} if n == 0 else {"n": BEHIND_ALL_PARTS + n, "state": "deleting", "text": ""}
+        connection.execute(update(parts).where(parts.c.id == row.id).values(turn_id=answer_id, **becomes))
+    return tuple(map(as_part, rows[:1]))

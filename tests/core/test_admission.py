@@ -1,0 +1,138 @@
+"""Who is taken on, who is refused, and how often they hear it."""
+
+import pytest
+
+from bot.core.admission import Admission, AdmissionLimits
+from bot.core.line import Line
+from bot.core.messages import WaitingQuestion
+from tests.clock import ManualClock
+from tests.fakes import message
+
+UNBOUNDED = {
+    "waiting_per_person": 0,
+    "waiting_per_channel": 0,
+    "waiting": 0,
+    "per_minute_per_person": 0,
+    "per_minute_per_channel": 0,
+}
+
+
+class Door:
+    def __init__(self, **limits: int) -> None:
+        self.line = Line()
+        self.clock = ManualClock()
+        self.admission = Admission(self.line, clock=self.clock, limits=AdmissionLimits(**UNBOUNDED | limits))
+
+    def come(self, id_: int, **who: int) -> str:
+        """What comes of a question: it waits, or what its author reads, or nothing."""
+        question = message("q", id=id_, **who)
+        refusal = self.admission.refuse(question)
+        if refusal is None:
+            self.line.join(
+                WaitingQuestion(
+                    key=question.key, kind=question.kind, author_id=question.author_id, address=question.address
+                ),
+                since=0.0,
+            )
+            return "waits"
+        return "" if refusal.told else refusal.error.user_message
+
+    def take_up(self, id_: int, **where: int) -> None:
+        self.line.leave(message("q", id=id_, **where).key, [id_])
+
+
+def test_one_person_s_waiting_messages_are_bounded_wherever_they_are():
+    door = Door(waiting_per_person=2)
+
+    came = [door.come(1), door.come(2, channel=11), door.come(3), door.come(4, author=2)]
+
+    assert came == [
+        "waits",
+        "waits",
+        "2 messages of yours are waiting for me already. Please let me answer them first.",
+        "waits",
+    ]
+
+
+def test_a_channel_s_waiting_messages_are_bounded():
+    door = Door(waiting_per_channel=1)
+
+    assert [door.come(1), door.come(2, author=2), door.come(3, author=2, channel=11)] == [
+        "waits",
+        "1 message is waiting for me in this channel. Please ask again when I've caught up.",
+        "waits",
+    ]
+
+
+def test_all_that_waits_is_bounded():
+    door = Door(waiting=1)
+
+    door.come(1)
+
+    assert "more to answer right now than I can" in door.come(2, author=2, channel=11)
+
+
+def test_a_refusal_is_said_once_and_stands_until_there_is_room():
+    door = Door(waiting_per_person=1)
+    door.come(1)
+
+    first, second, elsewhere = door.come(2), door.come(3), door.come(4, channel=11)
+    door.take_up(1)
+    after = door.come(5)
+    again = door.come(6)
+
+    assert (bool(first), second, bool(elsewhere)) == (True, "", True)
+    assert after == "waits"
+    assert again == first
+
+
+def test_questions_a_minute_are_counted_and_the_refusal_says_when_to_ask_again():
+    door = Door(per_minute_per_person=2)
+
+    came = [door.come(1), door.come(2), door.come(3), door.come(4, author=2)]
+
+    assert came == ["waits", "waits", "Please give me a moment: you can ask again in 30 seconds.", "waits"]
+
+
+async def test_after_that_time_one_may_ask_again():
+    door = Door(per_minute_per_person=2)
+    door.come(1)
+    door.come(2)
+
+    await door.clock.advance(29.9)
+    early = door.come(3)
+    await door.clock.advance(0.1)
+
+    assert early.endswith("in 1 second.")
+    assert door.come(4) == "waits"
+
+
+def test_a_channel_s_questions_a_minute_are_counted():
+    door = Door(per_minute_per_channel=1)
+
+    assert [door.come(1), door.come(2, author=2)] == [
+        "waits",
+        "This channel has asked me a lot just now. I can take the next in 60 seconds.",
+    ]
+
+
+@pytest.mark.parametrize("limits", [{"waiting_per_person": 1}, {"per_minute_per_person": 1}])
+def test_a_message_that_is_told_of_twice_counts_once_and_is_not_refused(limits):
+    door = Door(**limits)
+
+    assert [door.come(1), door.come(1)] == ["waits", "waits"]
+
+
+def test_a_refused_message_takes_no_place_and_no_turn_of_the_minute():
+    door = Door(waiting_per_person=1, per_minute_per_channel=2)
+    door.come(1)
+    door.come(2)
+    door.come(3)
+
+    assert door.come(4, author=2) == "waits"
+
+
+def test_without_bounds_everybody_is_taken_on():
+    door = Door()
+
+    assert {door.come(id_) for id_ in range(1, 200)} == {"waits"}
