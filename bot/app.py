@@ -140,6 +140,11 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
     """
     token = settings.discord_token.get_secret_value()
     async with AsyncExitStack() as stack:
+        observer = None
+        if settings.metrics_port:
+            from bot.observing import observing  # noqa: PLC0415 -- without it, no time is spent on its libraries
+
+            observer = await stack.enter_async_context(observing(settings, clock))
         store = await stack.enter_async_context(open_store(settings.database_url.get_secret_value()))
         application = await look_up_application(
             api_url=settings.discord_api_url,
@@ -148,7 +153,8 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         )
         _announce(application, settings)
         point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
-        models = Models([await stack.enter_async_context(model) for model in _chat_models(settings)], clock=clock)
+        chat_models = [await stack.enter_async_context(model) for model in _chat_models(settings)]
+        models = Models(observer.models(chat_models) if observer else chat_models, clock=clock)
         pacer = Pacer(clock)
         stack.push_async_callback(pacer.close)
         client = ConfabClient(
@@ -164,7 +170,12 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         replies = DiscordReplies(store=store, outbox=outbox, clock=clock)
         stack.push_async_callback(replies.close)
         answerer = Answerer(
-            store=store, models=models, replies=replies, clock=clock, limits=_limits(settings), ended=ended
+            store=store,
+            models=models,
+            replies=replies,
+            clock=clock,
+            limits=_limits(settings),
+            ended=observer.also(ended) if observer else ended,
         )
         stack.push_async_callback(answerer.close)
         handled = Handled()
@@ -199,6 +210,9 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             await queue.resume()
 
         client.wire(intake=intake, outbox=outbox, store=store, catch_up=catch_up, logged_in=carry_on)
+
+        if observer is not None:
+            observer.watch(client=client, store=store, queue=queue, intake=intake, pacer=pacer, models=models)
 
         serving = asyncio.create_task(client.run_forever(token), name="serve")
         telling = asyncio.create_task(notices.run(), name="waiting notices")

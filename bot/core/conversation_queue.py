@@ -71,6 +71,11 @@ class ConversationQueue:
             elif place.question is question:  # else it came before, and waits
                 self.line.leave(message.key, [message.message_id])
 
+    @property
+    def answering(self) -> int:
+        """How many answers are under way."""
+        return sum(worker.answer_id is not None for worker in self._workers.values())
+
     def ahead_of(self, question: WaitingQuestion) -> int:
         """How many questions are answered before this one, as it stands now."""
         worker = self._workers.get(question.key)

@@ -18,6 +18,11 @@ class Models:
     def __iter__(self) -> Iterator[ChatModel]:
         return (breaker.model for breaker in self._breakers)
 
+    @property
+    def admit(self) -> bool:
+        """Some model may be asked now."""
+        return any(breaker.admits for breaker in self._breakers)
+
     def try_first(self, *, besides: Collection[str] = ()) -> Trial | None:
         """Ask the first model that may be asked now, other than those of these names."""
         breaker = next((each for each in self._others(besides) if each.admits), None)

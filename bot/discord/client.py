@@ -70,6 +70,7 @@ class ConfabClient(discord.Client):
             allowed_mentions=discord.AllowedMentions.none(),
             http_trace=pacer.trace(),
         )
+        self.told_at: float | None = None  # when Discord last told of something, in monotonic seconds
         self._about = application
         self._chat_channels = chat_channels
         self._clock = clock
@@ -129,6 +130,9 @@ class ConfabClient(discord.Client):
         await self._identify_pace.wait()
 
     # What happens in Discord
+
+    async def on_socket_event_type(self, _event_type: str) -> None:
+        self.told_at = self._clock.monotonic()
 
     async def on_message(self, message: discord.Message) -> None:
         if message.author.id == self.me.id:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -29,6 +30,7 @@ class Database:
         self._back_end = back_end
         self._units = UnitQueue()
         self._erased_left = False
+        self.stored_at: float | None = None  # when a unit of work was last committed, in monotonic seconds
         self._away = False  # the last unit of work found it so: those behind it are not to wait as long each
 
     @property
@@ -58,6 +60,7 @@ class Database:
             with own_words():
                 result = await self._back_end.transact(work, hurry=self._away)
                 self._away = False
+                self.stored_at = time.monotonic()
                 if self._erased_left or erases(result):
                     await self._forget_erased()
         except DatabaseUnavailable:

@@ -62,6 +62,11 @@ class SqlTurnStore:
         """Set when another process may have become the owner of the database."""
         return self._database.ownership_lost
 
+    @property
+    def stored_at(self) -> float | None:
+        """When something was last stored or read, in monotonic seconds."""
+        return self._database.stored_at
+
     async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
         work = partial(
             questions.receive,
