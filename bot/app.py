@@ -102,7 +102,7 @@ async def run_playground(
             local = await stack.enter_async_context(open_local_model())
             given |= LOCAL_MODEL_LIMITS | {"OPENAI_BASE_URL": local.base_url, "OPENAI_MODEL": local.model}
             sentence = local.sentence
-        settings = load_settings(environ=given)
+        settings = load_settings(environ=given).for_everybody()
         configure_logging(
             settings.log_level,
             secrets=settings.secrets,
@@ -161,6 +161,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             application=application,
             message_content=wants_message_content(settings.message_content, application),
             chat_channels=settings.chat_channels,
+            access=settings.access,
             clock=clock,
             pacer=pacer,
         )

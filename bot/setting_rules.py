@@ -26,14 +26,14 @@ def small_letters(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def channel_ids(value: Any) -> Any:
+def ids(value: Any) -> Any:
     """Ids parted by commas or spaces."""
     if not isinstance(value, str):
         return value
-    ids = re.split(r"[,;\s]+", value.strip(",; \t\n"))
-    if not all(re.fullmatch(r"[1-9][0-9]{0,18}", each) for each in ids):
-        raise ValueError("holds something that is not a channel's id")
-    return frozenset(map(int, ids))
+    each_id = re.split(r"[,;\s]+", value.strip(",; \t\n"))
+    if not all(re.fullmatch(r"[1-9][0-9]{0,18}", each) for each in each_id):
+        raise ValueError("holds something that is not an id")
+    return frozenset(map(int, each_id))
 
 
 def bot_token(secret: SecretStr) -> SecretStr:

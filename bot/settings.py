@@ -17,17 +17,20 @@ from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from bot import setting_rules as rules
+from bot.core.access import AccessRules
 from bot.core.errors import StartupRefused
 from bot.core.history import TOKENS_PER_MESSAGE, estimate_tokens
 from bot.logs import LogFormat
 
 DISCORD_API = "https://discord.com/api/v10"
+_ACCESS_LISTS = ("allowed_", "blocked_")
 _LIKENESS_OF_A_TYPO = 0.8  # difflib's ratio; OPENAI_KEY for OPENAI_API_KEY has 0.83
 _LEAST_QUESTION_TOKENS = 200
 
 _Plain = BeforeValidator(rules.no_secret)
 _Seconds = Annotated[float, _Plain, Field(gt=0, le=3600)]
 _Bound = Annotated[int, Field(ge=0, le=10_000)]
+_Ids = Annotated[frozenset[int], BeforeValidator(rules.ids)]
 _Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
@@ -40,7 +43,17 @@ class Settings(BaseModel):
     discord_api_url: Annotated[str, _Plain, AfterValidator(rules.discord_server)] = DISCORD_API
     message_content: Annotated[Literal["auto", "on", "off"], BeforeValidator(rules.small_letters)] = "auto"
     answer_within_minutes: Annotated[float, _Plain, Field(gt=0, le=1440)] = 60
-    chat_channels: Annotated[frozenset[int], BeforeValidator(rules.channel_ids)] = frozenset()
+    chat_channels: _Ids = frozenset()
+
+    allowed_users: _Ids = frozenset()
+    blocked_users: _Ids = frozenset()
+    allowed_roles: _Ids = frozenset()
+    blocked_roles: _Ids = frozenset()
+    allowed_channels: _Ids = frozenset()
+    blocked_channels: _Ids = frozenset()
+    allowed_categories: _Ids = frozenset()
+    blocked_categories: _Ids = frozenset()
+    direct_messages: Annotated[Literal["on", "off"], BeforeValidator(rules.small_letters)] = "on"
 
     openai_api_key: Annotated[SecretStr | None, AfterValidator(rules.api_key)] = None
     openai_base_url: Annotated[str | None, _Plain, AfterValidator(rules.model_server)] = None
@@ -74,6 +87,16 @@ class Settings(BaseModel):
         return self.openai_model.split(",")
 
     @property
+    def access(self) -> AccessRules:
+        lists = {name: getattr(self, name) for name in type(self).model_fields if name.startswith(_ACCESS_LISTS)}
+        return AccessRules(**lists, direct_messages=self.direct_messages == "on")
+
+    def for_everybody(self) -> "Settings":
+        """Without the lists, which name people and channels of Discord itself."""
+        lists = (name for name in type(self).model_fields if name.startswith(_ACCESS_LISTS))
+        return self.model_copy(update=dict.fromkeys(lists, frozenset()) | {"direct_messages": "on"})
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """The exact values that no log line may hold."""
         secrets = [self.discord_token.get_secret_value()]
@@ -93,6 +116,7 @@ class SettingFault:
     cure: str
 
 
+_COPY_ID = "To see ids, switch on Developer Mode in Discord (Advanced), right-click the {0}, Copy {0} ID."
 _CURES = {
     "discord_token": "On https://discord.com/developers/applications choose your application, Bot, Reset Token, "
     "and put the token here.",
@@ -101,8 +125,18 @@ _CURES = {
     "message_content": "auto asks Discord whether the message content intent is granted; on requires it; "
     "off does without.",
     "answer_within_minutes": "How old a message may be to be answered after the bot was away, such as 60.",
-    "chat_channels": "Ids parted by commas. To see them, switch on Developer Mode in Discord (Advanced), "
-    "right-click the channel, Copy Channel ID.",
+    "chat_channels": f"Ids parted by commas. {_COPY_ID.format('Channel')}",
+    **{
+        f"{rule}_{plural}": f"Ids parted by commas. {_COPY_ID.format(one)}"
+        for rule in ("allowed", "blocked")
+        for plural, one in (
+            ("users", "User"),
+            ("roles", "Role"),
+            ("channels", "Channel"),
+            ("categories", "Category"),
+        )
+    },
+    "direct_messages": "on answers direct messages, off does not.",
     "openai_api_key": "Create one at https://platform.openai.com/api-keys, or set OPENAI_BASE_URL to a server "
     "that needs none.",
     "openai_base_url": "For example http://127.0.0.1:11434/v1, or leave it out for OpenAI itself.",

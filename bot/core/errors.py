@@ -151,6 +151,30 @@ class AskedTooOften(NotTakenOn):
     code = "asked_too_often"
 
 
+class AccessRefused(BotError):
+    """The operator's lists leave this person or place out."""
+
+    code = "access_refused"
+
+
+class PersonRefused(AccessRefused):
+    """Blocked, or not among the people allowed."""
+
+    user_message = "I'm not allowed to answer you here. Whoever runs this bot can change that."
+
+
+class PlaceRefused(AccessRefused):
+    """The channel is blocked, or not among the ones allowed."""
+
+    user_message = "I don't answer in this channel. Please ask me in another one."
+
+
+class DirectMessagesOff(AccessRefused):
+    """A DM, and the operator wants none."""
+
+    user_message = "I don't answer direct messages. Please ask me on a server that we share."
+
+
 class TooManyAttempts(BotError):
     """The question was taken up as often as allowed and never got to an end."""
 

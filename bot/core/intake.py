@@ -7,9 +7,10 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from bot.core.access import OnceAnHour
 from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
-from bot.core.errors import DatabaseUnavailable
+from bot.core.errors import AccessRefused, DatabaseUnavailable
 from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
 from bot.core.ports import Clock, Replies, TurnStore
@@ -62,6 +63,7 @@ class Intake:
         self._clock = clock
         self._handled = handled
         self._admission = admission
+        self._turning_away = OnceAnHour(clock)
         self.closed = False
 
     def refuse(self, message: IncomingMessage) -> Refusal | None:
@@ -96,6 +98,11 @@ class Intake:
         except DatabaseUnavailable as error:
             log.error("not stored: channel=%d: %s", message.key.channel_id, error)  # noqa: TRY400 - the cause is named
             await self._replies.say(message.address, error.user_message)
+
+    async def turn_away(self, message: IncomingMessage, refusal: AccessRefused) -> None:
+        """Say why nothing is answered here, to each person once an hour."""
+        if self._turning_away.is_due(message.author_id):
+            await self._replies.say(message.address, refusal.user_message)
 
     async def edited(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime

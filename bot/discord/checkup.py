@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import discord
 
+from bot.core.access import AccessRules
 from bot.core.errors import DiscordUnavailable, StartupRefused
 from bot.core.findings import Finding, ok, refused, warning, wrong
 from bot.core.ports import Clock
@@ -24,6 +25,7 @@ async def check_discord(
     token: str,
     message_content: MessageContent,
     chat_channels: frozenset[int],
+    access: AccessRules,
     clock: Clock,
 ) -> AsyncIterator[Finding]:
     """One request after the other: a bot that runs with this token has the same limits."""
@@ -48,7 +50,7 @@ async def check_discord(
             return
         for finding in _check_invitation(client.application, application.id):
             yield finding
-        async for finding in check_permissions(client, chat_channels=chat_channels, clock=clock):
+        async for finding in check_permissions(client, chat_channels=chat_channels, access=access, clock=clock):
             yield finding
 
 

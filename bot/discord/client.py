@@ -11,6 +11,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
+from bot.core.access import AccessRules
 from bot.core.errors import StartupRefused
 from bot.core.intake import Intake
 from bot.core.ports import Clock, TurnStore
@@ -54,6 +55,7 @@ class ConfabClient(discord.Client):
         application: Application,
         message_content: bool,
         chat_channels: frozenset[int],
+        access: AccessRules,
         clock: Clock,
         pacer: Pacer,
     ) -> None:
@@ -73,6 +75,7 @@ class ConfabClient(discord.Client):
         self.told_at: float | None = None  # when Discord last told of something, in monotonic seconds
         self._about = application
         self._chat_channels = chat_channels
+        self._access = access
         self._clock = clock
         self._kept: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -93,12 +96,15 @@ class ConfabClient(discord.Client):
         self._logged_in = logged_in
         self.intake = intake
         self.outbox = outbox
-        self.hearing = Hearing(self, intake=intake, chat_channels=self._chat_channels)
+        self.hearing = Hearing(
+            self, intake=intake, chat_channels=self._chat_channels, access=self._access, clock=self._clock
+        )
         self.catch_up = catch_up
         catch_up.wire(self.hearing)
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
-        self.tree = Commands(self, Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep))
+        doors = Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep)
+        self.tree = Commands(self, doors, access=self._access)
 
     async def run_forever(self, token: str) -> None:
         """Log in, connect, stay connected until `close`. Raises StartupRefused for what waiting cannot cure."""
@@ -137,8 +143,8 @@ class ConfabClient(discord.Client):
     async def on_message(self, message: discord.Message) -> None:
         if message.author.id == self.me.id:
             self.outbox.heard_own(message.nonce, message.id)
-        elif question := self.hearing.question_in(message):
-            await self.hearing.take(question)
+        else:
+            await self.hearing.hear(message)
 
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message

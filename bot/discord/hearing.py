@@ -1,25 +1,52 @@
 """What is heard in Discord, as it happens or when it is read up later, goes to the intake from here."""
 
+import logging
 import time
 
 import discord
 
+from bot.core.access import AccessRules
+from bot.core.errors import AccessRefused, DirectMessagesOff
 from bot.core.intake import Intake, should_answer
 from bot.core.messages import IncomingMessage
+from bot.core.ports import Clock
+from bot.discord.askers import Askers
 from bot.discord.inbound import hear, read_message
+
+log = logging.getLogger(__name__)
 
 
 class Hearing:
     """Implements bot.discord.missed_ranges.Listener."""
 
-    def __init__(self, client: discord.Client, *, intake: Intake, chat_channels: frozenset[int]) -> None:
+    def __init__(
+        self,
+        client: discord.Client,
+        *,
+        intake: Intake,
+        chat_channels: frozenset[int],
+        access: AccessRules,
+        clock: Clock,
+    ) -> None:
         self._client = client
         self._intake = intake
         self._chat_channels = chat_channels
+        self._access = access
+        self._askers = Askers(access, clock=clock)
 
-    def question_in(self, message: discord.Message) -> IncomingMessage | None:
-        """The question that the message is, if it is one for us."""
-        if not should_answer(hear(message, me=self._me), chat_channels=self._chat_channels):
+    async def hear(self, message: discord.Message) -> None:
+        """A message that was written just now."""
+        if not self._is_for_us(message):
+            return
+        refusal = await self._refuse(message)
+        if refusal is None:
+            await self.take(read_message(message, me=self._me))
+        elif isinstance(refusal, DirectMessagesOff):
+            await self._intake.turn_away(read_message(message, me=self._me), refusal)
+
+    async def question_in(self, message: discord.Message) -> IncomingMessage | None:
+        """The question that the message is, if it is one for us. Raises Undeliverable, DiscordUnavailable."""
+        if not self._is_for_us(message) or await self._refuse(message) is not None:
             return None
         return read_message(message, me=self._me)
 
@@ -43,6 +70,16 @@ class Hearing:
         if socket is None or not socket.open or (beat := socket._keep_alive) is None:  # noqa: SLF001 - nothing public tells
             return None
         return time.perf_counter() - beat._last_recv  # noqa: SLF001
+
+    def _is_for_us(self, message: discord.Message) -> bool:
+        return should_answer(hear(message, me=self._me), chat_channels=self._chat_channels)
+
+    async def _refuse(self, message: discord.Message) -> AccessRefused | None:
+        # It waits for nothing where the message came over the gateway: storing it comes first.
+        refusal = self._access.refuse(await self._askers.of_message(message))
+        if refusal is not None:
+            log.debug("left alone: channel=%d message=%d: %s", message.channel.id, message.id, refusal)
+        return refusal
 
     @property
     def _me(self) -> discord.ClientUser:

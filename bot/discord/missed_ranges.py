@@ -23,7 +23,7 @@ Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | d
 class Listener(Protocol):
     """Where what was missed goes."""
 
-    def question_in(self, message: discord.Message) -> IncomingMessage | None:
+    async def question_in(self, message: discord.Message) -> IncomingMessage | None:
         """The question that the message is, if it is one for us."""
 
     async def take(self, question: IncomingMessage) -> None: ...
@@ -111,7 +111,7 @@ class MissedRanges:
             if message.edited_at and (stored.edited_at is None or stored.edited_at < message.edited_at):
                 await self._listener.take_edit(message)
             return
-        question = self._listener.question_in(message)
+        question = await self._listener.question_in(message)
         if question is None or self._handled.was_told(message.id):
             return
         if self._clock.now() - message.created_at <= self._answer_within:

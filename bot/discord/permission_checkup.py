@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import discord
 from discord.abc import GuildChannel
 
+from bot.core.access import AccessRules, Location
 from bot.core.findings import Finding, State, ok, warning, wrong
 from bot.core.legible import legible
 from bot.core.ports import Clock
@@ -28,6 +29,7 @@ _NEEDED = ("send_messages", "send_messages_in_threads", "read_message_history")
 _CHECK = "permissions"
 _GRANT = "Allow it for the bot's role: Edit Channel, Permissions."
 _GRANT_OR_LEAVE = "Allow it for the bot's role (Edit Channel, Permissions), unless this is on purpose."
+_CHOOSE = "Take it out of CHAT_CHANNELS, or change the lists of channels and categories."
 _CHAT_CHANNELS = "Correct CHAT_CHANNELS: right-click the channel in Discord, Copy Channel ID."
 
 
@@ -35,15 +37,16 @@ _CHAT_CHANNELS = "Correct CHAT_CHANNELS: right-click the channel in Discord, Cop
 class _Walk:
     client: discord.Client
     chat_channels: frozenset[int]
+    access: AccessRules
     examined: set[int] = field(default_factory=set)  # servers
-    met: set[int] = field(default_factory=set)  # channels
+    met: dict[int, int | None] = field(default_factory=dict)  # channels, and the category of each
 
 
 async def check_permissions(
-    client: discord.Client, *, chat_channels: frozenset[int], clock: Clock
+    client: discord.Client, *, chat_channels: frozenset[int], access: AccessRules, clock: Clock
 ) -> AsyncIterator[Finding]:
     """*client* has logged in and need not be connected."""
-    walk = _Walk(client=client, chat_channels=chat_channels)
+    walk = _Walk(client=client, chat_channels=chat_channels, access=access)
     try:
         servers = [server.id async for server in client.fetch_guilds(limit=None, with_counts=False)]
     except REQUEST_ERRORS as error:
@@ -56,7 +59,7 @@ async def check_permissions(
             await clock.sleep(SECONDS_BETWEEN_SERVERS)
         for finding in await _check_server(walk, server_id):
             yield finding
-    for channel_id in sorted(chat_channels - walk.met):
+    for channel_id in sorted(chat_channels - walk.met.keys()):
         for finding in await _look_for(walk, channel_id):
             yield finding
     if left := set(servers) - walk.examined:
@@ -71,7 +74,7 @@ async def _check_server(walk: _Walk, server_id: int) -> list[Finding]:
         me = await server.fetch_member(walk.client.user.id if walk.client.user else 0)
     except REQUEST_ERRORS as error:
         return [_unknown(f"server {server_id}", error)]
-    walk.met |= {channel.id for channel in channels}
+    walk.met |= {channel.id: channel.category_id for channel in channels}
     name = _name(server.name)
     if me.is_timed_out():
         until = f"{me.timed_out_until:%Y-%m-%d %H:%M} UTC"
@@ -81,6 +84,7 @@ async def _check_server(walk: _Walk, server_id: int) -> list[Finding]:
     return [
         *_check_channels(name, channels, me, walk.chat_channels),
         *_categories(name, channels, walk.chat_channels),
+        *_left_out(name, channels, walk),
     ]
 
 
@@ -142,6 +146,19 @@ def _categories(name: str, channels: Sequence[GuildChannel], chat_channels: froz
             yield wrong(_CHECK, f"{name} / {_name(channel.name)}", detail, _CHAT_CHANNELS)
 
 
+def _left_out(name: str, channels: Sequence[GuildChannel], walk: _Walk) -> Iterator[Finding]:
+    for channel in channels:
+        location = Location(channel_ids=(channel.id,), category_id=channel.category_id)
+        if channel.id in walk.chat_channels and isinstance(channel, _PEOPLE_TALK_IN):
+            yield from _refused(f"{name} / #{_name(channel.name)}", location, walk)
+
+
+def _refused(subject: str, location: Location, walk: _Walk) -> list[Finding]:
+    """A warning where one setting says to answer everything, and another nothing."""
+    refusal = walk.access.refuse_place(location)
+    return [warning(_CHECK, subject, f"in CHAT_CHANNELS, and {refusal}", _CHOOSE)] if refusal else []
+
+
 async def _look_for(walk: _Walk, channel_id: int) -> list[Finding]:
     """One of CHAT_CHANNELS that no server told of: a thread, a channel of a server not looked at, or nothing."""
     subject = f"CHAT_CHANNELS / {channel_id}"
@@ -157,8 +174,13 @@ async def _look_for(walk: _Walk, channel_id: int) -> list[Finding]:
     if isinstance(channel, discord.Thread | GuildChannel) and channel.guild.id not in walk.examined:
         return await _check_server(walk, channel.guild.id)
     if isinstance(channel, discord.Thread):
-        return [ok(_CHECK, subject, "is a thread, with the permissions of the channel above it")]
-    return [ok(_CHECK, subject, "is a direct conversation, where everything is answered anyway")]
+        above = channel.parent_id
+        location = Location(channel_ids=(channel.id, above), category_id=walk.met.get(above))
+        fine = ok(_CHECK, subject, "is a thread, with the permissions of the channel above it")
+    else:
+        location = Location(channel_ids=(channel_id,), direct=True)
+        fine = ok(_CHECK, subject, "is a direct conversation, where everything is answered anyway")
+    return _refused(subject, location, walk) or [fine]
 
 
 def _listed(permissions: Sequence[str]) -> str:

@@ -55,6 +55,7 @@ def _discord(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
         token=settings.discord_token.get_secret_value(),
         message_content=settings.message_content,
         chat_channels=settings.chat_channels,
+        access=settings.access,
         clock=clock,
     )
 

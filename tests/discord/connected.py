@@ -11,7 +11,9 @@ import pytest
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.core.access import AccessRules
 from bot.core.admission import Refusal
+from bot.core.errors import AccessRefused
 from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
 from bot.discord.catch_up import CatchUp
@@ -45,6 +47,9 @@ class Notebook:
     async def take(self, message: IncomingMessage) -> None:
         self.taken.append(message)
         await self._note("taken", message.message_id)
+
+    async def turn_away(self, message: IncomingMessage, refusal: AccessRefused) -> None:
+        await self._note("turned away", message.message_id, refusal.code)
 
     async def edited(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
@@ -135,6 +140,7 @@ async def prepared(
     granted: bool = True,
     message_content: bool | None = None,
     wired: bool = True,
+    access: Callable[[LoopbackDiscord], AccessRules] = lambda _: AccessRules(),
 ) -> AsyncIterator[Connected]:
     """The client, before it connects; with *wired*, its events go to the notebook."""
     monkeypatch.setattr(Route, "BASE", Route.BASE)  # both are put back after the test
@@ -148,6 +154,7 @@ async def prepared(
             application=application,
             message_content=granted if message_content is None else message_content,
             chat_channels=frozenset(loopback.channel(name).id for name in chat_channels),
+            access=access(loopback),
             clock=clock,
             pacer=pacer,
         )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.core.access import AccessRules
 from bot.core.findings import State
 from bot.discord import permission_checkup
 from bot.discord.checkup import check_discord
@@ -22,12 +23,13 @@ async def discord():
 
 async def examine(discord, **changes):
     asked = {"token": discord.token, "message_content": "auto", "chat_channels": frozenset()} | changes
+    asked.setdefault("access", AccessRules())
     return [each async for each in check_discord(api_url=discord.api_url, clock=ManualClock(), **asked)]
 
 
-async def permissions(discord, *chat_channels):
+async def permissions(discord, *chat_channels, **lists):
     """Subject, state and detail of each finding about permissions."""
-    findings = await examine(discord, chat_channels=frozenset(chat_channels))
+    findings = await examine(discord, chat_channels=frozenset(chat_channels), access=AccessRules(**lists))
     return [(each.subject, each.state, each.detail) for each in findings if each.check == "permissions"]
 
 
@@ -125,6 +127,27 @@ async def test_chat_channels_that_lead_nowhere_are_faults(discord):
         f"CHAT_CHANNELS / {thread.id}": (OK, "is a thread, with the permissions of the channel above it"),
         f"CHAT_CHANNELS / {hidden.id}": (WRONG, "the bot can't see this channel, or is not on its server"),
     }
+
+
+async def test_chat_channels_that_the_lists_leave_out_are_named(discord):
+    talk = discord.add_channel(discord.guild, "talk", type=ChannelType.CATEGORY)
+    inside = discord.add_channel(discord.guild, "inside", parent=talk)
+    thread, dm = discord.add_thread(inside, "side"), discord.open_dm(discord.user("you"))
+    general = discord.channel("general")
+    chosen = (general.id, inside.id, thread.id, dm.id)
+
+    blocked = await permissions(discord, *chosen, blocked_categories={talk.id}, direct_messages=False)
+    allowed = await permissions(discord, *chosen, allowed_categories={talk.id})
+
+    def warnings(found):
+        return {subject: detail for subject, state, detail in found if state is WARNING}
+
+    assert warnings(blocked) == {
+        "Playground / #inside": "in CHAT_CHANNELS, and blocked",
+        f"CHAT_CHANNELS / {thread.id}": "in CHAT_CHANNELS, and blocked",
+        f"CHAT_CHANNELS / {dm.id}": "in CHAT_CHANNELS, and DIRECT_MESSAGES is off",
+    }
+    assert warnings(allowed) == {"Playground / #general": "in CHAT_CHANNELS, and not among the ones allowed"}
 
 
 async def test_a_bot_on_no_server_is_told_how_to_get_on_one(discord):

@@ -6,7 +6,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.core.access import AccessRules
 from bot.core.errors import BotError
+from bot.discord.askers import asker_of
 from bot.discord.commands import chat, reset
 from bot.discord.commands.doors import Doors
 from bot.discord.outbound import Outbox
@@ -21,15 +23,23 @@ UNKNOWN_COMMAND = "I don't know that command any more. Please try again in a min
 class Commands(app_commands.CommandTree[discord.Client]):
     """For servers and DMs with the bot; a command that fails says so in a plain sentence."""
 
-    def __init__(self, client: discord.Client, doors: Doors) -> None:
+    def __init__(self, client: discord.Client, doors: Doors, *, access: AccessRules) -> None:
         super().__init__(
             client,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
         self._outbox: Outbox = doors.outbox
+        self._access = access
         for module in COMMANDS:
             self.add_command(module.command(doors))
+
+    async def interaction_check(self, interaction: discord.Interaction[discord.Client], /) -> bool:
+        """Whether the person may use commands here; they are told, unseen by others, if not."""
+        refusal = self._access.refuse(asker_of(interaction))
+        if refusal is not None:
+            await self._tell(interaction, refusal.user_message)
+        return refusal is None
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
@@ -44,6 +54,9 @@ class Commands(app_commands.CommandTree[discord.Client]):
         else:
             log.error("interaction=%d failed", interaction.id, exc_info=cause)
             sentence = BotError.user_message
+        await self._tell(interaction, sentence)
+
+    async def _tell(self, interaction: discord.Interaction[Any], sentence: str) -> None:
         try:
             await self._outbox.respond(interaction, sentence, ephemeral=True)
         except BotError as unsaid:

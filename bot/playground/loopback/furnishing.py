@@ -51,6 +51,10 @@ class Furnishing:
         guild.roles.append(role)
         return role
 
+    def give_role(self, guild: Guild, user: User, role: Role) -> None:
+        """Nobody is told: an app without the members intent hears only of its own roles."""
+        guild.member_roles.setdefault(user.id, []).append(role)
+
     def add_channel(
         self,
         guild: Guild,

@@ -26,11 +26,9 @@ class MessagePayloads:
         payload["channel_type"] = message.channel.type
         if guild is not None and not message.is_ephemeral:
             payload["guild_id"] = str(guild.id)
-            payload["mentions"] = [
-                {**mentioned, "member": bare_member(guild)} for mentioned in payload["mentions"]
-            ]
+            payload["mentions"] = [{**user(each), "member": bare_member(each, guild)} for each in message.mentions]
             if message.webhook_id is None or message.author is self._world.bot:
-                payload["member"] = bare_member(guild)
+                payload["member"] = bare_member(message.author, guild)
         return self._echo(payload, message) if nonce else payload
 
     def _echo(self, payload: Json, message: Message) -> Json:

@@ -31,10 +31,10 @@ def own_user(who: User) -> Json:
     return {**user(who), "mfa_enabled": False, "locale": "en-US", "verified": True, "email": None}
 
 
-def bare_member(guild: Guild) -> Json:
+def bare_member(who: User, guild: Guild) -> Json:
     """A member without its user, as in messages."""
     return {
-        "roles": [],
+        "roles": [str(each.id) for each in guild.member_roles.get(who.id, [])],
         "nick": None,
         "avatar": None,
         "banner": None,
@@ -49,7 +49,7 @@ def bare_member(guild: Guild) -> Json:
 
 
 def member(who: User, guild: Guild) -> Json:
-    return {**bare_member(guild), "user": user(who)}
+    return {**bare_member(who, guild), "user": user(who)}
 
 
 def role(of: Role, *, everyone: bool) -> Json:

@@ -70,6 +70,7 @@ class Guild:
     owner: User
     joined_at: datetime
     roles: list[Role] = field(default_factory=list)
+    member_roles: dict[int, list[Role]] = field(default_factory=dict)
     member_permissions: dict[int, Permission] = field(default_factory=dict)
     has_bot: bool = True
     available: bool = True
