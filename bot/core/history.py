@@ -1,12 +1,16 @@
 """Turns become a prompt: one system message, the newest whole turns that fit, the question."""
 
 import string
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from bot.core.errors import QuestionTooLong
-from bot.core.messages import PastTurn, Prompt, PromptMessage, Role, TakenUp, Turn
+from bot.core.messages import Kind, PastTurn, Prompt, PromptMessage, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
 
+SHARE_OF_A_QUOTE = 0.2  # of the token budget, at most: what is quoted is not what is asked
+CUT = " […]"
 TOKENS_PER_MESSAGE = 6  # what chat templates put around each message, at most
 
 # What a character costs, in 24ths of a token, by the first byte of its UTF-8, up to the next row. Measured with
@@ -44,6 +48,20 @@ def turn_tokens(turn: Turn | PastTurn, *, labelled: bool) -> int:
     return TOKENS_PER_MESSAGE + estimate_tokens(_content(turn, labelled=labelled))
 
 
+def quote_tokens(history_tokens: int) -> int:
+    """How many tokens of the budget one quote may take."""
+    return int(history_tokens * SHARE_OF_A_QUOTE)
+
+
+def cut_to(text: str, *, tokens: int, cost: Callable[[str], int] = estimate_tokens) -> str:
+    """*text*, or as much of its beginning as *tokens* pay for, with a mark; empty where not even that fits."""
+    if cost(text) <= tokens:
+        return text
+    lengths = range(len(text))
+    length = bisect_right(lengths, tokens, key=lambda length: cost(text[:length] + CUT)) - 1
+    return text[:length].rstrip() + CUT if length > 0 else ""
+
+
 def newest_within(turns: Iterable[PastTurn], *, tokens: int, labelled: bool) -> tuple[list[PastTurn], int]:
     """Of *turns*, newest first, those that fit into *tokens* without a gap, and what they cost."""
     fitting: list[PastTurn] = []
@@ -60,11 +78,18 @@ def newest_within(turns: Iterable[PastTurn], *, tokens: int, labelled: bool) -> 
 def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong."""
     labelled = taken.conversation.labelled
-    asked = [turn for turn in taken.questions if turn.text]
     fixed = TOKENS_PER_MESSAGE + estimate_tokens(system_prompt)
-    fixed += sum(turn_tokens(turn, labelled=labelled) for turn in asked)
+    fixed += sum(
+        turn_tokens(turn, labelled=labelled)
+        for turn in taken.questions
+        if turn.text and turn.kind is not Kind.QUOTE
+    )
     if fixed > history_tokens:
         raise QuestionTooLong(f"about {fixed} tokens, {history_tokens} allowed")
+    asked, quoted = _with_quotes_cut(
+        taken.questions, tokens=history_tokens - fixed, most=quote_tokens(history_tokens), labelled=labelled
+    )
+    fixed += quoted
 
     first, tokens = 0, fixed + taken.history_tokens
     for turn in taken.history:
@@ -76,6 +101,28 @@ def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max
     messages = [PromptMessage(Role.SYSTEM, system_prompt)]
     messages += [PromptMessage(turn.role, _content(turn, labelled=labelled)) for turn in turns]
     return Prompt(messages=tuple(messages), tokens=tokens, max_answer_tokens=max_answer_tokens)
+
+
+def _with_quotes_cut(
+    questions: Sequence[Turn], *, tokens: int, most: int, labelled: bool
+) -> tuple[list[Turn], int]:
+    """What has words of *questions*, and what the quotes among it cost: no more than *tokens*, as they are cut."""
+    used, shown = 0, dict(enumerate(questions))
+    quotes = [n for n, turn in shown.items() if turn.kind is Kind.QUOTE and turn.text]
+    # The short ones first: what they leave, the long ones share.
+    quotes.sort(key=lambda n: turn_tokens(shown[n], labelled=labelled))
+    for n, sharing in zip(quotes, range(len(quotes), 0, -1), strict=True):
+        share = min(most, (tokens - used) // sharing)
+        shown[n] = _cut_turn(shown[n], tokens=share, labelled=labelled)
+        used += turn_tokens(shown[n], labelled=labelled) if shown[n].text else 0
+    return [turn for turn in shown.values() if turn.text], used
+
+
+def _cut_turn(turn: Turn, *, tokens: int, labelled: bool) -> Turn:
+    def cost(text: str) -> int:
+        return turn_tokens(replace(turn, text=text), labelled=labelled)
+
+    return replace(turn, text=cut_to(turn.text, tokens=tokens, cost=cost))
 
 
 def _content(turn: Turn | PastTurn, *, labelled: bool) -> str:

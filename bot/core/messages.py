@@ -79,6 +79,7 @@ class Quote:
     author_name: str
     text: str
     raw_text: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

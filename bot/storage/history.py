@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
-from bot.core.history import newest_within
+from bot.core.history import cut_to, newest_within, quote_tokens
 from bot.core.messages import ConversationKey, Kind, PastTurn, Remembered, TurnState
 from bot.storage.conversations import Place, find
 from bot.storage.schema import turns
@@ -38,19 +38,24 @@ def read_history(
 ) -> tuple[tuple[PastTurn, ...], int]:
     """The newest turns since the last reset that fit into *tokens*, oldest first, and what they cost."""
     newest, used = newest_within(
-        _newest_first(connection, place, before=before), tokens=tokens, labelled=place.conversation.labelled
+        _newest_first(connection, place, before=before, most_of_a_quote=quote_tokens(tokens)),
+        tokens=tokens,
+        labelled=place.conversation.labelled,
     )
     return tuple(reversed(newest)), used
 
 
-def _newest_first(connection: Connection, place: Place, *, before: int) -> Iterator[PastTurn]:
+def _newest_first(
+    connection: Connection, place: Place, *, before: int, most_of_a_quote: int
+) -> Iterator[PastTurn]:
     while True:
         rows = connection.execute(
             _NEWEST,
             {"conversation_id": place.conversation.id, "since": place.reset_position, "before": before},
         ).all()
         for kind, text, label, _ in rows:
-            yield PastTurn(_ROLES[kind], text, label)
+            read = cut_to(text, tokens=most_of_a_quote) if kind == Kind.QUOTE else text
+            yield PastTurn(_ROLES[kind], read, label)
         if len(rows) < TURNS_PER_READ:
             return
         before = rows[-1].position

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, true, update
 
-from bot.core.history import turn_tokens
+from bot.core.history import quote_tokens, turn_tokens
 from bot.core.messages import (
     Address,
     ConversationKey,
@@ -25,7 +25,7 @@ from bot.core.messages import (
     snowflake_time,
 )
 from bot.storage import conversations as places
-from bot.storage import notices
+from bot.storage import notices, quotes
 from bot.storage.answers import as_part
 from bot.storage.conversations import Place
 from bot.storage.history import read_history
@@ -92,7 +92,7 @@ def receive(
 ) -> Received:
     """Raises AlreadyStored."""
     place = places.ensure(connection, message, now=now)
-    _store(connection, place.conversation.id, message)
+    _store(connection, place, message)
     taken = _take_up(connection, place, history_tokens=history_tokens, now=now) if take_up else None
     return Received(stored=True, taken_up=taken)
 
@@ -134,11 +134,13 @@ def waiting(connection: Connection) -> list[WaitingQuestion]:
     ]
 
 
-def _store(connection: Connection, conversation_id: int, message: IncomingMessage) -> None:
-    interaction = message.interaction
-    shared = {"conversation_id": conversation_id, "role": Role.USER, "state": TurnState.WAITING, "attempts": 0}
+def _store(connection: Connection, place: Place, message: IncomingMessage) -> None:
+    conversation_id, interaction = place.conversation.id, message.interaction
     question = {
-        **shared,
+        "conversation_id": conversation_id,
+        "role": Role.USER,
+        "state": TurnState.WAITING,
+        "attempts": 0,
         "kind": message.kind,
         "author_id": message.author_id,
         "label": places.speak(
@@ -157,24 +159,7 @@ def _store(connection: Connection, conversation_id: int, message: IncomingMessag
     question_id = connection.scalar(_STORE[connection.dialect.name], question)
     if question_id is None:
         raise AlreadyStored
-    if quote := message.quote:
-        label = places.speak(
-            connection, conversation_id, author_id=quote.author_id, display_name=quote.author_name
-        )
-        connection.execute(
-            insert(turns),
-            {
-                **shared,
-                "kind": Kind.QUOTE,
-                "author_id": quote.author_id,
-                "label": label,
-                "raw_text": quote.raw_text,
-                "text": quote.text,
-                "message_id": quote.message_id,
-                "quoted_by": question_id,
-                "sent_at": snowflake_time(quote.message_id),
-            },
-        )
+    quotes.store(connection, place, question_id, message)
 
 
 def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: datetime) -> TakenUp | None:
@@ -184,7 +169,12 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
     if rows[0].state == TurnState.ANSWERING:
         return _take_up_again(connection, place, rows[0].answered_by, history_tokens=history_tokens)
 
-    questions = _neighbours(connection, rows, tokens=int(history_tokens * SHARE_OF_NEIGHBOURS))
+    questions = _neighbours(
+        connection,
+        rows,
+        tokens=int(history_tokens * SHARE_OF_NEIGHBOURS),
+        most_of_a_quote=quote_tokens(history_tokens),
+    )
     first, after = place.next_position, place.next_position + len(questions)
     attempt = max(row.attempts for row in questions) + 1
     tries = max(row.attempts - row.restarts for row in questions) + 1
@@ -217,11 +207,11 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
 
 
 def _neighbours(
-    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], *, tokens: int
+    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], *, tokens: int, most_of_a_quote: int
 ) -> list[Row[*tuple[Any, ...]]]:
     """The first waiting question and those right behind it, as far as one author simply goes on writing.
 
-    Each stands behind the quote that it brought along. As many as fit into *tokens* together, but one at least.
+    Each stands behind the quotes that it brought along. As many as fit into *tokens* together, but one at least.
     """
     first = rows[0]
     alike = [first]
@@ -232,27 +222,20 @@ def _neighbours(
                 rows,
             )
         )
-    quotes = _quotes(connection, alike)
+    brought = quotes.brought_by(connection, alike)
     questions: list[Row[*tuple[Any, ...]]] = []
     for row in alike:
-        with_quote = [quotes[row.id], row] if row.id in quotes else [row]
-        tokens -= sum(map(_tokens, with_quote))
+        with_quotes = [*brought.get(row.id, ()), row]
+        tokens -= sum(_tokens(each, most_of_a_quote) for each in with_quotes)
         if questions and tokens < 0:
             break
-        questions += with_quote
+        questions += with_quotes
     return questions
 
 
-def _tokens(row: Row[*tuple[Any, ...]]) -> int:
-    return turn_tokens(PastTurn(Role.USER, row.text, row.label), labelled=True)
-
-
-def _quotes(connection: Connection, asked: Sequence[Row[*tuple[Any, ...]]]) -> dict[int, Row[*tuple[Any, ...]]]:
-    """The quotes that questions brought along, by question."""
-    replies = [row.id for row in asked if row.reply_to_id is not None]
-    if not replies:
-        return {}
-    return {row.quoted_by: row for row in connection.execute(select(turns).where(turns.c.quoted_by.in_(replies)))}
+def _tokens(row: Row[*tuple[Any, ...]], most_of_a_quote: int) -> int:
+    tokens = turn_tokens(PastTurn(Role.USER, row.text, row.label), labelled=True)
+    return min(tokens, most_of_a_quote) if row.kind == Kind.QUOTE else tokens
 
 
 def _open_answer(

@@ -3,7 +3,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.errors import QuestionTooLong
-from bot.core.history import TOKENS_PER_MESSAGE, build_prompt, estimate_tokens, newest_within, turn_tokens
+from bot.core.history import (
+    CUT,
+    TOKENS_PER_MESSAGE,
+    build_prompt,
+    cut_to,
+    estimate_tokens,
+    newest_within,
+    quote_tokens,
+    turn_tokens,
+)
 from bot.core.messages import (
     Conversation,
     ConversationKey,
@@ -209,3 +218,58 @@ def test_what_does_not_fit_ends_the_history_even_if_older_turns_would_fit():
 )
 def test_tokens_are_estimated_high(text, at_least):
     assert estimate_tokens(text) >= at_least
+
+
+def quoted(text):
+    return said(text, kind=Kind.QUOTE, label="Bob")
+
+
+class TestLongQuotes:
+    """A quote of any length makes no question too long."""
+
+    @given(quotes=st.lists(texts.map(lambda text: text * 40), max_size=5), labelled=st.booleans(), data=st.data())
+    def test_what_is_asked_is_asked_whole_and_the_quotes_are_cut(self, quotes, labelled, data):
+        asked = "Is that so? " * data.draw(st.integers(1, 20))
+        taken = taken_up(questions=(*map(quoted, quotes), said(asked)), labelled=labelled)
+        alone = prompt_for(taken_up(questions=(said(asked),), labelled=labelled))
+        budget = alone.tokens + data.draw(st.integers(0, 800))
+
+        prompt = prompt_for(taken, history_tokens=budget)
+
+        assert prompt.tokens <= budget
+        assert prompt.messages[-1] == alone.messages[-1]
+
+    def test_none_takes_more_than_its_share(self):
+        prompt = prompt_for(taken_up(questions=(quoted("word " * 5_000), said("Is that so?"))))
+
+        assert contents(prompt)[0].endswith(CUT)
+        assert 0.9 * quote_tokens(8000) < estimate_tokens(contents(prompt)[0]) <= quote_tokens(8000)
+
+    def test_what_short_ones_leave_the_long_ones_share(self):
+        questions = (quoted("word " * 400), quoted("short"), quoted("word " * 400), said("Is that so?"))
+
+        first, short, second, _ = contents(prompt_for(taken_up(questions=questions), history_tokens=1_000))
+
+        assert short == "short"
+        assert len(first) == pytest.approx(len(second), abs=20)
+        assert first.endswith(CUT)
+
+    def test_the_history_makes_room_for_them(self):
+        taken = taken_up(said("a " * 1100), answered("b"), questions=(quoted("c " * 600), said("Is that so?")))
+
+        assert [text[0] for text in contents(prompt_for(taken, history_tokens=1_000))] == ["c", "I"]
+
+    def test_a_quote_for_which_there_is_no_room_is_left_out(self):
+        asked = said("Is that so? " * 50)
+        budget = prompt_for(taken_up(questions=(asked,))).tokens + 8
+
+        assert contents(prompt_for(taken_up(questions=(quoted("word " * 50), asked)), history_tokens=budget)) == [
+            asked.text
+        ]
+
+    @given(st.text(max_size=200), st.integers(0, 120))
+    def test_a_cut_text_is_a_beginning_with_a_mark(self, text, tokens):
+        cut = cut_to(text, tokens=tokens)
+
+        assert not cut or estimate_tokens(cut) <= tokens
+        assert cut in ("", text) or (cut.endswith(CUT) and text.startswith(cut.removesuffix(CUT)))

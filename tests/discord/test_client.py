@@ -17,7 +17,7 @@ from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
 from bot.core.models import Models
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
-from bot.discord.inbound import QUOTED_GONE
+from bot.discord.quoting import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import ChannelType, Intent, Upload
 from tests.clock import ManualClock

@@ -5,13 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.core.messages import ConversationKey, Kind
-from bot.discord.inbound import (
-    QUOTED_GONE,
-    QUOTED_UNREADABLE,
-    REPLY_UNREADABLE,
-    hear,
-    read_message,
-)
+from bot.discord.inbound import hear, read_message
+from bot.discord.quoting import QUOTED_GONE, QUOTED_UNREADABLE, REPLY_UNREADABLE
 from bot.playground.loopback import MessageFlag, Upload
 from tests.discord.connected import Connected, connected
 
@@ -172,12 +167,29 @@ async def test_a_bare_mention_in_reply_to_a_message_brings_it_along(here):
     assert said.note is None
 
 
-async def test_a_reply_with_words_of_its_own_brings_no_quote(here):
-    earlier = await here.discord.post(here.general, here.ada, "The sea is green.")
+@pytest.mark.parametrize("how", [{}, {"webhook": True}], ids=["a person", "a webhook"])
+async def test_a_reply_with_words_of_its_own_brings_the_message_along(here, how):
+    earlier = await here.discord.post(here.general, here.ada, "The sea is green.", **how)
 
     said = await read(here, here.general, here.you, f"{here.bot.mention} why?", reply_to=earlier)
 
-    assert (said.text, said.quote, said.reply_to) == ("why?", None, earlier.id)
+    assert (said.text, said.note, said.reply_to) == ("why?", None, earlier.id)
+    assert (said.quote.message_id, said.quote.text) == (earlier.id, "The sea is green.")
+    assert said.quote.author_name == "Ada"
+
+
+async def test_what_cannot_be_read_of_the_message_replied_to_is_named(here):
+    gone = await here.discord.post(here.general, here.ada, "The sea is green.")
+    await here.discord.delete(gone)
+    picture = await here.discord.post(here.general, here.ada, attachments=[PICTURE])
+    asked = f"{here.bot.mention} why?"
+
+    without_it = await read(here, here.general, here.you, asked, reply_to=gone)
+    without_picture = await read(here, here.general, here.you, asked, reply_to=picture)
+
+    assert (without_it.text, without_it.quote, without_it.note) == ("why?", None, QUOTED_GONE)
+    assert without_picture.quote is None
+    assert "cat.png" in without_picture.note
 
 
 async def test_a_bare_mention_in_reply_to_a_deleted_message_says_so(here):

@@ -13,6 +13,7 @@ from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
 from tests.storage.talk import (
+    HERE,
     answer,
     call,
     exchange,
@@ -134,6 +135,7 @@ class TestDeletedQuestions:
 class TestQuotes:
     async def test_a_deleted_message_goes_wherever_it_was_quoted(self, store):
         await exchange(store, message("original", id=5, author=2, name="Bob"), "hm")
+        await store.reset(HERE)
         await exchange(store, message("re", id=6, reply_to=5, quote=quote("original", id=5)), "hm too")
 
         erased = await store.erase_messages([5])
@@ -298,8 +300,8 @@ class TestForgetting:
         await exchange(store, message("from bob", id=2, author=2, name="Bob"), "to bob")
         await exchange(
             store,
-            message("bob on ada", id=3, author=2, name="Bob", reply_to=1,
-                    quote=quote("from ada", id=1, author=1, name="Ada")),
+            message("bob on ada", id=3, author=2, name="Bob", reply_to=9,
+                    quote=quote("from ada", id=9, author=1, name="Ada")),
             "to both",
         )  # fmt: skip
         await exchange(store, message("private", id=4, key=ConversationKey(channel_id=10, private_to=1)), "x")

@@ -314,7 +314,7 @@ class TestLabels:
     async def test_one_message_may_be_quoted_often_and_be_a_question_too(self, store):
         await exchange(store, message("the quoted", id=5), "hm")
         for n in (6, 7):
-            await exchange(store, message(f"re {n}", id=n, reply_to=5, quote=quote("the quoted", id=5)), "hm")
+            await exchange(store, message("", id=n, reply_to=5, quote=quote("the quoted", id=5)), "hm")
 
         assert await rows(store, "SELECT kind FROM turns WHERE message_id = 5 ORDER BY id") == [
             ("message",), ("quote",), ("quote",),

@@ -11,7 +11,8 @@ from discord import app_commands
 from bot.core.errors import BotError, ShuttingDown
 from bot.core.messages import ConversationKey, IncomingMessage, Interaction, Kind
 from bot.discord.commands.doors import Doors
-from bot.discord.inbound import parent_id, read_text
+from bot.discord.inbound import parent_id
+from bot.discord.words import read_text
 
 log = logging.getLogger(__name__)
 
