@@ -23,6 +23,7 @@ from bot.core.intake import Intake
 from bot.core.messages import ConversationKey, Remembered, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock
+from bot.core.presses import Presses
 from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
@@ -168,7 +169,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         stack.push_async_callback(client.close)
         outbox = Outbox(client, clock=clock, pacer=pacer)
         stack.push_async_callback(outbox.close)
-        replies = DiscordReplies(store=store, outbox=outbox, clock=clock)
+        replies = DiscordReplies(store=store, outbox=outbox, clock=clock, buttons=settings.answer_buttons == "on")
         stack.push_async_callback(replies.close)
         answerer = Answerer(
             store=store,
@@ -196,21 +197,25 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             history_tokens=settings.history_tokens,
             missed=catch_up,
         )
+        admission = Admission(queue.line, clock=clock, limits=_admission_limits(settings))
         intake = Intake(
-            store=store,
-            queue=queue,
-            replies=replies,
-            clock=clock,
-            handled=handled,
-            admission=Admission(queue.line, clock=clock, limits=_admission_limits(settings)),
+            store=store, queue=queue, replies=replies, clock=clock, handled=handled, admission=admission
         )
+        presses = Presses(store=store, queue=queue, admission=admission)
         notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
 
         async def carry_on() -> None:
             replies.clean_up()
             await queue.resume()
 
-        client.wire(intake=intake, outbox=outbox, store=store, catch_up=catch_up, logged_in=carry_on)
+        client.wire(
+            intake=intake,
+            presses=presses,
+            outbox=outbox,
+            store=store,
+            catch_up=catch_up,
+            logged_in=carry_on,
+        )
 
         if observer is not None:
             observer.watch(client=client, store=store, queue=queue, intake=intake, pacer=pacer, models=models)

@@ -75,6 +75,7 @@ class Settings(BaseModel):
     max_answer_tokens: Annotated[int, Field(ge=16, le=200_000)] = 4_000
 
     database_url: Annotated[SecretStr, AfterValidator(rules.database)] = SecretStr("sqlite:///data/bot.db")
+    answer_buttons: Annotated[Literal["on", "off"], BeforeValidator(rules.small_letters)] = "on"
     metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     metrics_host: Annotated[str, _Plain, Field(pattern=r"^\S+$", max_length=255)] = "127.0.0.1"
     shutdown_grace_seconds: Annotated[float, Field(ge=0, le=600)] = 8
@@ -155,6 +156,7 @@ _CURES = {
     "history_tokens": "How much of the conversation the model reads, such as 8000.",
     "max_answer_tokens": "How long an answer may be, the model's own thinking included, such as 4000.",
     "database_url": "sqlite:///data/bot.db, or postgresql://user:password@host/database.",
+    "answer_buttons": "on shows Stop and Regenerate below answers; off shows neither.",
     "metrics_port": "A free port such as 9464, or leave it out: nothing is served then.",
     "metrics_host": "127.0.0.1 for this machine alone, or the address at which others may ask.",
     "shutdown_grace_seconds": "How long running answers may go on when the bot is stopped, such as 8.",

@@ -26,6 +26,7 @@ from bot.core.messages import (
     Prompt,
     Received,
     Remembered,
+    Reopened,
     Role,
     StoredMessage,
     SurplusPart,
@@ -99,6 +100,7 @@ class FakeStore:
         self.shown: dict[int, str] = {}
         self.codes: dict[int, str] = {}
         self.outcomes: dict[int, str] = {}
+        self.previous: dict[int, str] = {}  # of answers that are written anew
         self.attempts: dict[int, int] = defaultdict(int)
         self.parts: dict[int, dict[int, Part]] = defaultdict(dict)
         self.deleting: set[tuple[int, int]] = set()  # answers' parts
@@ -207,6 +209,25 @@ class FakeStore:
         self._update(answer_id, state=TurnState.STANDING)
         for question in self._questions(answer_id):
             self._update(question.id, state=TurnState.FAILED if failed else TurnState.ANSWERED)
+
+    async def reopen(self, question_id: int, *, person: int, moderates: bool) -> Reopened:
+        await self._begin()
+        question = next((turn for turn in self.turns.values() if turn.message_id == question_id), None)
+        if question is None or question.state is not TurnState.ANSWERED:
+            return Reopened.GONE
+        if question.author_id != person and not moderates:
+            return Reopened.NOT_THEIRS
+        answer_id = self.answers_of[question.id]
+        self.previous[answer_id] = self.shown[answer_id]
+        self._update(answer_id, state=TurnState.DRAFTING)
+        for each in self._questions(answer_id):
+            self._update(each.id, state=TurnState.ANSWERING)
+        return Reopened.YES
+
+    async def restore(self, answer_id: int) -> None:
+        await self._begin()
+        self._live(answer_id)
+        self._update(answer_id, state=TurnState.WRITTEN)
 
     async def undeliverable(self, answer_id: int, *, code: str) -> None:
         await self._begin()
@@ -436,6 +457,7 @@ class FakeStore:
             tries=self.attempts[answer.id],
             parts=tuple(self.parts[answer.id].values()),
             written=written,
+            previous=self.previous.get(answer.id),
         )
 
     def _is_history(self, room: _Room, turn: Turn) -> bool:
@@ -517,7 +539,8 @@ class FakeReply:
         self.shown = text
         self.visible = self.visible or (len(text) >= self._channel.visible_from)
 
-    async def finish(self, shown: str) -> None:
+    async def finish(self, shown: str, *, can_be_rewritten: bool) -> None:
+        self.can_be_rewritten = can_be_rewritten
         await self._channel.answers.wait()
         await asyncio.sleep(0)
         if self._channel.fault is not None:

@@ -6,9 +6,9 @@ Whoever is refused is told once, and that holds for all that they write there un
 from collections import deque
 from dataclasses import dataclass
 
-from bot.core.errors import AskedTooOften, BotError, TooManyWaiting
+from bot.core.errors import AskedTooOften, NotTakenOn, TooManyWaiting
 from bot.core.line import Line
-from bot.core.messages import IncomingMessage
+from bot.core.messages import IncomingMessage, Press
 from bot.core.ports import Clock
 from bot.core.token_buckets import TokenBuckets
 from bot.core.wording import messages_are, seconds_in_words
@@ -32,7 +32,7 @@ class AdmissionLimits:
 class Refusal:
     """*told*: they were told before, and it still stands."""
 
-    error: BotError
+    error: NotTakenOn
     told: bool
 
 
@@ -51,7 +51,7 @@ class Admission:
         if message.message_id in self._known:
             return None
         where = (message.author_id, message.key.channel_id)
-        error = self._too_many_waiting(message) or self._asked_too_often(message)
+        error = self._too_many_waiting(message) or self._asked_too_often(*where)
         if error is None:
             self._standing.pop(where, None)
             self._admit(message)
@@ -62,6 +62,14 @@ class Admission:
             del self._standing[next(iter(self._standing))]
         return Refusal(error=error, told=told)
 
+    def refuse_press(self, press: Press) -> NotTakenOn | None:
+        """The same for an answer that is to be rewritten: it takes a turn of the minute, like a question."""
+        error = self._asked_too_often(press.person, press.key.channel_id)
+        if error is None:
+            self._people.take(press.person)
+            self._channels.take(press.key.channel_id)
+        return error
+
     def _admit(self, message: IncomingMessage) -> None:
         if len(self._admitted) == ADMITTED_REMEMBERED:
             self._known.discard(self._admitted[0])
@@ -70,7 +78,7 @@ class Admission:
         self._people.take(message.author_id)
         self._channels.take(message.key.channel_id)
 
-    def _too_many_waiting(self, message: IncomingMessage) -> BotError | None:
+    def _too_many_waiting(self, message: IncomingMessage) -> NotTakenOn | None:
         limits = self._limits
         mine, here = self._line.of_person(message.author_id), self._line.in_channel(message.key.channel_id)
         if 0 < limits.waiting_per_person <= mine:
@@ -85,10 +93,10 @@ class Admission:
             return TooManyWaiting("I have more to answer right now than I can. Please ask again in a few minutes.")
         return None
 
-    def _asked_too_often(self, message: IncomingMessage) -> BotError | None:
-        if wait := self._people.wait(message.author_id):
+    def _asked_too_often(self, person: int, channel_id: int) -> NotTakenOn | None:
+        if wait := self._people.wait(person):
             return AskedTooOften(f"Please give me a moment: you can ask again in {seconds_in_words(wait)}.")
-        if wait := self._channels.wait(message.key.channel_id):
+        if wait := self._channels.wait(channel_id):
             return AskedTooOften(
                 f"This channel has asked me a lot just now. I can take the next in {seconds_in_words(wait)}."
             )

@@ -15,6 +15,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.core.errors import (
     BotError,
@@ -23,6 +24,7 @@ from bot.core.errors import (
     ModelError,
     QuestionTooLong,
     ShuttingDown,
+    Stopped,
     TextRefused,
     TooManyAttempts,
     Undeliverable,
@@ -31,10 +33,10 @@ from bot.core.errors import (
 from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt
-from bot.core.messages import ModelCall, TakenUp
+from bot.core.messages import Kind, ModelCall, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
-from bot.core.wording import TOLD, said_without_model, shown_answer, shown_notice
+from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,14 @@ class AnswerLimits:
     history_tokens: int
     max_answer_tokens: int
     patience: Patience
+
+
+class _Written(NamedTuple):
+    """What is stored in the answer's place: as shown in the channel, how it ended, and what it is."""
+
+    shown: str
+    outcome: str
+    kind: Kind
 
 
 class Answering:
@@ -166,11 +176,11 @@ class Answerer:
             return await self._give_up(taken, Undeliverable.code)
         try:
             if taken.written is None:
-                shown, outcome = await self._write(taken, answering, slot, reply)
+                written = await self._write(taken, answering, slot, reply)
             else:
-                shown, outcome = taken.written, "resumed"
+                written = _Written(taken.written, "resumed", taken.written_kind)
             slot.give_back()
-            await reply.finish(shown)
+            await reply.finish(written.shown, can_be_rewritten=written.kind is Kind.ANSWER)
             if isinstance(answering.stopped, Withdrawn):
                 raise answering.stopped
             await self._store.stand(taken.answer_id)
@@ -191,20 +201,22 @@ class Answerer:
                 await reply.discard()
                 await self._replies.say(taken.address, error.user_message)
             return await self._give_up(taken, error.code)
-        return outcome
+        return written.outcome
 
     async def _give_up(self, taken: TakenUp, code: str) -> str:
         await self._store.undeliverable(taken.answer_id, code=code)
         return code
 
-    async def _write(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> tuple[str, str]:
-        """The answer's text, stored: as shown in the channel, and how it ended."""
+    async def _write(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> _Written:
+        """What stands in the answer's place, stored."""
         sentence, code = said_without_model(taken), TOLD
         if sentence is None:
             try:
                 generated = await self._generate(taken, answering, slot, reply)
-            except (ModelError, QuestionTooLong, TooManyAttempts, ShuttingDown) as error:
+            except (ModelError, QuestionTooLong, TooManyAttempts, ShuttingDown, Stopped) as error:
                 log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
+                if taken.previous is not None:
+                    return await self._keep_previous(taken, taken.previous, error)
                 sentence, code = error.user_message, error.code
             else:
                 answering.model = generated.call.model
@@ -216,10 +228,16 @@ class Answerer:
                     outcome=generated.outcome,
                     call=generated.call,
                 )
-                return shown, generated.outcome
+                return _Written(shown, generated.outcome, Kind.ANSWER)
         shown = shown_notice(taken, sentence)
         await self._store.write_notice(taken.answer_id, shown=shown, code=code)
-        return shown, code
+        return _Written(shown, code, Kind.NOTICE)
+
+    async def _keep_previous(self, taken: TakenUp, shown: str, error: BotError) -> _Written:
+        """An answer that could not be rewritten stays as it was."""
+        await self._store.restore(taken.answer_id)
+        await self._replies.say(taken.address, rewriting_failed(error.user_message))
+        return _Written(shown, error.code, Kind.ANSWER)
 
     async def _generate(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> Generated:
         if taken.tries > MAX_TAKE_UPS:
@@ -248,7 +266,7 @@ class Answerer:
             if isinstance(error, ModelError) or not generation.asked:
                 raise
             stopped = generation.cut_off(error)
-            if reply.visible and isinstance(error, ShuttingDown):
+            if reply.visible and isinstance(error, ShuttingDown | Stopped):
                 return stopped
             self._record(stopped.call)
             raise

@@ -29,6 +29,7 @@ class _Worker:
     more: bool = False  # the store may hold more than the line knows of
     taking_up: bool = False
     answer_id: int | None = None
+    taken: TakenUp | None = None
     answering: Answering = field(default_factory=Answering)
 
 
@@ -116,6 +117,21 @@ class ConversationQueue:
                 self.line.leave(place.question.key, [place.question.address.message_id])
         for question in waiting:
             self.line.join(question, since=self._clock.monotonic(), stored=True)
+
+    def answering_to(self, question_id: int, key: ConversationKey) -> tuple[TakenUp, Answering] | None:
+        """The answer under way to this question."""
+        worker = self._workers.get(key)
+        if worker is None or worker.taken is None or worker.taken.question.message_id != question_id:
+            return None
+        return worker.taken, worker.answering
+
+    async def until_answered(self, question_id: int, key: ConversationKey, *, within: float) -> None:
+        """Wait until this question's answer is not under way any more, or so many seconds."""
+        with suppress(TimeoutError):
+            async with self._clock.deadline(within):
+                while self.answering_to(question_id, key) is not None:
+                    self._worker_ended.clear()
+                    await self._worker_ended.wait()
 
     def stop_erased(self, erased: Erased) -> None:
         """Stop the answers whose question was deleted."""
@@ -226,7 +242,7 @@ class ConversationQueue:
             log.exception("conversation channel=%d waits after a fault of ours", key.channel_id)
             return True
         finally:
-            worker.answer_id = None
+            worker.answer_id = worker.taken = None
             if slot is not None:
                 slot.give_back()
         return False
@@ -248,7 +264,7 @@ class ConversationQueue:
 
     def _took_up(self, worker: _Worker, taken: TakenUp) -> None:
         self.line.leave(taken.conversation.key, [turn.message_id for turn in taken.questions if turn.message_id])
-        worker.answering, worker.answer_id = Answering(), taken.answer_id
+        worker.answering, worker.answer_id, worker.taken = Answering(), taken.answer_id, taken
         if taken.answer_id in self._withdrawn:
             worker.answering.stop(Withdrawn())
         elif self._grace_over:

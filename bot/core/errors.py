@@ -175,6 +175,19 @@ class DirectMessagesOff(AccessRefused):
     user_message = "I don't answer direct messages. Please ask me on a server that we share."
 
 
+class Stopped(BotError):
+    """Somebody pressed Stop."""
+
+    code = "stopped"
+    user_message = "Stopped."
+
+
+class PressRefused(NotTakenOn):
+    """A button does not do for this person, or not any more, what it says."""
+
+    code = "press_refused"
+
+
 class TooManyAttempts(BotError):
     """The question was taken up as often as allowed and never got to an end."""
 

@@ -20,6 +20,7 @@ from bot.core.errors import (
     ModelTimeout,
     ModelUnavailable,
     OutOfTime,
+    Stopped,
 )
 from bot.core.fair_slots import Slot
 from bot.core.legible import legible
@@ -110,7 +111,8 @@ class Generation:
 
     def cut_off(self, error: BotError) -> Generated:
         """What is visible stays and is the answer; *error* says why there is no more."""
-        return Generated(text=self.text, outcome=Outcome.CUT_OFF, call=self._call(error.code))
+        outcome = Outcome.STOPPED if isinstance(error, Stopped) else Outcome.CUT_OFF
+        return Generated(text=self.text, outcome=outcome, call=self._call(error.code))
 
     async def _ask_each(self) -> Generated | None:
         """One attempt: the models that may be asked, one after the other. None when none of them answered."""

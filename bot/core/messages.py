@@ -51,6 +51,7 @@ class Outcome(StrEnum):
     COMPLETE = "complete"
     CUT_OFF = "cut_off"  # a fault after visible words; what was shown stays
     LENGTH = "length"  # the model reached MAX_ANSWER_TOKENS
+    STOPPED = "stopped"  # somebody pressed Stop after visible words; what was shown stays
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +207,8 @@ class TakenUp:
     tries: int  # the same, without those that ended because a neighbour was deleted
     parts: tuple[Part, ...] = ()  # what an earlier attempt left in the channel
     written: str | None = None  # the stored text to be shown, if an earlier attempt got that far
+    written_kind: Kind = Kind.ANSWER  # what that is
+    previous: str | None = None  # what is shown of an answer that is being rewritten: it stays if that fails
 
     @property
     def question(self) -> Turn:
@@ -220,6 +223,26 @@ class TakenUp:
             message_id=question.message_id or 0,
             interaction=question.interaction,
         )
+
+
+class Reopened(StrEnum):
+    """What came of asking for an answer to be rewritten."""
+
+    YES = "yes"
+    NOT_THEIRS = "not theirs"  # somebody else asked, and this is no moderator
+    NOT_LAST = "not last"  # something was asked there since
+    GONE = "gone"  # question or answer is not there any more, or there was no answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Press:
+    """Somebody pressed a button below an answer to this question."""
+
+    id: int  # the interaction's
+    question_id: int  # the message's, or the interaction's
+    person: int
+    moderates: bool  # they may manage messages there
+    key: ConversationKey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

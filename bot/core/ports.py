@@ -19,6 +19,7 @@ from bot.core.messages import (
     Prompt,
     Received,
     Remembered,
+    Reopened,
     StoredMessage,
     SurplusPart,
     TakenUp,
@@ -82,6 +83,15 @@ class TurnStore(Protocol):
 
     async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:
         """Store a plain sentence in the answer's place; *code* says why. Raises Withdrawn."""
+
+    async def reopen(self, question_id: int, *, person: int, moderates: bool) -> Reopened:
+        """Let the answer to this question (by its message id) be written anew, if it is its conversation's last.
+
+        It stays as it is until a new text is written in its place, or `restore` gives up on that.
+        """
+
+    async def restore(self, answer_id: int) -> None:
+        """An answer was not rewritten: let it stand with the text that it had. Raises Withdrawn."""
 
     async def stand(self, answer_id: int) -> None:
         """Every part has its wanted text: the answer stands, and its questions are answered (or failed).
@@ -203,8 +213,11 @@ class Reply(Protocol):
     def show(self, text: str) -> None:
         """The answer so far. Returns at once; the channel follows as its limits allow, latest text wins."""
 
-    async def finish(self, shown: str) -> None:
-        """Bring every part to its wanted text. Raises Undeliverable, DiscordUnavailable, Withdrawn."""
+    async def finish(self, shown: str, *, can_be_rewritten: bool) -> None:
+        """Bring every part to its wanted text, with a button to rewrite it if it can be.
+
+        Raises Undeliverable, DiscordUnavailable, Withdrawn.
+        """
 
     async def discard(self) -> None:
         """Delete what is visible of it. What Discord does not delete now is surplus, and tried again later."""

@@ -18,6 +18,7 @@ TOLD = "told"  # the code of a notice that is the whole answer, as a greeting is
 _BELOW = {
     Outcome.COMPLETE: "",
     Outcome.CUT_OFF: "\n-# My answer was cut off here. Say *go on* and I'll continue.",
+    Outcome.STOPPED: "\n-# Stopped here.",
     Outcome.LENGTH: "\n-# That's as much as I can write at once. Say *go on* and I'll continue.",
 }
 
@@ -28,6 +29,10 @@ def waiting_sentence(ahead: int) -> str:
         return "I've got your message, and you're next. My answer will appear here."
     come = "1 other comes" if ahead == 1 else f"{ahead} others come"
     return f"I've got your message. {come} first; my answer will appear here."
+
+
+def rewriting_failed(sentence: str) -> str:
+    return f"{sentence} My earlier answer stays."
 
 
 def messages_are(count: int, *, whose: str = "") -> str:

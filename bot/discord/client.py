@@ -15,6 +15,7 @@ from bot.core.access import AccessRules
 from bot.core.errors import StartupRefused
 from bot.core.intake import Intake
 from bot.core.ports import Clock, TurnStore
+from bot.core.presses import Presses
 from bot.discord.catch_up import CatchUp
 from bot.discord.commands import Commands
 from bot.discord.commands.doors import Doors
@@ -23,6 +24,7 @@ from bot.discord.identify import IdentifyPace
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
+from bot.discord.pressing import Pressing
 from bot.discord.refusals import REQUEST_ERRORS, translate
 from bot.discord.registration import register_commands
 
@@ -84,6 +86,7 @@ class ConfabClient(discord.Client):
         self,
         *,
         intake: Intake,
+        presses: Presses,
         outbox: Outbox,
         store: TurnStore,
         catch_up: CatchUp,
@@ -104,6 +107,7 @@ class ConfabClient(discord.Client):
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
         doors = Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep)
+        self._pressing = Pressing(presses=presses, outbox=outbox, access=self._access)
         self.tree = Commands(self, doors, access=self._access)
 
     async def run_forever(self, token: str) -> None:
@@ -139,6 +143,11 @@ class ConfabClient(discord.Client):
 
     async def on_socket_event_type(self, _event_type: str) -> None:
         self.told_at = self._clock.monotonic()
+
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Commands go another way."""
+        if interaction.type is discord.InteractionType.component and isinstance(interaction.data, dict):
+            await self._pressing.pressed(interaction, str(interaction.data.get("custom_id", "")))
 
     async def on_message(self, message: discord.Message) -> None:
         if message.author.id == self.me.id:

@@ -14,25 +14,28 @@ from bot.core.errors import BotError, DiscordUnavailable
 from bot.core.messages import Part, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.core.wording import lines_below, question_head
+from bot.discord.buttons import again_button, stop_button
 from bot.discord.cleanup import PLACEHOLDER, Cleanup
 from bot.discord.draft_pace import DraftPace
 from bot.discord.layout import drafted, finished, in_parts
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import GaveUpItsTurn
-from bot.discord.payloads import Content, Wanted, content_now
+from bot.discord.payloads import Button, Content, Wanted, content_now
 from bot.discord.place import Place
 from bot.discord.refusals import FileRefused, Gone
+from bot.discord.typing_sign import TypingSign
 
 log = logging.getLogger(__name__)
 
 FIRST_WORDS_CHARACTERS = 40
 FIRST_WORDS_SECONDS = 0.4
-SECONDS_BEFORE_TYPING = 0.25
-SECONDS_BETWEEN_TYPING = 9.0  # the sign lasts 10 s (Discord, "Trigger Typing Indicator")
 SECONDS_AFTER_FAILED_DRAFT = 5.0
 
 _SENTENCE_END = re.compile(r"\S[^\S\n]*\n|(?<!\d)[.!?…][\"')\]*_»\u2019\u201d]{0,4}\s|[\u3002\uff01\uff1f]")
+
+
+_Shown = tuple[str, Button | None]  # a message's text, and what is below it
 
 
 class LiveMessage:
@@ -47,8 +50,10 @@ class LiveMessage:
         clock: Clock,
         pace: DraftPace,
         cleanup: Cleanup,
+        buttons: bool,
     ) -> None:
         self._taken = taken
+        self._buttons = buttons
         self._store = store
         self._outbox = outbox
         self._clock = clock
@@ -58,12 +63,12 @@ class LiveMessage:
         self._head = question_head(taken)
         self._parts = {part.n: part for part in taken.parts}
         self._tried = set(self._parts)  # parts for which a request has gone out, now or in an earlier attempt
-        self._shown: dict[int, str] = {}  # what is known to stand in the channel
+        self._shown: dict[int, _Shown] = {}  # what is known to stand in the channel
         self._text = ""
         self._visible = False
         self._changed = asyncio.Event()
         self._ending = asyncio.Event()
-        self._typing: asyncio.Task[None] | None = None
+        self._typing = TypingSign(self._place.channel_id, outbox=outbox, clock=clock)
         self._writer: asyncio.Task[None] | None = None
         self._failure: BotError | None = None
 
@@ -72,8 +77,8 @@ class LiveMessage:
         return self._visible
 
     def start_typing(self) -> None:
-        if self._typing is None and not self._visible and self._place.shows_typing:
-            self._typing = asyncio.create_task(self._keep_typing())
+        if not self._visible and self._place.shows_typing:
+            self._typing.start()
 
     def show(self, text: str) -> None:
         self._text = text
@@ -81,20 +86,24 @@ class LiveMessage:
         if text and self._writer is None and not self._ending.is_set():
             self._writer = asyncio.create_task(self._write_drafts())
 
-    async def finish(self, shown: str) -> None:
+    async def finish(self, shown: str, *, can_be_rewritten: bool = False) -> None:
         await self._stop_writer()
         if self._failure is not None:
             raise self._failure
         self._become_visible()
         below = lines_below(self._taken, shown)
+        button = (
+            again_button(self._taken.address.message_id) if can_be_rewritten and self._place.is_public else None
+        )
+        wanted = finished(shown, head=self._head, below=below, bounded=self._place.takes_files)
         try:
-            await self._bring_all(finished(shown, head=self._head, below=below, bounded=self._place.takes_files))
+            await self._bring_all(self._with_button(wanted, button))
         except FileRefused as error:
             log.info("an answer comes without its file: answer=%d: %s", self._taken.answer_id, error)
-            await self._bring_all(in_parts(shown))
+            await self._bring_all(self._with_button(in_parts(shown), button))
 
     async def discard(self) -> None:
-        self._stop_typing()
+        self._typing.stop()
         await self._stop_writer()
         for n in sorted(self._parts, reverse=True):
             try:
@@ -108,12 +117,11 @@ class LiveMessage:
             log.debug("the original response keeps as it is: %s", error)
 
     async def close(self) -> None:
-        self._stop_typing()
+        self._typing.stop()
         try:
             await self._stop_writer()
         finally:
-            if self._typing is not None:
-                await asyncio.gather(self._typing, return_exceptions=True)
+            await self._typing.close()
 
     # Drafts
 
@@ -167,7 +175,7 @@ class LiveMessage:
         if not self._text.strip():
             return None
         for n, content in enumerate(self._drafted()):
-            if self._shown.get(n) != content.text:
+            if self._shown.get(n) != _shown(content):
                 return n, content
         return None
 
@@ -177,7 +185,15 @@ class LiveMessage:
         return parts[n] if n < len(parts) else content
 
     def _drafted(self) -> list[Content]:
-        return drafted(self._head + self._text, bounded=self._place.takes_files)
+        contents = drafted(self._head + self._text, bounded=self._place.takes_files)
+        return self._with_button(contents, stop_button(self._taken.address.message_id))
+
+    def _with_button(self, contents: list[Content], button: Button | None) -> list[Content]:
+        """*button* below the last of them."""
+        if button is None or not self._buttons:
+            return contents
+        *others, last = contents
+        return [*others, replace(last, button=button)]
 
     async def _change(self) -> None:
         self._changed.clear()
@@ -226,9 +242,9 @@ class LiveMessage:
             message_id = await self._post(part, wanted, unless=unless)
             if unless is not None:
                 return
-        if self._shown.get(n) != content_now(wanted).text:
+        if self._shown.get(n) != _shown(content_now(wanted)):
             self._shown.pop(n, None)
-            self._shown[n] = await self._place.edit(part, message_id, wanted, unless=unless)
+            self._shown[n] = _shown(await self._place.edit(part, message_id, wanted, unless=unless))
 
     async def _post(self, part: Part, content: Wanted, *, unless: asyncio.Event | None = None) -> int:
         resumed = part.n in self._tried
@@ -240,8 +256,8 @@ class LiveMessage:
                 self._tried.discard(part.n)
             raise
         self._parts[part.n] = replace(part, message_id=posted.message_id)
-        if posted.content is not None:
-            self._shown[part.n] = posted.content
+        if posted.content is not None and not (resumed and self._buttons):  # it may be below an older button
+            self._shown[part.n] = posted.content, posted.button
         await self._store.part_posted(self._taken.answer_id, n=part.n, message_id=posted.message_id)
         return posted.message_id
 
@@ -277,22 +293,11 @@ class LiveMessage:
 
     def _become_visible(self) -> None:
         self._visible = True
-        self._stop_typing()
+        self._typing.stop()
 
-    # Typing
 
-    async def _keep_typing(self) -> None:
-        await self._clock.sleep(SECONDS_BEFORE_TYPING)
-        while True:
-            try:
-                await self._outbox.show_typing(self._place.channel_id)
-            except BotError as error:
-                log.debug("typing not shown: channel=%d: %s", self._place.channel_id, error)
-            await self._clock.sleep(SECONDS_BETWEEN_TYPING)
-
-    def _stop_typing(self) -> None:
-        if self._typing is not None:
-            self._typing.cancel()
+def _shown(content: Content) -> _Shown:
+    return content.text, content.button
 
 
 def _is_worth_showing(text: str) -> bool:

@@ -9,6 +9,7 @@ Payload = dict[str, Any]
 
 _SUPPRESS_EMBEDS = 1 << 2
 _EPHEMERAL = 1 << 6
+_ACTION_ROW, _BUTTON, _GREY = 1, 2, 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,11 +19,20 @@ class AttachedFile:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Button:
+    """*custom_id*: what Discord tells when it is pressed, at most 100 characters."""
+
+    label: str
+    custom_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Content:
     """What a message is to show."""
 
     text: str
     file: AttachedFile | None = None
+    button: Button | None = None
 
 
 # What is called is asked when the request's turn has come: latest wins.
@@ -63,7 +73,7 @@ def new_message(content: Content, *, ping_replied: bool = False, ephemeral: bool
 
 
 def edited_message(content: Content) -> Body:
-    """Flags that an edit leaves out bring link previews back; files that it does not mention stay."""
+    """Flags that an edit leaves out bring link previews back; files and buttons that it leaves out stay."""
     return Body(json=_payload(content) | {"attachments": _listed(content)}, file=content.file)
 
 
@@ -72,7 +82,14 @@ def _payload(content: Content, *, ping_replied: bool = False) -> Payload:
         "content": content.text,
         "allowed_mentions": {"parse": [], "replied_user": ping_replied},
         "flags": _SUPPRESS_EMBEDS,
+        "components": [] if content.button is None else [_row(content.button)],
     }
+
+
+def _row(button: Button) -> Payload:
+    """Discord reference, "Action Row" and "Button"."""
+    shown = {"type": _BUTTON, "style": _GREY, "label": button.label, "custom_id": button.custom_id}
+    return {"type": _ACTION_ROW, "components": [shown]}
 
 
 def _listed(content: Content) -> list[Payload]:

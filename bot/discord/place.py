@@ -42,6 +42,10 @@ class Place:
         return self._living(SECONDS_LEFT_TO_BEGIN) is None and not self._private
 
     @property
+    def is_public(self) -> bool:
+        return not self._private
+
+    @property
     def takes_files(self) -> bool:
         """As far as is known."""
         return self._private or self._outbox.may_attach(self.channel_id)
@@ -68,8 +72,8 @@ class Place:
 
     async def edit(
         self, part: Part, message_id: int, content: Wanted, *, unless: asyncio.Event | None = None
-    ) -> str:
-        """Replace what a part shows; the text that was sent.
+    ) -> Content:
+        """Replace what a part shows; what was sent.
 
         With *unless* it is a draft, which gives way when that is set.
         """
@@ -91,7 +95,7 @@ class Place:
             await self._outbox.edit_original(interaction, sent, patient=patient)
         else:
             await self._outbox.edit_follow_up(interaction, message_id, sent, patient=patient)
-        return sent.text
+        return sent
 
     async def delete(self, part: Part, message_id: int) -> None:
         """Delete a part, unless somebody did already."""

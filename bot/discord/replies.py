@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 class DiscordReplies:
     """Implements Replies."""
 
-    def __init__(self, *, store: TurnStore, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, *, store: TurnStore, outbox: Outbox, clock: Clock, buttons: bool = True) -> None:
+        """*buttons*: answers have buttons below them."""
+        self._buttons = buttons
         self._store = store
         self._outbox = outbox
         self._clock = clock
@@ -37,6 +39,7 @@ class DiscordReplies:
             clock=self._clock,
             pace=self._pace,
             cleanup=self._cleanup,
+            buttons=self._buttons,
         )
 
     def clean_up(self) -> None:

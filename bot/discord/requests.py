@@ -12,7 +12,7 @@ from discord.http import Route
 from bot.core.errors import BotError
 from bot.core.ports import Clock
 from bot.discord.pacer import Importance, Pacer
-from bot.discord.payloads import Body
+from bot.discord.payloads import Body, Button, Content
 from bot.discord.refusals import REQUEST_ERRORS, FileRefused, NotAllowed, OutcomeUnknown, translate
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ class Posted:
 
     message_id: int
     content: str | None
+    button: Button | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,3 +141,10 @@ def _posted(answer: object) -> Posted:
     if not isinstance(answer, dict) or "id" not in answer:
         raise OutcomeUnknown("the answer was no message")
     return Posted(message_id=int(answer["id"]), content=answer.get("content"))
+
+
+def as_sent(posted: Posted, sent: Content) -> Posted:
+    """*posted* with our own words, where Discord's differ in white space at the ends or were not told."""
+    if posted.content is None or posted.content.strip() == sent.text.strip():
+        return Posted(message_id=posted.message_id, content=sent.text, button=sent.button)
+    return posted

@@ -292,6 +292,8 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         tries=attempt - answer.restarts,
         parts=tuple(map(as_part, left)),
         written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
+        written_kind=Kind(answer.kind),
+        previous=answer.raw_text or None,  # of an answer that is being drafted: it stood before
     )
 
 

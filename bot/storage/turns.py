@@ -20,13 +20,14 @@ from bot.core.messages import (
     Part,
     Received,
     Remembered,
+    Reopened,
     StoredMessage,
     SurplusPart,
     TakenUp,
     WaitingQuestion,
 )
 from bot.core.ports import Clock
-from bot.storage import answers, conversations, erasure, history, missed, notices, questions
+from bot.storage import answers, conversations, erasure, history, missed, notices, questions, rewriting
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
 from bot.storage.units import Rank
@@ -106,6 +107,13 @@ class SqlTurnStore:
     async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:
         work = partial(answers.write, answer_id=answer_id, kind=Kind.NOTICE, text=shown, shown=shown, outcome=code)
         _or_withdrawn(await self._database.run(work), answer_id)
+
+    async def reopen(self, question_id: int, *, person: int, moderates: bool) -> Reopened:
+        work = partial(rewriting.reopen, question_id=question_id, person=person, moderates=moderates)
+        return await self._database.run(work, rank=Rank.INTAKE)
+
+    async def restore(self, answer_id: int) -> None:
+        _or_withdrawn(await self._database.run(partial(rewriting.restore, answer_id=answer_id)), answer_id)
 
     async def stand(self, answer_id: int) -> None:
         _or_withdrawn(await self._database.run(partial(answers.stand, answer_id=answer_id)), answer_id)

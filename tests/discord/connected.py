@@ -86,6 +86,10 @@ class Notebook:
             raise self.fault
 
 
+class NoPresses:
+    """Answers have no buttons here."""
+
+
 class Connected:
     """What a test has in hand; *running* is `run_forever`."""
 
@@ -98,12 +102,19 @@ class Connected:
         self.intake = Notebook()
         self.store = FakeStore()
         self.outbox = Outbox(client, clock=clock, pacer=pacer)
+        self.presses = NoPresses()
         self.handled = Handled()
         self.catch_up = CatchUp(
             client, store=self.store, handled=self.handled, clock=clock, answer_within=timedelta(hours=1)
         )
         if wired:
-            client.wire(intake=self.intake, outbox=self.outbox, store=self.store, catch_up=self.catch_up)
+            client.wire(
+                intake=self.intake,
+                presses=self.presses,
+                outbox=self.outbox,
+                store=self.store,
+                catch_up=self.catch_up,
+            )
         self.you = loopback.user("you")
         self.ada = loopback.user("ada")
         self.bot = loopback.bot_user

@@ -11,8 +11,8 @@ from bot.core.errors import BotError, DatabaseUnavailable, ShuttingDown
 from bot.core.messages import ConversationKey, Kind, snowflake_time
 from bot.discord.commands import UNKNOWN_COMMAND
 from bot.discord.commands.reset import DONE, REFUSED
-from bot.discord.outbound import FOLLOWS_BELOW
 from bot.discord.registration import payload_hash, register_commands
+from bot.discord.responses import FOLLOWS_BELOW
 from tests.discord.connected import Connected, connected
 from tests.fakes import FakeStore
 from tests.openapi import validate_record

@@ -13,11 +13,10 @@ from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.live_message import (
     FIRST_WORDS_SECONDS,
     SECONDS_AFTER_FAILED_DRAFT,
-    SECONDS_BEFORE_TYPING,
-    SECONDS_BETWEEN_TYPING,
 )
-from bot.discord.outbound import FOLLOWS_BELOW
+from bot.discord.responses import FOLLOWS_BELOW
 from bot.discord.split import split
+from bot.discord.typing_sign import SECONDS_BEFORE_TYPING, SECONDS_BETWEEN_TYPING
 from tests.discord.stage import staged
 from tests.openapi import validate_record
 

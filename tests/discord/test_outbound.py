@@ -8,9 +8,9 @@ import pytest
 from bot.core.errors import DiscordUnavailable, Undeliverable
 from bot.core.messages import Interaction
 from bot.discord.nonce import nonce
-from bot.discord.outbound import FOLLOWS_BELOW
 from bot.discord.refusals import Gone, NotAllowed
 from bot.discord.requests import REQUEST_SECONDS, SECONDS_TO_CLOSE
+from bot.discord.responses import FOLLOWS_BELOW
 from tests.discord.stage import staged
 
 MESSAGES = r"/channels/\d+/messages$"

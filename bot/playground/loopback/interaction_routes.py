@@ -2,7 +2,7 @@
 
 from bot.playground.loopback.events import Events
 from bot.playground.loopback.gateway import Gateway
-from bot.playground.loopback.interactions import WITH_MESSAGE, Interactions
+from bot.playground.loopback.interactions import APPLICATION_COMMAND, MESSAGE_COMPONENT, WITH_MESSAGE, Interactions
 from bot.playground.loopback.refusals import Json, Refusal
 from bot.playground.loopback.routes import NO_CONTENT, Answer, Call, Route
 from bot.playground.loopback.world import Message, World
@@ -34,20 +34,23 @@ class InteractionRoutes:
         body = call.fields()
         answered = self._interactions.respond(call.id("interaction_id"), call.token, body, call.files)
         message = answered.response
-        if call.query.get("with_response") not in ("1", "true", "True") or message is None:
+        if call.query.get("with_response") not in ("1", "true", "True"):
             return NO_CONTENT
         interaction: Json = {
             "id": str(answered.id),
-            "type": 2,
+            "type": APPLICATION_COMMAND if answered.pressed is None else MESSAGE_COMPONENT,
             "channel_id": str(answered.channel.id),
-            "response_message_id": str(message.id),
-            "response_message_loading": message.is_loading,
-            "response_message_ephemeral": message.is_ephemeral,
         }
+        if message is not None:
+            interaction |= {
+                "response_message_id": str(message.id),
+                "response_message_loading": message.is_loading,
+                "response_message_ephemeral": message.is_ephemeral,
+            }
         if answered.channel.guild is not None:
             interaction["guild_id"] = str(answered.channel.guild.id)
         answer: Json = {"interaction": interaction}
-        if body["type"] == WITH_MESSAGE:
+        if body["type"] == WITH_MESSAGE and message is not None:
             answer["resource"] = {"type": WITH_MESSAGE, "message": self._payload(message)}
         return Answer(body=answer)
 

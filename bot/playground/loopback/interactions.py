@@ -29,12 +29,14 @@ from bot.playground.loopback.world import (
 
 SECONDS_TO_ACKNOWLEDGE = 3.0
 TOKEN_SECONDS = 900.0
-WITH_MESSAGE, DEFERRED = 4, 5
+WITH_MESSAGE, DEFERRED, DEFERRED_UPDATE = 4, 5, 6
+APPLICATION_COMMAND, MESSAGE_COMPONENT = 2, 3
+BUTTON = 2
 
 
 @dataclass(kw_only=True, eq=False)
 class Interaction:
-    """A slash command that somebody called, and what they see of its answer."""
+    """A slash command that somebody called, or a button pressed, and what they see of its answer."""
 
     id: int
     token: str
@@ -46,6 +48,7 @@ class Interaction:
     acknowledged_at: float | None = None
     unanswered: bool = False  # "The application did not respond"
     response: Message | None = None
+    pressed: Message | None = None  # the message whose button it was, instead of a command
     followups: list[Message] = field(default_factory=list)
 
     @property
@@ -108,7 +111,35 @@ class Interactions:
         )
         self.calls.append(interaction)
         self._by_token[interaction.token] = interaction
-        self._events.interaction_created(channel, self._payload(interaction, registered, options))
+        data: Json = {"id": registered["id"], "name": registered["name"], "type": registered["type"]}
+        if options:
+            data["options"] = list(options)
+        payload = self._payload(interaction, kind=APPLICATION_COMMAND, data=data)
+        self._events.interaction_created(channel, payload)
+        return interaction
+
+    def press(self, message: Message, user: User, label: str) -> Interaction:
+        """Raises LookupError where there is no such button to be seen."""
+        seen = () if message.visible_to not in (None, user) or message.deleted else message.components
+        buttons = [each for row in seen for each in row.get("components", ()) if each.get("label") == label]
+        if not buttons:
+            raise LookupError(f"there is no button {label!r}")
+        interaction = Interaction(
+            id=self._snowflakes.make(),
+            token=secrets.token_urlsafe(96),
+            channel=message.channel,
+            user=user,
+            command="",
+            options={},
+            called_at=self._clock.monotonic(),
+            pressed=message,
+        )
+        self.calls.append(interaction)
+        self._by_token[interaction.token] = interaction
+        data = {key: buttons[0][key] for key in ("id", "custom_id")} | {"component_type": BUTTON}
+        shown = self._events.messages.for_gateway(message, content_intent=True)
+        payload = self._payload(interaction, kind=MESSAGE_COMPONENT, data=data) | {"message": shown}
+        self._events.interaction_created(message.channel, payload)
         return interaction
 
     async def watch_acknowledgement(self, interaction: Interaction) -> None:
@@ -130,9 +161,13 @@ class Interactions:
         if self._clock.monotonic() - interaction.called_at > SECONDS_TO_ACKNOWLEDGE:
             raise Refusal(10062)
         kind = body.get("type")
-        if kind not in (WITH_MESSAGE, DEFERRED):
-            raise invalid("type", "INTERACTION_CALLBACK_TYPE_INVALID", "Not an answer to a slash command")
+        answers = (WITH_MESSAGE, DEFERRED) if interaction.pressed is None else (WITH_MESSAGE, DEFERRED_UPDATE)
+        if kind not in answers:
+            raise invalid("type", "INTERACTION_CALLBACK_TYPE_INVALID", "Not an answer to such an interaction")
         data = body.get("data") or {}
+        if kind == DEFERRED_UPDATE:
+            interaction.acknowledged_at = self._clock.monotonic()
+            return interaction
         if kind == DEFERRED:
             ephemeral = MessageFlag((data.get("flags") or 0) & MessageFlag.EPHEMERAL)
             message = self._message(interaction, "", flags=ephemeral | MessageFlag.LOADING)
@@ -218,23 +253,21 @@ class Interactions:
         )
         message.webhook_id = self._world.application_id
         message.visible_to = interaction.user if flags & MessageFlag.EPHEMERAL else None
-        message.interaction = Invocation(
-            id=interaction.id,
-            user=interaction.user,
-            command=interaction.command,
-            guild_id=guild.id if guild else None,
-        )
+        if interaction.pressed is None:
+            message.interaction = Invocation(
+                id=interaction.id,
+                user=interaction.user,
+                command=interaction.command,
+                guild_id=guild.id if guild else None,
+            )
         return message
 
-    def _payload(self, interaction: Interaction, command: Json, options: Sequence[Json]) -> Json:
+    def _payload(self, interaction: Interaction, *, kind: int, data: Json) -> Json:
         channel, guild, user = interaction.channel, interaction.channel.guild, interaction.user
-        data: Json = {"id": command["id"], "name": command["name"], "type": command["type"]}
-        if options:
-            data["options"] = list(options)
         payload: Json = {
             "id": str(interaction.id),
             "application_id": str(self._world.application_id),
-            "type": 2,
+            "type": kind,
             "token": interaction.token,
             "version": 1,
             "data": data,

@@ -151,6 +151,14 @@ class People:
         task.add_done_callback(self._tasks.discard)
         return interaction
 
+    async def press(self, message: Message, user: User, label: str) -> Interaction:
+        """Press a button below a message. Raises LookupError where *user* sees no such button."""
+        interaction = self._interactions.press(message, user, label)
+        task = asyncio.create_task(self._interactions.watch_acknowledgement(interaction))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return interaction
+
     def _mention(self, message: Message, *, ping_reply: bool) -> None:
         everybody = Allowed(users=True, roles=True, everyone=True, replied_user=ping_reply)
         guild = message.channel.guild

@@ -1,0 +1,44 @@
+"""What the buttons below an answer do: stop it while it is written, and write the last one anew."""
+
+from bot.core.admission import Admission
+from bot.core.conversation_queue import ConversationQueue
+from bot.core.errors import PressRefused, Stopped
+from bot.core.messages import Press, Reopened
+from bot.core.ports import TurnStore
+
+SECONDS_TO_STAND = 5.0
+NOT_THEIRS = "Only whoever asked, or a moderator, can do that."
+NOT_WRITING = "I'm not writing that answer any more."
+NOT_LAST = "I can only rewrite my last answer here, and something was asked since."
+GONE = "That question or its answer is gone, so I can't write it again."
+
+_WHY_NOT = {Reopened.NOT_THEIRS: NOT_THEIRS, Reopened.NOT_LAST: NOT_LAST, Reopened.GONE: GONE}
+
+
+class Presses:
+    def __init__(self, *, store: TurnStore, queue: ConversationQueue, admission: Admission) -> None:
+        self._store = store
+        self._queue = queue
+        self._admission = admission
+
+    def stop(self, press: Press) -> None:
+        """Stop the answer under way: what is there stays. Raises PressRefused."""
+        under_way = self._queue.answering_to(press.question_id, press.key)
+        if under_way is None:
+            raise PressRefused(NOT_WRITING)
+        taken, answering = under_way
+        if press.person != taken.question.author_id and not press.moderates:
+            raise PressRefused(NOT_THEIRS)
+        answering.stop(Stopped())
+
+    async def rewrite(self, press: Press) -> None:
+        """Write the conversation's last answer anew, in its place. Raises NotTakenOn, DatabaseUnavailable."""
+        refusal = self._admission.refuse_press(press)
+        if refusal is not None:
+            raise refusal
+        # The button may be there a moment before it is stored that the answer stands.
+        await self._queue.until_answered(press.question_id, press.key, within=SECONDS_TO_STAND)
+        reopened = await self._store.reopen(press.question_id, person=press.person, moderates=press.moderates)
+        if reopened is not Reopened.YES:
+            raise PressRefused(_WHY_NOT[reopened])
+        self._queue.wake(press.key)
