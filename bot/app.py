@@ -11,15 +11,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.core.admission import Admission, AdmissionLimits
-from bot.core.answer import Answerer, AnswerLimits
+from bot.core.admission import Admission
+from bot.core.answer import Answerer
 from bot.core.clock import SystemClock
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, OwnershipLost, StartupRefused
 from bot.core.fair_slots import FairSlots
-from bot.core.generation import Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
+from bot.core.links import Links
 from bot.core.messages import ConversationKey, Remembered, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock
@@ -27,10 +27,12 @@ from bot.core.presses import Presses
 from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
+from bot.discord.links import DiscordLinks
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import Application, invite_link, look_up_application, wants_message_content
 from bot.discord.replies import DiscordReplies
+from bot.limits import admission_limits, answer_limits
 from bot.llm.chat_model import OpenAIChatModel
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
@@ -174,9 +176,10 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         answerer = Answerer(
             store=store,
             models=models,
+            links=Links(store=store, reader=DiscordLinks(client, access=settings.access, clock=clock)),
             replies=replies,
             clock=clock,
-            limits=_limits(settings),
+            limits=answer_limits(settings),
             ended=observer.also(ended) if observer else ended,
         )
         stack.push_async_callback(answerer.close)
@@ -197,7 +200,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             history_tokens=settings.history_tokens,
             missed=catch_up,
         )
-        admission = Admission(queue.line, clock=clock, limits=_admission_limits(settings))
+        admission = Admission(queue.line, clock=clock, limits=admission_limits(settings))
         intake = Intake(
             store=store, queue=queue, replies=replies, clock=clock, handled=handled, admission=admission
         )
@@ -274,30 +277,6 @@ def _chat_models(settings: Settings) -> list[OpenAIChatModel]:
         )
         for model in settings.openai_models
     ]
-
-
-def _admission_limits(settings: Settings) -> AdmissionLimits:
-    return AdmissionLimits(
-        waiting_per_person=settings.max_waiting_per_person,
-        waiting_per_channel=settings.max_waiting_per_channel,
-        waiting=settings.max_waiting,
-        per_minute_per_person=settings.messages_per_minute_per_person,
-        per_minute_per_channel=settings.messages_per_minute_per_channel,
-    )
-
-
-def _limits(settings: Settings) -> AnswerLimits:
-    return AnswerLimits(
-        system_prompt=settings.system_prompt,
-        history_tokens=settings.history_tokens,
-        max_answer_tokens=settings.max_answer_tokens,
-        patience=Patience(
-            attempts=settings.model_attempts,
-            first_token=settings.first_token_seconds,
-            stall=settings.stall_seconds,
-            total=settings.answer_seconds,
-        ),
-    )
 
 
 def _announce(application: Application, settings: Settings) -> None:

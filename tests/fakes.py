@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from bot.core.errors import BotError, Withdrawn
 from bot.core.history import newest_within
@@ -36,6 +37,7 @@ from bot.core.messages import (
     Usage,
     WaitingQuestion,
 )
+from bot.core.quotes import Link, Opened, Quote
 from bot.core.speakers import label_key, unique_label
 from bot.core.wording import TOLD
 
@@ -96,6 +98,7 @@ class FakeStore:
         self.rooms: dict[ConversationKey, _Room] = {}
         self.turns: dict[int, Turn] = {}
         self.room_of: dict[int, ConversationKey] = {}
+        self.brought: dict[int, list[int]] = {}  # question → quotes
         self.answers_of: dict[int, int] = {}  # question → answer
         self.shown: dict[int, str] = {}
         self.codes: dict[int, str] = {}
@@ -130,17 +133,12 @@ class FakeStore:
                 Conversation(id=len(self.rooms) + 1, key=message.key, guild_id=message.guild_id, labelled=False)
             ),
         )
+        quotes = []
         if (quote := message.quote) is not None:
-            self._add(
-                room,
-                Kind.QUOTE,
-                quote.text,
-                message_id=quote.message_id,
-                author_id=quote.author_id,
-                label=self._label(room, quote.author_id, quote.author_name),
-                state=TurnState.WAITING,
-            )
-        self._add(
+            label = self._label(room, quote.author_id, quote.author_name)
+            quotes.append(self._add_quote(room, quote.message_id, quote, label=label))
+        quotes += [self._add_quote(room, link.message_id, None, link=link) for link in message.links]
+        question = self._add(
             room,
             message.kind,
             message.text,
@@ -151,11 +149,22 @@ class FakeStore:
             note=message.note,
             interaction=message.interaction,
         )
+        self.brought[question.id] = [turn.id for turn in quotes]
         return Received(stored=True, taken_up=self._take_up(message.key, history_tokens) if take_up else None)
 
     async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
         await self._begin()
         return self._take_up(key, history_tokens)
+
+    async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
+        await self._begin()
+        if turn_id not in self.turns or self.turns[turn_id].state is TurnState.WITHDRAWN:
+            return None
+        self._update(turn_id, note=opened.note)
+        if (quote := opened.quote) is not None:
+            label = self._label(self.rooms[self.room_of[turn_id]], quote.author_id, quote.author_name)
+            self._update(turn_id, text=quote.text, author_id=quote.author_id, label=label)
+        return self.turns[turn_id]
 
     async def unfinished(self) -> list[ConversationKey]:
         states = (TurnState.WAITING, TurnState.ANSWERING)
@@ -305,6 +314,9 @@ class FakeStore:
         answers = []
         erased = [turn for turn in self.turns.values() if turn.message_id in message_ids]
         for turn in erased:
+            if turn.kind is Kind.QUOTE:
+                del self.turns[turn.id]
+                continue
             self._update(turn.id, state=TurnState.WITHDRAWN, text="", position=None, author_id=None, label=None)
             answer = self.turns.get(self.answers_of.get(turn.id, 0))
             if answer is None:
@@ -407,8 +419,7 @@ class FakeStore:
             if {turn.kind, real[0].kind} != {Kind.MESSAGE} or turn.author_id != real[0].author_id:
                 break
             group.append(turn)
-        quotes = [turn for turn in waiting if turn.kind is Kind.QUOTE and turn.id == group[0].id - 1]
-        taken = [*quotes, *group]
+        taken = [turn for asked in group for turn in (*self._brought(asked), asked)]
         for turn in taken:
             self._update(turn.id, state=TurnState.ANSWERING, position=room.next_position)
             room.next_position += 1
@@ -429,7 +440,7 @@ class FakeStore:
             and turn.position is not None
             and turn.position >= room.reset_position
         }
-        if len(speakers - {None}) > 1:
+        if len(speakers - {None}) > 1 or any(turn.link for turn in questions):
             room.conversation = replace(room.conversation, labelled=True)
         self.attempts[answer.id] += 1
         first = min(turn.position for turn in questions if turn.position is not None)
@@ -477,6 +488,21 @@ class FakeStore:
         self.room_of[turn.id] = room.conversation.key
         return turn
 
+    def _brought(self, question: Turn) -> list[Turn]:
+        return [self.turns[quote] for quote in self.brought[question.id] if quote in self.turns]
+
+    def _add_quote(self, room: _Room, message_id: int, quote: Quote | None, **more: object) -> Turn:
+        said = {"author_id": quote.author_id} if quote else {}
+        return self._add(
+            room,
+            Kind.QUOTE,
+            quote.text if quote else "",
+            message_id=message_id,
+            state=TurnState.WAITING,
+            **said,
+            **more,
+        )
+
     def _update(self, turn_id: int, **changes: object) -> None:
         self.turns[turn_id] = replace(self.turns[turn_id], **changes)  # type: ignore[arg-type]
 
@@ -490,6 +516,20 @@ class FakeStore:
     def _live(self, answer_id: int) -> None:
         if answer_id not in self.turns or self.turns[answer_id].state is TurnState.WITHDRAWN:
             raise Withdrawn
+
+
+class FakeLinks:
+    """Every message that a test says is there may be read."""
+
+    def __init__(self, messages: Mapping[Link, Opened] = MappingProxyType({})) -> None:
+        self.messages = messages
+        self.asked: list[tuple[list[Link], int, ConversationKey, int | None]] = []
+
+    async def read(
+        self, links: Sequence[Link], *, asker_id: int, key: ConversationKey, guild_id: int | None
+    ) -> list[Opened]:
+        self.asked.append((list(links), asker_id, key, guild_id))
+        return [self.messages.get(link, Opened(note="That message can't be read.")) for link in links]
 
 
 class FakeModel:

@@ -1,5 +1,9 @@
 """Who is left out, as people live through it."""
 
+import asyncio
+import os
+import sys
+
 import pytest
 
 from bot.core.errors import DirectMessagesOff
@@ -7,7 +11,7 @@ from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import open_store
 from tests.model_server import ModelServer
 from tests.storage.talk import rows
-from tests.whole_bot import Stage
+from tests.whole_bot import ROOT, Stage
 
 
 @pytest.fixture
@@ -39,3 +43,19 @@ async def test_where_dms_are_off_each_person_is_told_so_once(stage) -> None:
         said = [message.content for message in stage.discord.messages(dm) if message.author.bot]
         assert said == [DirectMessagesOff.user_message]
     assert len(stage.model.requests) == 1
+
+
+async def test_the_playground_answers_everybody_whatever_the_lists_say(stage, tmp_path) -> None:
+    environment = stage.environment(ALLOWED_USERS="1", BLOCKED_CATEGORIES="2", DIRECT_MESSAGES="off")
+    program = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bot", "playground", "--say", "Hello"),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | environment,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+    said, _ = await program.communicate()
+
+    assert program.returncode == 0
+    assert "All good, how may I help you?" in said.decode()

@@ -1,9 +1,13 @@
 """What a question brings along, as people live through it."""
 
+import sqlite3
+
 import pytest
 
+from bot.discord.links import NOT_READABLE
 from bot.playground.loopback import LoopbackDiscord
 from tests.model_server import ModelServer
+from tests.openapi import validate_record
 from tests.whole_bot import Stage
 
 
@@ -33,3 +37,69 @@ async def test_a_reply_to_what_was_just_said_brings_nothing_twice(stage) -> None
 
     asked = [text for role, text in stage.prompts()[-1] if role == "user"]
     assert asked == ["How is it going?", "Why?"]
+
+
+def link_to(message) -> str:
+    return f"https://discord.com/channels/{message.channel.guild.id}/{message.channel.id}/{message.id}"
+
+
+async def test_a_linked_message_is_read_and_its_deletion_heeded(stage) -> None:
+    remark = await stage.discord.post(stage.random, stage.ada, "Cats can fly.")
+    async with stage.bot():
+        await stage.ask(f"Is that so? {link_to(remark)}")
+        await stage.discord.edit(remark, "Cats can swim.")
+        await stage.ask("And now?")
+        await stage.discord.delete(remark)
+        await stage.ask("And then?")
+
+    first, second, third = stage.prompts()
+    assert first[1:] == [("user", "Ada: Cats can fly."), ("user", f"You: Is that so? {link_to(remark)}")]
+    assert second[1] == ("user", "Ada: Cats can swim.")
+    assert "Cats" not in str(third)
+    validate_record(stage.discord.requests)
+
+
+async def test_what_is_said_in_a_channel_that_the_asker_may_not_read_reaches_no_prompt_elsewhere(stage) -> None:
+    canary = await stage.discord.post(stage.random, stage.you, "canary")
+    stage.discord.overwrite(stage.random, stage.ada, view_channel=False)
+    async with stage.bot():
+        answer = await stage.ask(f"What is this? {link_to(canary)}", author=stage.ada)
+        await stage.discord.until(lambda: answer.content.endswith(NOT_READABLE))
+        await stage.discord.edit(canary, "canary, edited")
+        await stage.ask("And now?", author=stage.ada)
+
+    assert len(stage.prompts()) == 2
+    assert "canary" not in str(stage.prompts())
+
+
+async def test_a_question_is_stored_before_its_links_are_read(stage) -> None:
+    remark = await stage.discord.post(stage.random, stage.ada, "Cats can fly.")
+    slow = stage.discord.faults.add("GET", f"/messages/{remark.id}", what="hang")
+    async with stage.bot():
+        asked = await stage.discord.post(stage.general, stage.you, f"Is that so? {link_to(remark)}")
+        await stage.discord.until(lambda: stage.discord.requests[-1].fault == "hang")
+        stored = sqlite3.connect(f"file:{stage.database_url.removeprefix('sqlite:///')}?mode=ro", uri=True)
+        states = stored.execute("SELECT state FROM turns WHERE message_id = ?", [asked.id]).fetchall()
+        stored.close()
+        assert states == [("answering",)]
+        slow.release()
+        await stage.discord.until(lambda: stage.reply_to(asked))
+
+    assert stage.prompts()[0][1] == ("user", "Ada: Cats can fly.")
+
+
+async def test_links_of_an_earlier_run_are_read_by_the_next_one(stage) -> None:
+    remark = await stage.discord.post(stage.random, stage.ada, "Cats can fly.")
+    slow = stage.discord.faults.add("GET", f"/messages/{remark.id}", what="hang")
+    program = await stage.start()
+    await stage.discord.until(lambda: stage.connected)
+    asked = await stage.discord.post(stage.general, stage.you, f"Is that so? {link_to(remark)}")
+    await stage.discord.until(lambda: stage.discord.requests[-1].fault == "hang")
+    program.kill()
+    await program.communicate()
+    slow.release()
+
+    async with stage.bot():
+        await stage.discord.until(lambda: stage.reply_to(asked))
+
+    assert stage.prompts()[0][1] == ("user", "Ada: Cats can fly.")

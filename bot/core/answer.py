@@ -1,6 +1,6 @@
 """THE TURN, from what was taken up to an answer that stands. Read this first.
 
-1. Open the reply: the place in the channel where the answer will stand.
+1. Open the links in the question, and the reply: the place in the channel where the answer will stand.
 2. Write: build the prompt from the history, ask the model, show the answer while it grows.
 3. STORE the text.
 4. Bring every part in the channel to its wanted text.
@@ -33,6 +33,7 @@ from bot.core.errors import (
 from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt
+from bot.core.links import Links
 from bot.core.messages import Kind, ModelCall, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
@@ -112,6 +113,7 @@ class Answerer:
         *,
         store: TurnStore,
         models: Models,
+        links: Links,
         replies: Replies,
         clock: Clock,
         limits: AnswerLimits,
@@ -119,6 +121,7 @@ class Answerer:
     ) -> None:
         self._store = store
         self._models = models
+        self._links = links
         self._replies = replies
         self._clock = clock
         self._limits = limits
@@ -134,6 +137,8 @@ class Answerer:
         began = self._clock.monotonic()
         outcome = "?"
         try:
+            if taken.written is None:
+                taken = await self._links.open(taken)
             async with self._reply(taken) as reply:
                 outcome = await self._answer(taken, answering, slot, reply)
         except DatabaseUnavailable as error:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from bot.core.quotes import Link, Quote
+
 DISCORD_EPOCH_MS = 1_420_070_400_000
 
 
@@ -24,7 +26,7 @@ class Kind(StrEnum):
 
     MESSAGE = "message"  # a person's Discord message
     SLASH = "slash"  # a person's /chat
-    QUOTE = "quote"  # a message that somebody's reply brought along
+    QUOTE = "quote"  # a message that somebody's question brought along
     ANSWER = "answer"  # what the model said
     NOTICE = "notice"  # a plain sentence of our own in an answer's place: never history
 
@@ -72,18 +74,6 @@ class Interaction:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Quote:
-    """The message that a reply points at, brought along because the reply asks about it."""
-
-    message_id: int
-    author_id: int
-    author_name: str
-    text: str
-    raw_text: str
-    ours: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
     """Where a question was asked, and so where its answer goes."""
 
@@ -122,6 +112,7 @@ class IncomingMessage:
     note: str | None = None
     reply_to: int | None = None
     quote: Quote | None = None
+    links: tuple[Link, ...] = ()
     interaction: Interaction | None = None
 
     @property
@@ -143,10 +134,16 @@ class Turn:
     message_id: int | None = None
     note: str | None = None
     interaction: Interaction | None = None
+    link: Link | None = None  # that brought a quote along
 
     @property
     def role(self) -> Role:
         return self.kind.role
+
+    @property
+    def is_unopened(self) -> bool:
+        """A link that nobody has followed yet."""
+        return self.link is not None and self.author_id is None and self.note is None
 
 
 class PastTurn(NamedTuple):

@@ -23,8 +23,10 @@ from bot.core.messages import (
     StoredMessage,
     SurplusPart,
     TakenUp,
+    Turn,
     WaitingQuestion,
 )
+from bot.core.quotes import Link, Opened
 
 
 class Deadline(Protocol):
@@ -63,6 +65,9 @@ class TurnStore(Protocol):
         Questions that were taken up and never finished come first. Positions are given out here. None: nothing
         waits.
         """
+
+    async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
+        """Store what a quote's link led to; the quote as it is then. None: it was erased meanwhile."""
 
     async def unfinished(self) -> list[ConversationKey]:
         """The conversations in which a question waits or was left half answered."""
@@ -198,6 +203,13 @@ class ChatModel(Protocol):
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[Delta | Finished, None]:
         """Ask once; pieces of text, then Finished as the last item. Raises ModelError; never retries."""
+
+
+class LinkReader(Protocol):
+    async def read(
+        self, links: Sequence[Link], *, asker_id: int, key: ConversationKey, guild_id: int | None
+    ) -> list[Opened]:
+        """What each link leads to, as far as the asker may read it and the bot can, within some seconds."""
 
 
 class Reply(Protocol):

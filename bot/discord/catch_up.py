@@ -14,7 +14,8 @@ import discord
 from bot.core.errors import BotError, DatabaseUnavailable, Undeliverable
 from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled, server_of
 from bot.core.ports import Clock, MissedStore
-from bot.discord.missed_ranges import Listener, MissedRanges, Readable
+from bot.discord.missed_ranges import Listener, MissedRanges
+from bot.discord.reading import Readable, may_read
 from bot.discord.refusals import REQUEST_ERRORS, translate
 
 log = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ class CatchUp:
                 changed += [
                     (newest, channel.id)
                     for channel in _channels_of(guild)
-                    if (newest := channel.last_message_id or 0) > since and _may_read(channel)
+                    if (newest := channel.last_message_id or 0) > since and may_read(channel, channel.guild.me)
                 ]
             self._handled.catch_up(server)
         return [channel_id for _, channel_id in sorted(changed, reverse=True)]
@@ -226,7 +227,7 @@ class CatchUp:
             channel = await self._find(channel_id)
             if not isinstance(channel, discord.DMChannel):
                 server = channel.guild.id
-                if not _may_read(channel):
+                if not may_read(channel, channel.guild.me):
                     return
             since = self._begins_at(server)
             if since is not None:
@@ -256,12 +257,6 @@ def _channels_of(guild: discord.Guild) -> Iterator[Readable]:
     yield from guild.voice_channels
     yield from guild.stage_channels
     yield from guild.threads
-
-
-def _may_read(channel: Readable) -> bool:
-    """Without the permission Discord answers with an empty list, as if everything had been deleted."""
-    allowed = channel.permissions_for(channel.guild.me)
-    return allowed.view_channel and allowed.read_message_history
 
 
 def _snowflake_at(time: datetime) -> int:

@@ -4,6 +4,7 @@ import discord
 
 from bot.core.intake import Heard
 from bot.core.messages import ConversationKey, IncomingMessage, Kind
+from bot.discord.link_search import find_links
 from bot.discord.quoting import is_reply, read_quoted, replied_to
 from bot.discord.words import read_words
 
@@ -29,7 +30,8 @@ def hear(message: discord.Message, *, me: discord.ClientUser) -> Heard:
 def read_message(message: discord.Message, *, me: discord.ClientUser) -> IncomingMessage:
     words = read_words(message, me=me)
     quote, quote_note = read_quoted(message, me=me, bare=not words.text)
-    notes = [note for note in (words.note, quote_note) if note]
+    links, link_note = find_links(message.content, guild_id=guild_id(message))
+    notes = [note for note in (words.note, quote_note, link_note) if note]
     return IncomingMessage(
         message_id=message.id,
         kind=Kind.MESSAGE,
@@ -43,6 +45,7 @@ def read_message(message: discord.Message, *, me: discord.ClientUser) -> Incomin
         note=" ".join(notes) or None,
         reply_to=message.reference.message_id if message.reference and is_reply(message) else None,
         quote=quote,
+        links=links,
     )
 
 

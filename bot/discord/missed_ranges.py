@@ -10,14 +10,13 @@ import discord
 from bot.core.handled import Handled
 from bot.core.messages import IncomingMessage, StoredMessage
 from bot.core.ports import Clock, MissedStore
+from bot.discord.reading import Readable
 
 log = logging.getLogger(__name__)
 
 MOST_PER_CHANNEL = 500  # messages; the newest ones
 MOST_IN_ALL = 20_000
 BEYOND_ALL = 1 << 63  # an id
-
-Readable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
 
 
 class Listener(Protocol):

@@ -2,7 +2,7 @@
 
 import discord
 
-from bot.core.messages import Quote
+from bot.core.quotes import Quote
 from bot.discord.words import read_words
 
 REPLY_UNREADABLE = (

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from bot.core.legible import UNSEEN, legible
 from bot.core.speakers import speaker_label
 
-_CODE = r"(?P<code>\\`|(?<!`)(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`))"
+CODE = r"(?P<code>\\`|(?<!`)(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`))"
 _MARKUP = re.compile(
-    rf"{_CODE}"
+    rf"{CODE}"
     r"|<@!?(?P<user>\d{1,20})>"
     r"|<@&(?P<role>\d{1,20})>"
     r"|<#(?P<channel>\d{1,20})>"

@@ -23,6 +23,7 @@ from bot.storage.schema import (
 IDS_PER_STATEMENT = 500  # both databases take some 32,000 parameters, older SQLite 999
 DRAFT_DELETED = "draft_deleted"
 
+_NOT_OPENED = and_(turns.c.linked_channel_id.is_not(None), turns.c.author_id.is_(None))
 _TOMBSTONE = BLANK | {
     "author_id": None,
     "label": None,
@@ -62,7 +63,11 @@ def edit(
             .values(**new, edited_at=edited_at)
         ).rowcount
         # Each has an index of its own. What a quote's note would say, the question that brought it says.
-        for which, new in ((IS_NO_QUOTE, wording | {"note": note}), (IS_QUOTE, wording))
+        for which, new in ((IS_NO_QUOTE, wording | {"note": note}), (IS_QUOTE & ~_NOT_OPENED, wording))
+    )
+    # Whether a link's words may be read is decided when it is opened; until then it only counts that they changed.
+    connection.execute(
+        update(turns).where(IS_QUOTE, _NOT_OPENED, turns.c.message_id == message_id).values(edited_at=edited_at)
     )
     return edited > 0
 
@@ -96,6 +101,8 @@ def erase_channel(connection: Connection, channel_id: int) -> Erased:
     tally = _Tally()
     below = or_(conversations.c.channel_id == channel_id, conversations.c.parent_id == channel_id)
     _erase_conversations(connection, below, tally)
+    linked = or_(turns.c.linked_channel_id == channel_id, turns.c.linked_parent_id == channel_id)
+    _erase_quotes(connection, linked, tally)
     return tally.erased()
 
 

@@ -4,22 +4,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, func, insert, or_, select, true, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, true, update
 
 from bot.core.history import quote_tokens, turn_tokens
 from bot.core.messages import (
     Address,
     ConversationKey,
     IncomingMessage,
-    Interaction,
     Kind,
     PastTurn,
     Received,
     Role,
     TakenUp,
-    Turn,
     TurnState,
     WaitingQuestion,
     snowflake_time,
@@ -29,6 +26,7 @@ from bot.storage import notices, quotes
 from bot.storage.answers import as_part
 from bot.storage.conversations import Place
 from bot.storage.history import read_history
+from bot.storage.rows import TurnRow, as_interaction, as_turn
 from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
 from bot.storage.upsert import inserts
 
@@ -46,7 +44,7 @@ _STORE = {
 }
 # In the order of the index, so that nothing is sorted. "answering" comes before "waiting".
 _OPEN = (
-    select(turns)
+    select(turns, quotes.BRINGS_SOME)
     .where(turns.c.conversation_id == bindparam("conversation_id"), IS_OPEN, turns.c.kind != Kind.QUOTE)
     .order_by(turns.c.state, turns.c.message_id)
     .limit(MOST_NEIGHBOURS)
@@ -126,7 +124,7 @@ def waiting(connection: Connection) -> list[WaitingQuestion]:
             key=ConversationKey(channel_id=row.channel_id, private_to=row.private_to),
             kind=Kind(row.kind),
             author_id=row.author_id,
-            address=Address(channel_id=row.channel_id, message_id=row.message_id, interaction=_interaction(row)),
+            address=Address(channel_id=row.channel_id, message_id=row.message_id, interaction=as_interaction(row)),
         )
         for row in sorted(
             rows, key=lambda row: row.message_id
@@ -198,7 +196,7 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
         conversation=place.conversation,
         history=history,
         history_tokens=used,
-        questions=tuple(_turn(row, position) for position, row in enumerate(questions, first)),
+        questions=tuple(as_turn(row, position) for position, row in enumerate(questions, first)),
         answer_id=answer_id,
         attempt=attempt,
         tries=tries,
@@ -207,8 +205,8 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
 
 
 def _neighbours(
-    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], *, tokens: int, most_of_a_quote: int
-) -> list[Row[*tuple[Any, ...]]]:
+    connection: Connection, rows: Sequence[TurnRow], *, tokens: int, most_of_a_quote: int
+) -> list[TurnRow]:
     """The first waiting question and those right behind it, as far as one author simply goes on writing.
 
     Each stands behind the quotes that it brought along. As many as fit into *tokens* together, but one at least.
@@ -223,7 +221,7 @@ def _neighbours(
             )
         )
     brought = quotes.brought_by(connection, alike)
-    questions: list[Row[*tuple[Any, ...]]] = []
+    questions: list[TurnRow] = []
     for row in alike:
         with_quotes = [*brought.get(row.id, ()), row]
         tokens -= sum(_tokens(each, most_of_a_quote) for each in with_quotes)
@@ -233,7 +231,7 @@ def _neighbours(
     return questions
 
 
-def _tokens(row: Row[*tuple[Any, ...]], most_of_a_quote: int) -> int:
+def _tokens(row: TurnRow, most_of_a_quote: int) -> int:
     tokens = turn_tokens(PastTurn(Role.USER, row.text, row.label), labelled=True)
     return min(tokens, most_of_a_quote) if row.kind == Kind.QUOTE else tokens
 
@@ -256,9 +254,7 @@ def _open_answer(
     return int(connection.execute(_DRAFT, values).scalar_one())
 
 
-def _advance(
-    connection: Connection, place: Place, next_position: int, questions: Sequence[Row[*tuple[Any, ...]]]
-) -> Place:
+def _advance(connection: Connection, place: Place, next_position: int, questions: Sequence[TurnRow]) -> Place:
     labelled = connection.execute(
         _ADVANCE,
         {
@@ -286,7 +282,7 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         conversation=place.conversation,
         history=history,
         history_tokens=used,
-        questions=tuple(_turn(row, row.position) for row in questions),
+        questions=tuple(as_turn(row, row.position) for row in questions),
         answer_id=answer_id,
         attempt=attempt,
         tries=attempt - answer.restarts,
@@ -295,24 +291,3 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         written_kind=Kind(answer.kind),
         previous=answer.raw_text or None,  # of an answer that is being drafted: it stood before
     )
-
-
-def _turn(row: Row[*tuple[Any, ...]], position: int) -> Turn:
-    return Turn(
-        id=row.id,
-        kind=Kind(row.kind),
-        state=TurnState.ANSWERING,
-        text=row.text,
-        position=position,
-        author_id=row.author_id,
-        label=row.label,
-        message_id=row.message_id,
-        note=row.note,
-        interaction=_interaction(row),
-    )
-
-
-def _interaction(row: Row[*tuple[Any, ...]]) -> Interaction | None:
-    if row.interaction_token is None:
-        return None
-    return Interaction(id=row.interaction_id, token=row.interaction_token, expires_at=row.interaction_expires_at)

@@ -2,16 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
-from bot.core.messages import IncomingMessage, Kind, Quote, Role, TurnState, snowflake_time
+from bot.core.messages import IncomingMessage, Kind, Role, Turn, TurnState, snowflake_time
+from bot.core.quotes import CHANGED_MEANWHILE, Opened, Quote
 from bot.storage import conversations as places
 from bot.storage.conversations import Place
+from bot.storage.rows import TurnRow, as_turn
 from bot.storage.schema import IS_NO_QUOTE, parts, turns
 
 TURNS_IN_SIGHT = 20  # so many back, it is plain which one a reply means
+
+_quotes = turns.alias()
+BRINGS_SOME = exists(select(_quotes.c.id).where(_quotes.c.quoted_by == turns.c.id)).label("brings_some")
 
 _WILL_BE_HISTORY = (TurnState.WAITING, TurnState.ANSWERING, TurnState.ANSWERED)
 _STANDS = (TurnState.DRAFTING, TurnState.WRITTEN, TurnState.STANDING)
@@ -33,46 +37,76 @@ _ANSWER = (
 
 def store(connection: Connection, place: Place, question_id: int, message: IncomingMessage) -> None:
     """What *message* brings along, unless the model reads it anyway, a few turns back."""
-    quote = message.quote
-    if quote is None or (message.text and not _is_needed(connection, place, quote)):
-        return
-    conversation_id = place.conversation.id
-    connection.execute(
-        insert(turns),
-        {
-            "conversation_id": conversation_id,
-            "role": Role.USER,
-            "kind": Kind.QUOTE,
-            "state": TurnState.WAITING,
-            "attempts": 0,
-            "message_id": quote.message_id,
-            "quoted_by": question_id,
-            "sent_at": snowflake_time(quote.message_id),
-            **_said(connection, conversation_id, quote),
-        },
-    )
+    conversation_id, quote = place.conversation.id, message.quote
+    shared = {
+        "conversation_id": conversation_id,
+        "role": Role.USER,
+        "kind": Kind.QUOTE,
+        "state": TurnState.WAITING,
+        "attempts": 0,
+        "quoted_by": question_id,
+    }
+    if quote is not None and not (message.text and _is_known(connection, place, quote)):
+        said = _said(connection, conversation_id, quote)
+        connection.execute(
+            insert(turns),
+            {**shared, **said, "message_id": quote.message_id, "sent_at": snowflake_time(quote.message_id)},
+        )
+    for link in message.links:
+        if (quote is None or quote.message_id != link.message_id) and not _is_in_sight(
+            connection, place, link.message_id
+        ):
+            connection.execute(
+                insert(turns),
+                {
+                    **shared,
+                    "text": "",
+                    "raw_text": "",
+                    "message_id": link.message_id,
+                    "linked_channel_id": link.channel_id,
+                    "sent_at": snowflake_time(link.message_id),
+                },
+            )
 
 
-def brought_by(
-    connection: Connection, asked: Sequence[Row[*tuple[Any, ...]]]
-) -> dict[int, list[Row[*tuple[Any, ...]]]]:
+def open_link(connection: Connection, turn_id: int, opened: Opened) -> Turn | None:
+    """None: it was erased meanwhile."""
+    which = turns.c.id == turn_id
+    row = connection.execute(select(turns).where(which)).one_or_none()
+    if row is None:
+        return None
+    values: dict[str, object] = {"note": opened.note, "linked_parent_id": opened.parent_id}
+    if (quote := opened.quote) is not None:
+        values |= _said(connection, row.conversation_id, quote)
+        if row.edited_at is not None and (quote.edited_at is None or quote.edited_at < row.edited_at):
+            values |= {"note": CHANGED_MEANWHILE, "text": "", "raw_text": ""}  # it was read a moment before
+    row = connection.execute(update(turns).where(which).values(values).returning(turns)).one()
+    return as_turn(row, row.position)
+
+
+def brought_by(connection: Connection, asked: Sequence[TurnRow]) -> dict[int, list[TurnRow]]:
     """The quotes of each question that has some, in their order."""
-    quotes: dict[int, list[Row[*tuple[Any, ...]]]] = defaultdict(list)
-    if replies := [row.id for row in asked if row.reply_to_id is not None]:
-        for row in connection.execute(select(turns).where(turns.c.quoted_by.in_(replies)).order_by(turns.c.id)):
+    quotes: dict[int, list[TurnRow]] = defaultdict(list)
+    if questions := [row.id for row in asked if row.brings_some]:
+        for row in connection.execute(select(turns).where(turns.c.quoted_by.in_(questions)).order_by(turns.c.id)):
             quotes[row.quoted_by].append(row)
     return quotes
 
 
-def _is_needed(connection: Connection, place: Place, quote: Quote) -> bool:
-    values = {"message": quote.message_id, "conversation": place.conversation.id}
+def _is_known(connection: Connection, place: Place, quote: Quote) -> bool:
+    in_sight = _is_in_sight(connection, place, quote.message_id)
+    # Else it is a notice, or an answer so young that its message is not stored yet.
+    return quote.ours if in_sight is None else in_sight
+
+
+def _is_in_sight(connection: Connection, place: Place, message_id: int) -> bool | None:
+    """Whether it is one of the newest turns here; None: it is no turn here."""
+    values = {"message": message_id, "conversation": place.conversation.id}
     positions = [
         position for statement in (_QUESTION, _ANSWER) for position in connection.scalars(statement, values)
     ]
-    if not positions:
-        return not quote.ours  # a notice, or an answer so young that its message is not stored yet
     since = max(place.reset_position, place.next_position - TURNS_IN_SIGHT)
-    return all(position is not None and position < since for position in positions)
+    return any(position is None or position >= since for position in positions) if positions else None
 
 
 def _said(connection: Connection, conversation_id: int, quote: Quote) -> dict[str, object]:

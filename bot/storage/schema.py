@@ -17,13 +17,15 @@ from sqlalchemy import (
 
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0003"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0004"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
 IS_OPEN = text("state IN ('waiting', 'answering', 'drafting', 'written')")
 IS_QUOTE = text("kind = 'quote'")
 IS_NO_QUOTE = text("kind <> 'quote'")
+IS_LINKED = text("linked_channel_id IS NOT NULL")
+IS_IN_LINKED_THREAD = text("linked_parent_id IS NOT NULL")
 IS_DELETING = text("state = 'deleting'")
 
 metadata = MetaData(
@@ -95,6 +97,8 @@ turns = Table(
     Column("attempts", Integer, nullable=False),  # how often it was taken up
     Column("restarts", Integer, nullable=False, server_default="0"),  # of these, by no failure: see ask_again
     Column("prompt_version", Word),
+    Column("linked_channel_id", Number),  # of a quote that a link brought: where its message is
+    Column("linked_parent_id", Number),  # the channel above, if that is a thread
     PrimaryKeyConstraint("id"),
     UniqueConstraint("conversation_id", "position"),
     CheckConstraint(
@@ -125,6 +129,13 @@ turns = Table(
     Index("ix_turns_quoted_by", "quoted_by"),
     Index("ix_turns_answered_by", "answered_by"),
     Index("ix_turns_author_id", "author_id", "conversation_id"),
+    Index("ix_turns_linked_channel_id", "linked_channel_id", sqlite_where=IS_LINKED, postgresql_where=IS_LINKED),
+    Index(
+        "ix_turns_linked_parent_id",
+        "linked_parent_id",
+        sqlite_where=IS_IN_LINKED_THREAD,
+        postgresql_where=IS_IN_LINKED_THREAD,
+    ),
 )
 
 parts = Table(

@@ -24,10 +24,12 @@ from bot.core.messages import (
     StoredMessage,
     SurplusPart,
     TakenUp,
+    Turn,
     WaitingQuestion,
 )
 from bot.core.ports import Clock
-from bot.storage import answers, conversations, erasure, history, missed, notices, questions, rewriting
+from bot.core.quotes import Opened
+from bot.storage import answers, conversations, erasure, history, missed, notices, questions, quotes, rewriting
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
 from bot.storage.units import Rank
@@ -85,6 +87,9 @@ class SqlTurnStore:
         return await self._database.run(
             partial(questions.take_up, key=key, history_tokens=history_tokens, now=self._clock.now())
         )
+
+    async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
+        return await self._database.run(partial(quotes.open_link, turn_id=turn_id, opened=opened))
 
     async def remembered(self, key: ConversationKey, *, newest: int) -> Remembered:
         return await self._database.run(partial(history.remembered, key=key, newest=newest))

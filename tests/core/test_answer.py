@@ -25,11 +25,13 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
-from bot.core.messages import ConversationKey, Erased, Finished, FinishReason, Interaction, Kind, Quote, TurnState
+from bot.core.links import Links
+from bot.core.messages import ConversationKey, Erased, Finished, FinishReason, Interaction, Kind, TurnState
 from bot.core.models import Models
+from bot.core.quotes import Link, Opened, Quote
 from bot.core.wording import GREETING
 from tests.clock import ManualClock
-from tests.fakes import NOW, FakeClock, FakeMissed, FakeModel, FakeReplies, FakeStore, message
+from tests.fakes import NOW, FakeClock, FakeLinks, FakeMissed, FakeModel, FakeReplies, FakeStore, message
 
 LONG = "The sky is blue because air scatters short waves of light."
 
@@ -45,6 +47,7 @@ class World:
         store=None,
         admission=MappingProxyType({}),
         patience=None,
+        links=None,
     ) -> None:
         self.store = store or FakeStore()
         models = models or [FakeModel(*scripts)]
@@ -60,6 +63,7 @@ class World:
         self.answerer = Answerer(
             store=self.store,
             models=Models(models, clock=self.clock),
+            links=Links(store=self.store, reader=links or FakeLinks()),
             replies=self.replies,
             clock=self.clock,
             limits=limits,
@@ -238,6 +242,50 @@ async def test_a_bare_mention_in_reply_asks_about_the_quoted_message() -> None:
     await world.ask(message("", id=8, quote=quote))
 
     assert world.model.turns()[1:] == [("user", "Bob: Cats can fly.")]
+
+
+async def test_links_are_opened_for_the_asker_before_the_model_is_asked() -> None:
+    there, gone = Link(channel_id=20, message_id=7), Link(channel_id=20, message_id=6)
+    quote = Quote(message_id=7, author_id=2, author_name="Bob", text="Cats can fly.", raw_text="Cats can fly.")
+    links = FakeLinks({there: Opened(quote=quote), gone: Opened(note="The other one is gone.")})
+    world = World(["Hardly."], ["Certainly."], links=links)
+
+    await world.ask(message("Is that so?", id=8, links=(there, gone)))
+    await world.ask(message("Sure?", id=9))
+
+    assert world.model.turns(0)[1:] == [("user", "Bob: Cats can fly."), ("user", "Ada: Is that so?")]
+    assert world.model.turns(1)[1:3] == world.model.turns(0)[1:]
+    assert world.texts()[0] == "Hardly.\n-# The other one is gone."
+    assert links.asked == [([there, gone], 1, ConversationKey(channel_id=10), 5)]
+
+
+async def test_a_question_whose_text_is_stored_opens_no_link_again() -> None:
+    links = FakeLinks()
+    world = World(links=links)
+    world.replies.fault = DiscordUnavailable("away")
+    asking = asyncio.create_task(world.ask(message("Look", id=8, links=(Link(channel_id=20, message_id=7),))))
+    await world.store.until(lambda: any(turn.state is TurnState.WRITTEN for turn in world.store.turns.values()))
+    world.replies.fault = None
+    await asking
+
+    assert len(links.asked) == 1
+
+
+async def test_a_linked_message_that_is_deleted_while_it_is_read_reaches_no_prompt() -> None:
+    quote = Quote(message_id=7, author_id=2, author_name="Bob", text="Cats can fly.", raw_text="Cats can fly.")
+    link = Link(channel_id=20, message_id=7)
+
+    class Deleted(FakeLinks):
+        async def read(self, links, **whose):
+            await world.intake.deleted([7])
+            return await super().read(links, **whose)
+
+    world = World(links=Deleted({link: Opened(quote=quote)}))
+
+    await world.ask(message("Is that so?", id=8, links=(link,)))
+
+    assert world.texts()
+    assert "fly" not in str(world.model.turns())
 
 
 async def test_what_cannot_be_read_is_named_below_an_answer_and_kept_out_of_the_history() -> None:

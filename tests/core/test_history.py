@@ -246,7 +246,7 @@ class TestLongQuotes:
         assert 0.9 * quote_tokens(8000) < estimate_tokens(contents(prompt)[0]) <= quote_tokens(8000)
 
     def test_what_short_ones_leave_the_long_ones_share(self):
-        questions = (quoted("word " * 400), quoted("short"), quoted("word " * 400), said("Is that so?"))
+        questions = (quoted("word " * 400), quoted("short"), quoted("word " * 400), said("so? " * 280))
 
         first, short, second, _ = contents(prompt_for(taken_up(questions=questions), history_tokens=1_000))
 

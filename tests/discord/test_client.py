@@ -14,6 +14,7 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
+from bot.core.links import Links
 from bot.core.messages import ConversationKey
 from bot.core.models import Models
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
@@ -22,7 +23,7 @@ from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import ChannelType, Intent, Upload
 from tests.clock import ManualClock
 from tests.discord.connected import Connected, connected, prepared
-from tests.fakes import FakeModel, FakeStore
+from tests.fakes import FakeLinks, FakeModel, FakeStore
 from tests.openapi import validate_record
 
 PICTURE = Upload(filename="cat.png", data=b"meow", content_type="image/png")
@@ -246,6 +247,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
         answerer = Answerer(
             store=here.store,
             models=Models([model], clock=here.clock),
+            links=Links(store=here.store, reader=FakeLinks()),
             replies=replies,
             clock=here.clock,
             limits=limits,

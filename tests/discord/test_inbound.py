@@ -210,6 +210,15 @@ async def test_a_bare_mention_in_reply_to_a_picture_names_what_cannot_be_read(he
     assert "cat.png" in said.note
 
 
+async def test_a_reply_to_what_the_bot_is_still_thinking_about_brings_nothing(here):
+    called = await here.discord.slash(here.general, here.ada, "chat", {"message": "Hello"})
+    thinking = await here.discord.until(lambda: called.response)
+
+    said = await read(here, here.general, here.you, f"{here.bot.mention} why?", reply_to=thinking)
+
+    assert (said.text, said.quote, said.note) == ("why?", None, None)
+
+
 async def test_a_bare_mention_has_neither_quote_nor_note(here):
     said = await read(here, here.general, here.you, here.bot.mention)
 

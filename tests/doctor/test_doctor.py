@@ -113,6 +113,12 @@ async def test_wrong_settings_are_told_together_and_what_depends_on_them_is_not_
     assert ended.states()["model"] == "ok"
 
 
+async def test_a_chat_channel_that_is_blocked_is_worth_a_warning(set_up):
+    ended = await set_up.doctor("--json", BLOCKED_CHANNELS=str(set_up.discord.channel("general").id))
+
+    assert (ended.status, ended.wrong()) == (0, {"permissions": "warning"})
+
+
 async def test_an_intent_that_is_insisted_on_and_a_channel_without_permissions(set_up):
     set_up.discord.world.message_content_granted = False
     set_up.discord.set_permissions(set_up.discord.channel("general"), send_messages=False)

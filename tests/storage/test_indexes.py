@@ -5,6 +5,7 @@ from datetime import timedelta
 from sqlalchemy import event
 
 from bot.core.messages import ConversationKey
+from bot.core.quotes import Link, Opened
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -42,6 +43,8 @@ async def everything(store):
     await store.erase_messages([1, 9, 73, 5])
     await exchange(store, message("q", id=6), "a", posted=[74])
     await exchange(store, message("q", id=7, key=ConversationKey(channel_id=10, private_to=1)), "a")
+    linking = await take(store, message("q", id=11, links=(Link(channel_id=20, message_id=12),)))
+    await store.open_link(linking.questions[0].id, Opened(quote=quote("linked", id=12)))
     await store.forget_user(1)
     await store.erase_channel(10)
     await store.erase_guild(5)

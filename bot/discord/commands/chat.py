@@ -12,6 +12,7 @@ from bot.core.errors import BotError, ShuttingDown
 from bot.core.messages import ConversationKey, IncomingMessage, Interaction, Kind
 from bot.discord.commands.doors import Doors
 from bot.discord.inbound import parent_id
+from bot.discord.link_search import find_links
 from bot.discord.words import read_text
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def read_chat(interaction: discord.Interaction[discord.Client], text: str) -> In
     me = interaction.client.user
     if me is None or interaction.channel_id is None:
         raise RuntimeError("a command needs a login and a channel")
+    links, link_note = find_links(text, guild_id=interaction.guild_id)
     return IncomingMessage(
         message_id=interaction.id,
         kind=Kind.SLASH,
@@ -71,6 +73,8 @@ def read_chat(interaction: discord.Interaction[discord.Client], text: str) -> In
         author_name=interaction.user.display_name,
         text=read_text(text, me=me, guild=interaction.guild),
         raw_text=text,
+        note=link_note,
+        links=links,
         interaction=Interaction(
             id=interaction.id, token=interaction.token, expires_at=interaction.created_at + INTERACTION_LIFE
         ),

@@ -4,7 +4,7 @@ from bot.core.ports import Clock
 from bot.playground.loopback import permissions
 from bot.playground.loopback.events import Events
 from bot.playground.loopback.snowflakes import Snowflakes
-from bot.playground.loopback.world import Channel, ChannelType, Guild, Role, User, World
+from bot.playground.loopback.world import Channel, ChannelType, Guild, Overwrite, Role, User, World
 
 
 class Furnishing:
@@ -105,6 +105,12 @@ class Furnishing:
         channel.deny = (channel.deny | deny) & ~allow
         if channel.guild is not None:
             self._events.channel_changed(channel)
+
+    def overwrite(self, channel: Channel, of: Role | User, **choices: bool) -> None:
+        """What a role, or a person other than the bot, may do in a channel."""
+        allow, deny = permissions.named(choices)
+        channel.overwrites[of.id] = Overwrite(of=of, allow=allow, deny=deny)
+        self._events.channel_changed(channel)
 
     def set_member_permissions(self, guild: Guild, user: User, **choices: bool) -> None:
         """What a person may do in a guild, over or under what everyone may."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from bot.playground.loopback.permissions import EVERYONE
 from bot.playground.loopback.refusals import Json
-from bot.playground.loopback.world import Channel, ChannelType, Guild, Role, User, World
+from bot.playground.loopback.world import Channel, ChannelType, Guild, Overwrite, Role, User, World
 
 MESSAGE_CONTENT_LIMITED_FLAG = 1 << 19
 
@@ -98,11 +98,7 @@ def _guild_channel(of: Channel, world: World) -> Json:
         "position": 0,
         "flags": 0,
         "parent_id": _id(of.parent.id if of.parent else None),
-        "permission_overwrites": [
-            {"id": str(world.bot.id), "type": 1, "allow": str(int(of.allow)), "deny": str(int(of.deny))}
-        ]
-        if of.allow or of.deny
-        else [],
+        "permission_overwrites": _overwrites(of, world),
     }
     if of.type == ChannelType.CATEGORY:
         return payload
@@ -122,6 +118,20 @@ def _guild_channel(of: Channel, world: World) -> Json:
             "default_forum_layout": 0,
         }
     return payload
+
+
+def _overwrites(of: Channel, world: World) -> list[Json]:
+    own = Overwrite(of=world.bot, allow=of.allow, deny=of.deny)
+    return [
+        {
+            "id": str(each.of.id),
+            "type": 0 if isinstance(each.of, Role) else 1,
+            "allow": str(int(each.allow)),
+            "deny": str(int(each.deny)),
+        }
+        for each in (own, *of.overwrites.values())
+        if each.allow or each.deny
+    ]
 
 
 def _thread(of: Channel, world: World) -> Json:

@@ -61,6 +61,15 @@ class Role:
     name: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Overwrite:
+    """What a channel gives to a role or a person, and takes from them."""
+
+    of: Role | User
+    allow: Permission
+    deny: Permission
+
+
 @dataclass(kw_only=True, eq=False)
 class Guild:
     """A server. Everybody in the world is a member."""
@@ -78,7 +87,7 @@ class Guild:
 
 @dataclass(kw_only=True, eq=False)
 class Channel:
-    """A guild's channel, a thread, or a DM. *allow* and *deny* are the bot's overwrite."""
+    """A guild's channel, a thread, or a DM. *allow* and *deny* are the bot's own overwrite."""
 
     id: int
     name: str
@@ -89,6 +98,7 @@ class Channel:
     owner: User | None = None
     allow: Permission = NOTHING
     deny: Permission = NOTHING
+    overwrites: dict[int, Overwrite] = field(default_factory=dict)
     archived: bool = False
     locked: bool = False
     bot_is_member: bool = True  # of a private thread
@@ -217,7 +227,7 @@ class World:
     def permissions(self, channel: Channel) -> Permission:
         """What the bot may do there (Discord's documentation, "Permission Overwrites")."""
         source = channel.parent if channel.is_thread and channel.parent else channel
-        permissions = EVERYONE & ~source.deny | source.allow
+        permissions = _by_roles(source, self.bot) & ~source.deny | source.allow
         if not permissions & Permission.VIEW_CHANNEL or not self.is_inside(channel):
             return NOTHING
         return permissions
@@ -244,6 +254,21 @@ class World:
 
     def threads(self, channel: Channel) -> list[Channel]:
         return [thread for thread in self.channels.values() if thread.parent is channel and thread.is_thread]
+
+
+def _by_roles(channel: Channel, user: User) -> Permission:
+    """What a member's roles give them in a channel, @everyone's first."""
+    if channel.guild is None:
+        return EVERYONE
+    roles = channel.guild.member_roles.get(user.id, [])
+    everyone = channel.overwrites.get(channel.guild.id)
+    theirs = [each for role in roles if (each := channel.overwrites.get(role.id))]
+    permissions = EVERYONE & ~everyone.deny | everyone.allow if everyone else EVERYONE
+    for each in theirs:
+        permissions &= ~each.deny
+    for each in theirs:
+        permissions |= each.allow
+    return permissions
 
 
 def reference_to(target: Message, *, type: int = 0) -> Reference:  # noqa: A002 -- Discord's word for it

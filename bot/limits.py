@@ -1,0 +1,30 @@
+"""The settings that bound what is asked and answered, as the core's values."""
+
+from bot.core.admission import AdmissionLimits
+from bot.core.answer import AnswerLimits
+from bot.core.generation import Patience
+from bot.settings import Settings
+
+
+def admission_limits(settings: Settings) -> AdmissionLimits:
+    return AdmissionLimits(
+        waiting_per_person=settings.max_waiting_per_person,
+        waiting_per_channel=settings.max_waiting_per_channel,
+        waiting=settings.max_waiting,
+        per_minute_per_person=settings.messages_per_minute_per_person,
+        per_minute_per_channel=settings.messages_per_minute_per_channel,
+    )
+
+
+def answer_limits(settings: Settings) -> AnswerLimits:
+    return AnswerLimits(
+        system_prompt=settings.system_prompt,
+        history_tokens=settings.history_tokens,
+        max_answer_tokens=settings.max_answer_tokens,
+        patience=Patience(
+            attempts=settings.model_attempts,
+            first_token=settings.first_token_seconds,
+            stall=settings.stall_seconds,
+            total=settings.answer_seconds,
+        ),
+    )

@@ -1,0 +1,39 @@
+"""Rows as the core's values."""
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from bot.core.messages import Interaction, Kind, Turn, TurnState
+from bot.core.quotes import Link
+
+TurnRow = Row[*tuple[Any, ...]]
+
+
+def as_turn(row: TurnRow, position: int) -> Turn:
+    """A question, or a quote, that has been taken up."""
+    return Turn(
+        id=row.id,
+        kind=Kind(row.kind),
+        state=TurnState.ANSWERING,
+        text=row.text,
+        position=position,
+        author_id=row.author_id,
+        label=row.label,
+        message_id=row.message_id,
+        note=row.note,
+        interaction=as_interaction(row),
+        link=_as_link(row),
+    )
+
+
+def as_interaction(row: TurnRow) -> Interaction | None:
+    if row.interaction_token is None:
+        return None
+    return Interaction(id=row.interaction_id, token=row.interaction_token, expires_at=row.interaction_expires_at)
+
+
+def _as_link(row: TurnRow) -> Link | None:
+    if row.linked_channel_id is None:
+        return None
+    return Link(channel_id=row.linked_channel_id, message_id=row.message_id)
