@@ -6,7 +6,7 @@ import pytest
 
 from bot.discord.links import NOT_READABLE
 from bot.playground.loopback import LoopbackDiscord
-from tests.model_server import ModelServer
+from tests.model_server import Gate, ModelServer
 from tests.openapi import validate_record
 from tests.whole_bot import Stage
 
@@ -86,6 +86,23 @@ async def test_a_question_is_stored_before_its_links_are_read(stage) -> None:
         await stage.discord.until(lambda: stage.reply_to(asked))
 
     assert stage.prompts()[0][1] == ("user", "Ada: Cats can fly.")
+
+
+async def test_a_linked_message_is_read_in_the_wording_that_it_has_when_its_question_is_taken_up(stage) -> None:
+    remark = await stage.discord.post(stage.random, stage.ada, "Cats can fly.")
+    gate = Gate()
+    stage.model.answer("One after the other.", gate=gate)
+    async with stage.bot():
+        await stage.discord.post(stage.general, stage.you, "First this")
+        await stage.discord.until(lambda: stage.model.requests)
+        asked = await stage.discord.post(stage.general, stage.you, f"Is that so? {link_to(remark)}")
+        await stage.discord.edit(remark, "Cats can swim.")
+        heard = await stage.discord.post(stage.random, stage.ada, f"{stage.discord.bot_user.mention} heard?")
+        await stage.discord.until(lambda: len(stage.model.requests) == 2)  # so the edit has been, too
+        gate.open()
+        await stage.discord.until(lambda: stage.reply_to(asked) and stage.reply_to(heard))
+
+    assert ("user", "Ada: Cats can swim.") in stage.prompts()[-1]
 
 
 async def test_links_of_an_earlier_run_are_read_by_the_next_one(stage) -> None:

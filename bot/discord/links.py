@@ -75,12 +75,7 @@ class DiscordLinks:
     async def _find(self, link: Link, *, guild_id: int, asker_id: int, is_here: bool) -> Readable | None:
         """The channel, if both the asker and the bot may read it."""
         guild = await self._guild(guild_id)
-        channel = guild.get_channel_or_thread(link.channel_id) if guild else None
-        if guild is not None and channel is None:  # an archived thread, or none of this server's
-            try:
-                channel = await guild.fetch_channel(link.channel_id)
-            except (discord.NotFound, discord.Forbidden, discord.InvalidData):
-                return None
+        channel = guild and await _channel_in(guild, link.channel_id)
         if guild is None or not isinstance(channel, Readable):
             return None
         if not is_here and (_is_private(channel) or self._is_left_out(channel)):
@@ -106,6 +101,14 @@ class DiscordLinks:
             return Opened(note=words.note or WITHOUT_TEXT)
         quote = as_quote(message, words.text, me=me)
         return Opened(quote=quote, note=words.note, parent_id=parent_id(message.channel))
+
+
+async def _channel_in(guild: discord.Guild, channel_id: int) -> object:
+    """Also an archived thread, of which the library does not know by itself; None: there is none that we see."""
+    try:
+        return guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
+    except (discord.NotFound, discord.Forbidden, discord.InvalidData):
+        return None
 
 
 def _is_private(channel: Readable) -> bool:

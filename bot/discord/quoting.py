@@ -55,4 +55,5 @@ def as_quote(message: discord.Message, text: str, *, me: discord.ClientUser) -> 
         text=text,
         raw_text=message.content,
         ours=message.author.id == me.id,
+        edited_at=message.edited_at,
     )

@@ -79,7 +79,8 @@ def open_link(connection: Connection, turn_id: int, opened: Opened) -> Turn | No
     if (quote := opened.quote) is not None:
         values |= _said(connection, row.conversation_id, quote)
         if row.edited_at is not None and (quote.edited_at is None or quote.edited_at < row.edited_at):
-            values |= {"note": CHANGED_MEANWHILE, "text": "", "raw_text": ""}  # it was read a moment before
+            # It was read a moment before.
+            values |= {"note": CHANGED_MEANWHILE, "text": "", "raw_text": "", "edited_at": row.edited_at}
     row = connection.execute(update(turns).where(which).values(values).returning(turns)).one()
     return as_turn(row, row.position)
 
@@ -117,4 +118,5 @@ def _said(connection: Connection, conversation_id: int, quote: Quote) -> dict[st
         ),
         "raw_text": quote.raw_text,
         "text": quote.text,
+        "edited_at": quote.edited_at,
     }
