@@ -137,8 +137,7 @@ class Answerer:
         began = self._clock.monotonic()
         outcome = "?"
         try:
-            if taken.written is None:
-                taken = await self._links.open(taken)
+            taken = await self._links.open(taken)
             async with self._reply(taken) as reply:
                 outcome = await self._answer(taken, answering, slot, reply)
         except DatabaseUnavailable as error:

@@ -115,12 +115,13 @@ async def test_in_the_very_channel_the_asker_needs_to_read_its_history_too(here)
 
 
 @pytest.mark.parametrize("hidden", [{"view_channel": False}, {"read_message_history": False}])
-async def test_what_the_bot_may_not_read_is_not_read(here, hidden):
+async def test_what_the_bot_may_not_read_is_not_even_asked_for(here, hidden):
     here.discord.set_permissions(here.random, **hidden)
     message = await here.discord.post(here.random, here.ada, TEXT)
     await here.hear(here.discord.post(here.general, here.bot, "what was changed has arrived"))
 
     assert await open_link(here, message) == Opened(note=NOT_READABLE)
+    assert not any(request.path.endswith(f"/messages/{message.id}") for request in here.discord.requests)
 
 
 async def test_threads_are_read_with_their_channel_and_also_when_they_are_archived(here):
