@@ -171,7 +171,8 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         stack.push_async_callback(client.close)
         outbox = Outbox(client, clock=clock, pacer=pacer)
         stack.push_async_callback(outbox.close)
-        replies = DiscordReplies(store=store, outbox=outbox, clock=clock, buttons=settings.answer_buttons == "on")
+        buttons = settings.answer_buttons == "on"
+        replies = DiscordReplies(store=store, outbox=outbox, clock=clock, buttons=buttons)
         stack.push_async_callback(replies.close)
         answerer = Answerer(
             store=store,
@@ -204,7 +205,7 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         intake = Intake(
             store=store, queue=queue, replies=replies, clock=clock, handled=handled, admission=admission
         )
-        presses = Presses(store=store, queue=queue, admission=admission)
+        presses = Presses(store=store, queue=queue, admission=admission) if buttons else None
         notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
 
         async def carry_on() -> None:

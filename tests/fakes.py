@@ -24,6 +24,7 @@ from bot.core.messages import (
     Outcome,
     Part,
     PastTurn,
+    Press,
     Prompt,
     Received,
     Remembered,
@@ -219,13 +220,17 @@ class FakeStore:
         for question in self._questions(answer_id):
             self._update(question.id, state=TurnState.FAILED if failed else TurnState.ANSWERED)
 
-    async def reopen(self, question_id: int, *, person: int, moderates: bool) -> Reopened:
+    async def reopen(self, press: Press) -> Reopened:
         await self._begin()
-        question = next((turn for turn in self.turns.values() if turn.message_id == question_id), None)
-        if question is None or question.state is not TurnState.ANSWERED:
+        question = next((turn for turn in self.turns.values() if turn.message_id == press.question_id), None)
+        if question is None:
             return Reopened.GONE
-        if question.author_id != person and not moderates:
+        if question.author_id != press.person and not press.moderates:
             return Reopened.NOT_THEIRS
+        if question.state is TurnState.ANSWERING:
+            return Reopened.UNDER_WAY
+        if question.state is not TurnState.ANSWERED:
+            return Reopened.GONE
         answer_id = self.answers_of[question.id]
         self.previous[answer_id] = self.shown[answer_id]
         self._update(answer_id, state=TurnState.DRAFTING)
@@ -615,7 +620,7 @@ class FakeReplies:
         self.opened.append(FakeReply(self, taken))
         return self.opened[-1]
 
-    async def say(self, address: Address, sentence: str) -> None:
+    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> None:
         self.sentences.append((address, sentence))
 
     async def say_waiting(self, question: WaitingQuestion, sentence: str, *, unless: asyncio.Event) -> None:

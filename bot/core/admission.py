@@ -63,20 +63,23 @@ class Admission:
         return Refusal(error=error, told=told)
 
     def refuse_press(self, press: Press) -> NotTakenOn | None:
-        """The same for an answer that is to be rewritten: it takes a turn of the minute, like a question."""
-        error = self._asked_too_often(press.person, press.key.channel_id)
-        if error is None:
-            self._people.take(press.person)
-            self._channels.take(press.key.channel_id)
-        return error
+        """Why an answer is not rewritten just now: like a question, that takes a turn of the minute."""
+        return self._asked_too_often(press.person, press.key.channel_id)
+
+    def count_press(self, press: Press) -> None:
+        """An answer is being rewritten."""
+        self._count(press.person, press.key.channel_id)
 
     def _admit(self, message: IncomingMessage) -> None:
         if len(self._admitted) == ADMITTED_REMEMBERED:
             self._known.discard(self._admitted[0])
         self._admitted.append(message.message_id)
         self._known.add(message.message_id)
-        self._people.take(message.author_id)
-        self._channels.take(message.key.channel_id)
+        self._count(message.author_id, message.key.channel_id)
+
+    def _count(self, person: int, channel_id: int) -> None:
+        self._people.take(person)
+        self._channels.take(channel_id)
 
     def _too_many_waiting(self, message: IncomingMessage) -> NotTakenOn | None:
         limits = self._limits

@@ -68,6 +68,7 @@ class Answering:
 
     def __init__(self) -> None:
         self.stopped: BotError | None = None
+        self.finishing = False  # its text is stored, and on its way into the channel
         self.model = "-"  # that its text is by, in the log
         self._stopping = asyncio.Event()
         self._generating: asyncio.Task[Generated] | None = None
@@ -184,6 +185,7 @@ class Answerer:
             else:
                 written = _Written(taken.written, "resumed", taken.written_kind)
             slot.give_back()
+            answering.finishing = True
             await reply.finish(written.shown, can_be_rewritten=written.kind is Kind.ANSWER)
             if isinstance(answering.stopped, Withdrawn):
                 raise answering.stopped
@@ -240,7 +242,7 @@ class Answerer:
     async def _keep_previous(self, taken: TakenUp, shown: str, error: BotError) -> _Written:
         """An answer that could not be rewritten stays as it was."""
         await self._store.restore(taken.answer_id)
-        await self._replies.say(taken.address, rewriting_failed(error.user_message))
+        await self._replies.say(taken.address, rewriting_failed(error.user_message), attempt=taken.attempt)
         return _Written(shown, error.code, Kind.ANSWER)
 
     async def _generate(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> Generated:

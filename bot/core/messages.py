@@ -227,7 +227,8 @@ class Reopened(StrEnum):
 
     YES = "yes"
     NOT_THEIRS = "not theirs"  # somebody else asked, and this is no moderator
-    NOT_LAST = "not last"  # something was asked there since
+    UNDER_WAY = "under way"  # it is being written already
+    NOT_LAST = "not last"  # the conversation went on since
     GONE = "gone"  # question or answer is not there any more, or there was no answer
 
 

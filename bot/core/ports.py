@@ -16,6 +16,7 @@ from bot.core.messages import (
     ModelCall,
     Outcome,
     Part,
+    Press,
     Prompt,
     Received,
     Remembered,
@@ -89,8 +90,8 @@ class TurnStore(Protocol):
     async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:
         """Store a plain sentence in the answer's place; *code* says why. Raises Withdrawn."""
 
-    async def reopen(self, question_id: int, *, person: int, moderates: bool) -> Reopened:
-        """Let the answer to this question (by its message id) be written anew, if it is its conversation's last.
+    async def reopen(self, press: Press) -> Reopened:
+        """Let the answer to the pressed question be written anew, if it is the last of the conversation there.
 
         It stays as it is until a new text is written in its place, or `restore` gives up on that.
         """
@@ -247,5 +248,8 @@ class Replies(Protocol):
     def clean_up(self) -> None:
         """Parts may be there that must go."""
 
-    async def say(self, address: Address, sentence: str) -> None:
-        """Say a plain sentence where a question was asked, when nothing can be stored. Best effort."""
+    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> None:
+        """Say a plain sentence where a question was asked, when nothing can be stored. Best effort.
+
+        For each *attempt* at its answer, it is said once.
+        """

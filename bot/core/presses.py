@@ -9,10 +9,16 @@ from bot.core.ports import TurnStore
 SECONDS_TO_STAND = 5.0
 NOT_THEIRS = "Only whoever asked, or a moderator, can do that."
 NOT_WRITING = "I'm not writing that answer any more."
-NOT_LAST = "I can only rewrite my last answer here, and something was asked since."
+UNDER_WAY = "I'm writing that answer already."
+NOT_LAST = "I can only rewrite my last answer here, and only until the conversation goes on."
 GONE = "That question or its answer is gone, so I can't write it again."
 
-_WHY_NOT = {Reopened.NOT_THEIRS: NOT_THEIRS, Reopened.NOT_LAST: NOT_LAST, Reopened.GONE: GONE}
+_WHY_NOT = {
+    Reopened.NOT_THEIRS: NOT_THEIRS,
+    Reopened.UNDER_WAY: UNDER_WAY,
+    Reopened.NOT_LAST: NOT_LAST,
+    Reopened.GONE: GONE,
+}
 
 
 class Presses:
@@ -36,9 +42,12 @@ class Presses:
         refusal = self._admission.refuse_press(press)
         if refusal is not None:
             raise refusal
+        if (under_way := self._queue.answering_to(press.question_id, press.key)) and not under_way[1].finishing:
+            raise PressRefused(UNDER_WAY)
         # The button may be there a moment before it is stored that the answer stands.
         await self._queue.until_answered(press.question_id, press.key, within=SECONDS_TO_STAND)
-        reopened = await self._store.reopen(press.question_id, person=press.person, moderates=press.moderates)
+        reopened = await self._store.reopen(press)
         if reopened is not Reopened.YES:
             raise PressRefused(_WHY_NOT[reopened])
+        self._admission.count_press(press)
         self._queue.wake(press.key)

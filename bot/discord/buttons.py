@@ -2,10 +2,13 @@
 
 import re
 
+import discord
+
 from bot.discord.payloads import Button
 
 STOP, AGAIN = "stop", "again"
-_CUSTOM_ID = re.compile(rf"({STOP}|{AGAIN}):(\d{{1,19}})")
+_CUSTOM_ID = re.compile(rf"({STOP}|{AGAIN}):([0-9]{{1,19}})")
+_LARGEST_ID = 2**63 - 1  # that a database holds
 
 
 def stop_button(question_id: int) -> Button:
@@ -19,4 +22,15 @@ def again_button(question_id: int) -> Button:
 def read_custom_id(custom_id: str) -> tuple[str, int] | None:
     """What is to be done, and for which question; None for what is no button of ours."""
     read = _CUSTOM_ID.fullmatch(custom_id)
-    return (read[1], int(read[2])) if read else None
+    if read is None or int(read[2]) > _LARGEST_ID:
+        return None
+    return read[1], int(read[2])
+
+
+def button_below(message: discord.Message) -> Button | None:
+    """What Discord says is below a message of ours."""
+    for row in message.components:
+        for shown in row.children if isinstance(row, discord.ActionRow) else ():
+            if isinstance(shown, discord.Button) and shown.custom_id:
+                return Button(label=shown.label or "", custom_id=shown.custom_id)
+    return None

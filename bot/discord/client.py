@@ -16,6 +16,7 @@ from bot.core.errors import StartupRefused
 from bot.core.intake import Intake
 from bot.core.ports import Clock, TurnStore
 from bot.core.presses import Presses
+from bot.discord.buttons import button_below
 from bot.discord.catch_up import CatchUp
 from bot.discord.commands import Commands
 from bot.discord.commands.doors import Doors
@@ -23,6 +24,7 @@ from bot.discord.hearing import Hearing
 from bot.discord.identify import IdentifyPace
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
+from bot.discord.payloads import Content
 from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
 from bot.discord.pressing import Pressing
 from bot.discord.refusals import REQUEST_ERRORS, translate
@@ -86,7 +88,7 @@ class ConfabClient(discord.Client):
         self,
         *,
         intake: Intake,
-        presses: Presses,
+        presses: Presses | None,
         outbox: Outbox,
         store: TurnStore,
         catch_up: CatchUp,
@@ -94,7 +96,7 @@ class ConfabClient(discord.Client):
     ) -> None:
         """Say where events go. The outbox needs the client, so it comes after it.
 
-        *logged_in* runs as soon as messages can be sent.
+        *presses* is None where buttons do nothing. *logged_in* runs as soon as messages can be sent.
         """
         self._logged_in = logged_in
         self.intake = intake
@@ -158,7 +160,7 @@ class ConfabClient(discord.Client):
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
         if message.author.id == self.me.id:
-            self.outbox.heard_own_edit(message.id, message.content)
+            self.outbox.heard_own_edit(message.id, Content(text=message.content, button=button_below(message)))
         else:
             await self.hearing.take_edit(message)
 

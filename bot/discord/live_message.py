@@ -92,9 +92,8 @@ class LiveMessage:
             raise self._failure
         self._become_visible()
         below = lines_below(self._taken, shown)
-        button = (
-            again_button(self._taken.address.message_id) if can_be_rewritten and self._place.is_public else None
-        )
+        again = can_be_rewritten and self._place.stays_in_reach
+        button = again_button(self._taken.address.message_id) if again else None
         wanted = finished(shown, head=self._head, below=below, bounded=self._place.takes_files)
         try:
             await self._bring_all(self._with_button(wanted, button))

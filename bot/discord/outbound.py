@@ -58,6 +58,16 @@ class Outbox(Responses):
         may_write = allowed.send_messages_in_threads if is_thread else allowed.send_messages
         return allowed.attach_files or not may_write
 
+    def sees(self, channel_id: int) -> bool:
+        """Whether the bot can come back to what it posted there, without an interaction's token."""
+        channel = self._client.get_channel(channel_id)
+        if not isinstance(channel, GuildChannel | discord.Thread):
+            return False
+        try:
+            return channel.permissions_for(channel.guild.me).view_channel
+        except discord.ClientException:  # a thread whose channel is not known
+            return False
+
     # Messages in a channel
 
     async def create(
@@ -148,11 +158,13 @@ class Outbox(Responses):
         if heard is not None and not heard.done():
             heard.set_result(Posted(message_id=message_id, content=None))
 
-    def heard_own_edit(self, message_id: int, content: str) -> None:
-        """The same for an edit of ours."""
+    def heard_own_edit(self, message_id: int, content: Content) -> None:
+        """The same for an edit of ours: what the message shows by now."""
         wanted, heard = self._editing.get(message_id, (Content(text=""), None))
-        if heard is not None and not heard.done() and content.strip() == wanted.text.strip():
-            heard.set_result(Posted(message_id=message_id, content=content))
+        if heard is None or heard.done() or content.button != wanted.button:
+            return
+        if content.text.strip() == wanted.text.strip():
+            heard.set_result(Posted(message_id=message_id, content=content.text))
 
     def permissions_changed(self) -> None:
         """Where the bot was not allowed to write, it may be now."""

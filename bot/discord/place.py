@@ -27,6 +27,7 @@ class Place:
         self._clock = clock
         self.channel_id = taken.address.channel_id
         self._private = bool(taken.conversation.key.private_to)
+        self._in_dm = taken.conversation.guild_id is None
         self._interaction = taken.question.interaction
         self._reply_to = taken.question.message_id if taken.question.kind is Kind.MESSAGE else None
         # An earlier attempt began in the original response if there is still time to begin there now.
@@ -42,8 +43,11 @@ class Place:
         return self._living(SECONDS_LEFT_TO_BEGIN) is None and not self._private
 
     @property
-    def is_public(self) -> bool:
-        return not self._private
+    def stays_in_reach(self) -> bool:
+        """The bot can change what stands here when the command's token is no good any more."""
+        if self._private:
+            return False
+        return self._reply_to is not None or self._in_dm or self._outbox.sees(self.channel_id)
 
     @property
     def takes_files(self) -> bool:

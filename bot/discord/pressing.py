@@ -19,7 +19,7 @@ UNKNOWN = "That button does nothing any more."
 
 
 class Pressing:
-    def __init__(self, *, presses: Presses, outbox: Outbox, access: AccessRules) -> None:
+    def __init__(self, *, presses: Presses | None, outbox: Outbox, access: AccessRules) -> None:
         self._presses = presses
         self._outbox = outbox
         self._access = access
@@ -41,7 +41,7 @@ class Pressing:
         if refusal is not None:
             raise refusal
         read = read_custom_id(custom_id)
-        if read is None or interaction.channel_id is None:
+        if self._presses is None or read is None or interaction.channel_id is None:
             raise PressRefused(UNKNOWN)
         action, question_id = read
         press = Press(

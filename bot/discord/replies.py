@@ -84,10 +84,10 @@ class DiscordReplies:
             raise
         await self._store.notice_posted(part.nonce, message_id=posted.message_id)
 
-    async def say(self, address: Address, sentence: str) -> None:
+    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> None:
         try:
             if not await self._say_in_response(address, sentence):
-                await self._say_in_channel(address, sentence)
+                await self._say_in_channel(address, sentence, attempt)
         except BotError as error:
             log.info("a sentence could not be said: channel=%d: %s", address.channel_id, error)
 
@@ -104,12 +104,12 @@ class DiscordReplies:
             return False
         return True
 
-    async def _say_in_channel(self, address: Address, sentence: str) -> None:
+    async def _say_in_channel(self, address: Address, sentence: str, attempt: int) -> None:
         await self._outbox.create(
             address.channel_id,
             sentence,
             nonce=nonce(
-                bot_id=self._outbox.bot_id, question_id=address.message_id, attempt=0, n=0, purpose="fault"
+                bot_id=self._outbox.bot_id, question_id=address.message_id, attempt=attempt, n=0, purpose="fault"
             ),
             reply_to=address.message_id if address.interaction is None else None,
             importance=Importance.NOTICE,

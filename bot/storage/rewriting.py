@@ -2,35 +2,40 @@
 
 from sqlalchemy import Connection, func, select, update
 
-from bot.core.messages import Kind, Reopened, Role, TurnState
+from bot.core.messages import Kind, Press, Reopened, Role, TurnState
 from bot.storage.schema import IS_NO_QUOTE, IS_OPEN, conversations, turns
 
 
-def reopen(connection: Connection, question_id: int, *, person: int, moderates: bool) -> Reopened:
+def reopen(connection: Connection, press: Press) -> Reopened:
     """The answer keeps its texts until others are written; what was tried for it before is no failure of this."""
-    question = connection.execute(
-        select(turns.c.author_id, turns.c.conversation_id, turns.c.answered_by).where(
-            IS_NO_QUOTE, turns.c.message_id == question_id, turns.c.state == TurnState.ANSWERED
+    asked = connection.execute(
+        select(turns.c.author_id, turns.c.state, turns.c.conversation_id, turns.c.answered_by)
+        .join(conversations, turns.c.conversation_id == conversations.c.id)
+        .where(
+            IS_NO_QUOTE,
+            turns.c.message_id == press.question_id,
+            conversations.c.channel_id == press.key.channel_id,
+            conversations.c.private_to == press.key.private_to,
         )
     ).one_or_none()
-    if question is None:
+    if asked is None or asked.state == TurnState.WITHDRAWN:
         return Reopened.GONE
-    answer = connection.execute(
-        select(turns.c.id, turns.c.position).where(
-            turns.c.id == question.answered_by, turns.c.state == TurnState.STANDING, turns.c.kind == Kind.ANSWER
-        )
-    ).one_or_none()
-    if answer is None:
-        return Reopened.GONE
-    if question.author_id != person and not moderates:
+    if asked.author_id != press.person and not press.moderates:
         return Reopened.NOT_THEIRS
-    if not _is_last(connection, question.conversation_id, answer.position):
+    if asked.state == TurnState.ANSWERING:
+        return Reopened.UNDER_WAY
+    position = _standing_at(connection, asked.answered_by)
+    if asked.state != TurnState.ANSWERED or position is None:
+        return Reopened.GONE
+    if not _is_last(connection, asked.conversation_id, position):
         return Reopened.NOT_LAST
     anew = {"restarts": turns.c.attempts}
-    connection.execute(update(turns).where(turns.c.id == answer.id).values(state=TurnState.DRAFTING, **anew))
+    connection.execute(
+        update(turns).where(turns.c.id == asked.answered_by).values(state=TurnState.DRAFTING, **anew)
+    )
     connection.execute(
         update(turns)
-        .where(turns.c.answered_by == answer.id, turns.c.state == TurnState.ANSWERED)
+        .where(turns.c.answered_by == asked.answered_by, turns.c.state == TurnState.ANSWERED)
         .values(state=TurnState.ANSWERING, **anew)
     )
     return Reopened.YES
@@ -44,6 +49,15 @@ def restore(connection: Connection, answer_id: int) -> bool:
         .values(state=TurnState.WRITTEN)
     )
     return restored.rowcount == 1
+
+
+def _standing_at(connection: Connection, answer_id: int | None) -> int | None:
+    """Its position; None where no answer stands."""
+    return connection.scalar(
+        select(turns.c.position).where(
+            turns.c.id == answer_id, turns.c.state == TurnState.STANDING, turns.c.kind == Kind.ANSWER
+        )
+    )
 
 
 def _is_last(connection: Connection, conversation_id: int, position: int) -> bool:

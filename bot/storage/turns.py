@@ -18,6 +18,7 @@ from bot.core.messages import (
     ModelCall,
     Outcome,
     Part,
+    Press,
     Received,
     Remembered,
     Reopened,
@@ -113,9 +114,8 @@ class SqlTurnStore:
         work = partial(answers.write, answer_id=answer_id, kind=Kind.NOTICE, text=shown, shown=shown, outcome=code)
         _or_withdrawn(await self._database.run(work), answer_id)
 
-    async def reopen(self, question_id: int, *, person: int, moderates: bool) -> Reopened:
-        work = partial(rewriting.reopen, question_id=question_id, person=person, moderates=moderates)
-        return await self._database.run(work, rank=Rank.INTAKE)
+    async def reopen(self, press: Press) -> Reopened:
+        return await self._database.run(partial(rewriting.reopen, press=press), rank=Rank.INTAKE)
 
     async def restore(self, answer_id: int) -> None:
         _or_withdrawn(await self._database.run(partial(rewriting.restore, answer_id=answer_id)), answer_id)

@@ -17,6 +17,7 @@ from bot.core.errors import (
     ModelBusy,
     ModelUnavailable,
     ShuttingDown,
+    Stopped,
     TextRefused,
     Undeliverable,
     WrongModel,
@@ -835,3 +836,36 @@ async def test_a_question_that_never_gets_to_an_end_is_given_up_with_a_sentence(
     await started.idle()
 
     assert started.texts() == ["I tried several times and couldn't finish an answer. Please ask again."]
+
+
+async def stopped_after(world: World, words: str) -> None:
+    """Somebody presses Stop when the model has said so much."""
+    asked = message("Hi", id=1)
+    await world.intake.take(asked)
+    async with asyncio.timeout(10):
+        while not (world.model.prompts and world.replies.opened[0].shown == words):
+            await asyncio.sleep(0)
+    _, answering = world.queue.answering_to(1, asked.key)
+
+    answering.stop(Stopped())
+    await world.idle()
+
+
+async def test_an_answer_stopped_before_its_first_words_is_a_sentence_and_no_history() -> None:
+    world = World([asyncio.Event()], ["ok"])
+
+    await stopped_after(world, "")
+    await world.ask(message("Hello", id=2))
+
+    assert world.texts() == ["Stopped.", "ok"]
+    assert world.model.turns()[1:] == [("user", "Hello")]
+
+
+@pytest.mark.parametrize("words", ["", "Short", LONG])
+async def test_a_stopped_model_is_let_go_of_at_once_and_its_call_recorded(words) -> None:
+    world = World([words, asyncio.Event()])
+
+    await stopped_after(world, words)
+
+    assert world.model.closed == 1
+    assert [call.outcome for call in world.store.calls] == ["stopped"]

@@ -13,8 +13,10 @@ from discord.http import Route
 from yarl import URL
 
 from bot.core.messages import Interaction, Kind, TakenUp
+from bot.discord.buttons import button_below
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
+from bot.discord.payloads import Content
 from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import LoopbackDiscord
 from tests.fakes import NOW, FakeStore, message
@@ -94,7 +96,8 @@ class _Client(discord.Client):
 
     async def on_raw_message_edit(self, edit: discord.RawMessageUpdateEvent) -> None:
         if self.hears:
-            self.outbox.heard_own_edit(edit.message_id, edit.message.content)
+            shown = Content(text=edit.message.content, button=button_below(edit.message))
+            self.outbox.heard_own_edit(edit.message_id, shown)
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         await self.on_command(interaction)

@@ -2,13 +2,27 @@
 
 import pytest
 
-from bot.core.messages import Reopened
+from bot.core.messages import ConversationKey, Kind, Press, Reopened
 from tests.fakes import message
-from tests.storage.talk import TOKENS, answer, exchange, history, next_turn, rows, state_of, take, wait, write
+from tests.storage.talk import (
+    HERE,
+    TOKENS,
+    answer,
+    exchange,
+    history,
+    next_turn,
+    quote,
+    rows,
+    state_of,
+    take,
+    wait,
+    write,
+)
 
 
-async def reopen(store, question_id=1, *, person=1, moderates=False):
-    return await store.reopen(question_id, person=person, moderates=moderates)
+async def reopen(store, question_id=1, *, person=1, moderates=False, key=HERE):
+    press = Press(id=9, question_id=question_id, person=person, moderates=moderates, key=key)
+    return await store.reopen(press)
 
 
 @pytest.fixture
@@ -78,8 +92,30 @@ async def test_not_after_a_reset(answered):
 
 async def test_not_twice_at_once(answered):
     await reopen(answered)
+    before = await reopen(answered)
+    await next_turn(answered)
 
-    assert await reopen(answered) is Reopened.GONE
+    assert (before, await reopen(answered)) == (Reopened.UNDER_WAY,) * 2
+
+
+@pytest.mark.parametrize("key", [ConversationKey(channel_id=11), ConversationKey(channel_id=10, private_to=1)])
+async def test_not_from_another_conversation(answered, key):
+    assert await reopen(answered, key=key, moderates=True) is Reopened.GONE
+
+    assert await next_turn(answered) is None
+
+
+async def test_what_the_question_brought_along_is_read_again(store):
+    await exchange(store, message("Is that so?", id=5, quote=quote("Cats can fly.", id=4)), "old")
+    await reopen(store, 5)
+
+    taken = await next_turn(store)
+
+    assert [(each.kind, each.text) for each in taken.questions] == [
+        (Kind.QUOTE, "Cats can fly."),
+        (Kind.MESSAGE, "Is that so?"),
+    ]
+    assert taken.history == ()
 
 
 async def test_not_if_question_or_answer_is_gone(store):
