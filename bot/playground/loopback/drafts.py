@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.playground.loopback.components import read_components
 from bot.playground.loopback.refusals import Json, Refusal, invalid
 from bot.playground.loopback.world import Attachment, MessageFlag, Upload
 
@@ -40,17 +41,19 @@ def read_content(body: Json, files: Sequence[Upload]) -> Content:
         raise invalid("attachments", "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
     if any(len(file.data) > MOST_FILE_BYTES for file in files):
         raise Refusal(40005)
+    flags = _whole_number(body.get("flags"), "flags")
+    components = body.get("components")
     listed = body.get("attachments")
     if listed is not None:
         files = _listed_files(listed, files)
     return Content(
         text=text,
         embeds=embeds,
-        components=None if body.get("components") is None else _with_ids(body["components"]),
+        components=None if components is None else read_components(components, flags=flags or 0),
         # Small ids name the request's own files, snowflakes the attachments that an edit keeps.
         kept_attachments=None if listed is None else frozenset(int(each["id"]) for each in listed),
         files=files,
-        flags=_whole_number(body.get("flags"), "flags"),
+        flags=flags,
     )
 
 
@@ -122,16 +125,3 @@ def _whole_number(value: Any, field: str) -> int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
         raise invalid(field, "NUMBER_TYPE_COERCE", "Value is not int.")
     return value
-
-
-def _with_ids(components: Sequence[Json], start: int = 1) -> list[Json]:
-    """Discord numbers the components of a message that come without an id."""
-    numbered = []
-    for component in components:
-        inner = component.get("components")
-        numbered.append({"id": start, **component})
-        start += 1
-        if inner:
-            numbered[-1]["components"] = _with_ids(inner, start)
-            start += len(inner)
-    return numbered

@@ -8,6 +8,7 @@ from bot.core.ports import Clock
 from bot.playground.loopback import payloads
 from bot.playground.loopback.changes import Seen
 from bot.playground.loopback.commands import IN_BOT_DMS, IN_GUILDS, Commands, entered, require_usable
+from bot.playground.loopback.components import BUTTON
 from bot.playground.loopback.drafts import MOST_FILE_BYTES, is_empty, read_content, settable_flags
 from bot.playground.loopback.events import Events
 from bot.playground.loopback.mentions import IN_INTERACTIONS, read_allowed
@@ -31,7 +32,6 @@ SECONDS_TO_ACKNOWLEDGE = 3.0
 TOKEN_SECONDS = 900.0
 WITH_MESSAGE, DEFERRED, DEFERRED_UPDATE = 4, 5, 6
 APPLICATION_COMMAND, MESSAGE_COMPONENT = 2, 3
-BUTTON = 2
 
 
 @dataclass(kw_only=True, eq=False)
@@ -121,7 +121,7 @@ class Interactions:
     def press(self, message: Message, user: User, label: str) -> Interaction:
         """Raises LookupError where there is no such button to be seen."""
         seen = () if message.visible_to not in (None, user) or message.deleted else message.components
-        buttons = [each for row in seen for each in row.get("components", ()) if each.get("label") == label]
+        buttons = [each for row in seen for each in row.get("components", ()) if _is_up(each, label)]
         if not buttons:
             raise LookupError(f"there is no button {label!r}")
         interaction = Interaction(
@@ -291,3 +291,7 @@ class Interactions:
             "guild_locale": "en-US",
             "member": {**payloads.member(user, guild), "permissions": may},
         }
+
+
+def _is_up(button: Json, label: str) -> bool:
+    return button.get("label") == label and "custom_id" in button and not button.get("disabled")
