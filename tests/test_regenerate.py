@@ -1,11 +1,17 @@
 """Regenerate, below the answers of the whole bot, over real sockets."""
 
+import asyncio
+import io
+
 import pytest
 
 from bot.core.errors import ModelUnavailable
 from bot.core.presses import GONE, NOT_LAST, NOT_THEIRS, UNDER_WAY
+from bot.discord.buttons import stop_button
 from bot.discord.pressing import UNKNOWN
+from bot.playground.lines import AGAIN, STOP
 from bot.playground.loopback import LoopbackDiscord
+from bot.playground.play import play
 from tests.model_server import Answer, Gate, ModelServer, Status
 from tests.pressing import LONG, answers, labels, pressed, whispered, with_button
 from tests.whole_bot import Stage
@@ -110,23 +116,6 @@ async def test_an_answer_that_cannot_be_written_anew_stays(stage) -> None:
     assert [text for _, text in stage.prompts()[-1]][1:] == ["Why?", "Because.", "Really?"]
 
 
-async def test_an_answer_that_is_rewritten_when_the_bot_is_stopped_stays_as_it_was(stage) -> None:
-    gate = Gate()
-    stage.model.script(Answer(text="Because."), Answer(text=LONG, gate=gate), Answer(text="Anew."))
-    async with stage.bot(SHUTDOWN_GRACE_SECONDS="0"):
-        message = await stage.ask("Why?")
-        await with_button(stage, message)
-        await pressed(stage, message, "Regenerate")
-        await stage.discord.until(lambda: len(stage.model.requests) == 2)
-    gate.open()
-
-    async with stage.bot():
-        await stage.ask("Really?")
-
-    assert message.content == "Because."
-    assert [text for _, text in stage.prompts()[-1]][1:] == ["Why?", "Because.", "Really?"]
-
-
 async def test_a_regeneration_counts_as_a_question(stage) -> None:
     stage.model.script(Answer(text="Because."), Answer(text="Because of scattering."))
     async with stage.bot(MESSAGES_PER_MINUTE_PER_PERSON="2"):
@@ -199,53 +188,6 @@ async def test_an_answer_that_the_bot_could_not_come_back_to_has_no_button(stage
     assert labels(message) == []
 
 
-async def rewriting_when_killed(stage, old="word " * 700):
-    """An answer of two messages of which the first shows new words, when the bot dies."""
-    gate = Gate()
-    stage.model.script(Answer(text=old), Answer(text=LONG, gate=gate))
-    program = await stage.start()
-    await stage.discord.until(lambda: stage.connected)
-    message = await stage.ask("Why?")
-    last = await stage.discord.until(lambda: next((each for each in answers(stage) if labels(each)), None))
-    await pressed(stage, last, "Regenerate")
-    gate.let_out(10)
-    await with_button(stage, message, "Stop")
-    program.kill()
-    await program.communicate()
-    gate.open()
-    return message, last
-
-
-async def test_an_answer_that_is_rewritten_when_the_bot_is_killed_is_new_in_the_end(stage) -> None:
-    message, last = await rewriting_when_killed(stage)
-    stage.model.script(Answer(text="Because of scattering."), Answer(text="Yes."))
-
-    async with stage.bot():
-        await stage.settled(message, "Because of scattering.")
-        await stage.discord.until(lambda: last.deleted)
-        await stage.ask("Really?")
-
-    assert [text for _, text in stage.prompts()[-1]][1:] == ["Why?", "Because of scattering.", "Really?"]
-    assert [each.content for each in answers(stage)] == ["Because of scattering.", "Yes."]
-    assert labels(message) == ["Regenerate"]
-
-
-async def test_an_answer_that_is_rewritten_when_the_bot_is_killed_is_the_old_one_if_no_other_comes(stage) -> None:
-    message, last = await rewriting_when_killed(stage)
-    stage.model.script(Status(500), Answer(text="Yes."))
-
-    async with stage.bot(MODEL_ATTEMPTS="1"):
-        await with_button(stage, last)
-        await stage.discord.until(lambda: labels(message) == [])
-        await stage.ask("Really?")
-
-    assert "word word" in message.content
-    assert "word word" in last.content
-    assert (message.content + " " + last.content).split() == ["word"] * 700
-    assert [text.split()[0] for _, text in stage.prompts()[-1]][1:] == ["Why?", "word", "Really?"]
-    assert len(answers(stage)) == 2 + 1 + 1  # with the sentence that says so
-
-
 async def test_each_failure_to_rewrite_an_answer_is_told(stage) -> None:
     stage.model.script(Answer(text="Because."), Status(500), Status(500))
     async with stage.bot(MODEL_ATTEMPTS="1"):
@@ -295,3 +237,27 @@ async def test_a_button_that_is_still_there_does_nothing_once_they_are_switched_
 
     assert told == UNKNOWN
     assert len(stage.model.requests) == 1
+
+
+async def test_the_playground_presses_the_very_button(stage) -> None:
+    stage.model.script(Answer(text="Because of the sea."), Answer(text="Because of scattering."))
+    printed = io.StringIO()
+
+    async def answered(_):
+        await stage.discord.until(lambda: answers(stage) and labels(answers(stage)[0]) == [AGAIN])
+        return True
+
+    async with stage.bot():
+        status = await play(
+            loopback=stage.discord,
+            say=["Why?", "/again"],
+            model_sentence="",
+            answered=answered,
+            recall=None,
+            stop=asyncio.Event(),
+            out=printed,
+        )
+
+    assert status == 0
+    assert printed.getvalue().endswith("you (pressed [Regenerate])\nconfab: Because of scattering.\n")
+    assert stop_button(1).label == STOP

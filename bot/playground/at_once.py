@@ -95,7 +95,7 @@ class _Film:
     def show_channel(self, channel: Channel) -> None:
         """What stands there in the end."""
         self._print(f"\n#{channel.name}")
-        for message in self._scene.loopback.messages(channel, seen_by=self._scene.you):
+        for message in self._scene.visible(channel):
             lines = [*shown_lines(self._scene.readable(message.content)), *file_lines(message.attachments)]
             self._print(f"{_speaker(message)}: " + "\n  ".join(line.text for line in lines))
 

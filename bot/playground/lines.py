@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 _SPOKEN_BY = re.compile(r"@(\w+)(?:\s+(.*))?", re.DOTALL)
 _CHANNEL = re.compile(r"#([\w-]+)")
+STOP, AGAIN = "Stop", "Regenerate"  # as the bot labels its buttons
 _COMMAND = re.compile(r"/([\w-]+)(?:\s+(.*))?", re.DOTALL)
 
 HELP = """\
 Type a message, and it is posted in this channel. What else there is:
   /chat hello      ask with a slash command
   /reset           start the conversation anew
+  /stop            press Stop, below an answer that is being written
+  /again           press Regenerate, below the last answer
   @ada hello       a second person says hello
   #random          go to the other channel; there the bot answers only if mentioned: @confab hello
   #general         come back
@@ -54,6 +57,13 @@ class Delete:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Press:
+    """Press the newest button of this label."""
+
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Help:
     pass
 
@@ -63,7 +73,7 @@ class Quit:
     pass
 
 
-Line = Say | Call | Switch | Edit | Delete | Help | Quit
+Line = Say | Call | Switch | Edit | Delete | Press | Help | Quit
 
 
 def read_line(line: str, *, people: Collection[str]) -> Line | None:
@@ -89,6 +99,8 @@ def _read_command(name: str, text: str) -> Line:
             return Edit(text=text)
         case "delete":
             return Delete()
+        case "stop" | "again":
+            return Press(label=STOP if name == "stop" else AGAIN)
         case "help":
             return Help()
         case "quit" | "exit":

@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot.playground.lines import Call, Delete, Edit, Say, Switch
+from bot.playground.lines import AGAIN, Call, Delete, Edit, Press, Say, Switch
 from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Message
+from bot.playground.shown import button_labels
 
 CHAT_CHANNEL = "general"  # here the bot answers every message
 YOU = "you"
@@ -18,7 +20,10 @@ _USER_MENTION = re.compile(r"<@!?(\d+)>")
 _CHANNEL_MENTION = re.compile(r"<#(\d+)>")
 _LAYOUT = "\n\t"
 
-Deed = Say | Call | Switch | Edit | Delete
+Deed = Say | Call | Switch | Edit | Delete | Press
+
+
+Version = tuple[int, datetime | None]  # of a message: its id, and when it was edited last
 
 
 class NotPossibleError(Exception):
@@ -27,10 +32,11 @@ class NotPossibleError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The bot owes an answer to this message, or to this command."""
+    """The bot owes an answer to this message, to this command, or to this press of Regenerate."""
 
     question: Message | Interaction
     channel: Channel
+    before: frozenset[Version] = frozenset()  # what stood there when Regenerate was pressed
 
 
 class Scene:
@@ -72,7 +78,22 @@ class Scene:
                 await self._edit(text)
             case Delete():
                 await self._delete()
+            case Press(label=label):
+                return await self._press(label)
         return None
+
+    def visible(self, channel: Channel) -> list[Message]:
+        return self.loopback.messages(channel, seen_by=self.you)
+
+    def versions(self, channel: Channel) -> frozenset[Version]:
+        return frozenset(map(version, self.visible(channel)))
+
+    def rewritten(self, asked: Asked) -> bool:
+        """Regenerate is there again, below an answer that was not there before."""
+        return any(
+            AGAIN in button_labels(message) and version(message) not in asked.before
+            for message in self.visible(asked.channel)
+        )
 
     def readable(self, content: str) -> str:
         """A message's text with names for mentions, and nothing that could steer a terminal."""
@@ -143,6 +164,14 @@ class Scene:
         del self._last[self.channel.id]
         await self.loopback.delete(message)
 
+    async def _press(self, label: str) -> Asked | None:
+        for message in reversed(self.visible(self.channel)):
+            if label in button_labels(message):
+                before = self.versions(self.channel)
+                press = await self.loopback.press(message, self.you, label)
+                return Asked(question=press, channel=self.channel, before=before) if label == AGAIN else None
+        raise NotPossibleError(f"There is no [{label}] in #{self.channel.name} just now.")
+
     def _last_message(self) -> Message:
         message = self._last.get(self.channel.id)
         if message is None:
@@ -167,3 +196,7 @@ class Scene:
 
     def _shown_channel(self, mention: str, channel_id: int) -> str:
         return next((f"#{channel.name}" for channel in self.channels if channel.id == channel_id), mention)
+
+
+def version(message: Message) -> Version:
+    return message.id, message.edited_timestamp

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TextIO
 
-from bot.playground.lines import HELP, Call, Delete, Edit, Help, Line, Quit, Say, Switch, read_line
-from bot.playground.loopback import Channel, Message
-from bot.playground.scene import YOU, Asked, NotPossibleError, Scene
+from bot.playground.lines import AGAIN, HELP, Call, Delete, Edit, Help, Line, Press, Quit, Say, Switch, read_line
+from bot.playground.loopback import Interaction, Message
+from bot.playground.scene import YOU, Asked, Deed, NotPossibleError, Scene, version
 from bot.playground.shown import file_lines, shown_lines
 
 ANSWER_SECONDS = 360.0  # longer than the bot waits for its model
@@ -40,12 +40,25 @@ async def answered_well(scene: Scene, asked: Asked, *, answered: Answered) -> bo
         if isinstance(question, Message) or question.command in QUESTIONS:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answered(question.id)
+        if question.pressed is not None:
+            return await _rewritten(scene, asked, question)
         await scene.loopback.until(lambda: question.original or question.unanswered)
     except TimeoutError:
         raise NoAnswerError("No answer came.") from None
     if question.unanswered:
         raise NoAnswerError(f"The bot did not answer /{question.command}.")
     return True
+
+
+async def _rewritten(scene: Scene, asked: Asked, press: Interaction) -> bool:
+    """False if there was nothing but a sentence. Raises TimeoutError and NoAnswerError."""
+    await scene.loopback.until(
+        lambda: press.unanswered or press.original or press.followups or scene.rewritten(asked),
+        seconds=ANSWER_SECONDS,
+    )
+    if press.unanswered:
+        raise NoAnswerError(f"The bot did not take [{AGAIN}].")
+    return not press.original and not press.followups
 
 
 class _Script:
@@ -59,7 +72,7 @@ class _Script:
         if isinstance(line, Help | Quit):
             self._print(HELP)
             return
-        before = self._visible(self._scene.channel)
+        before = self._scene.versions(self._scene.channel)
         self._print(_announcement(line))
         try:
             asked = await self._scene.perform(line)
@@ -72,12 +85,9 @@ class _Script:
             self.went_well &= await answered_well(self._scene, asked, answered=self._answered)
         except NoAnswerError as error:
             self._fail(str(error))
-        for message in self._visible(asked.channel):
-            if message not in before and message.author is self._scene.bot:
+        for message in self._scene.visible(asked.channel):
+            if version(message) not in before and message.author is self._scene.bot:
                 self._print_said(message)
-
-    def _visible(self, channel: Channel) -> list[Message]:
-        return self._scene.loopback.messages(channel, seen_by=self._scene.you)
 
     def _print_said(self, message: Message) -> None:
         lines = [*shown_lines(self._scene.readable(message.content)), *file_lines(message.attachments)]
@@ -91,7 +101,7 @@ class _Script:
         print(text, file=self._out, flush=True)
 
 
-def _announcement(line: Say | Call | Switch | Edit | Delete) -> str:
+def _announcement(line: Deed) -> str:
     match line:
         case Say(speaker=speaker, text=text):
             said = f"{speaker or YOU}: {text}"
@@ -103,4 +113,6 @@ def _announcement(line: Say | Call | Switch | Edit | Delete) -> str:
             said = f"{YOU} (edited): {text}"
         case Delete():
             said = f"{YOU} (deleted the last message)"
+        case Press(label=label):
+            said = f"{YOU} (pressed [{label}])"
     return said.replace("\n", "\n  ")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bot.playground.loopback.world import Attachment
+from bot.playground.loopback.world import Attachment, Message
 
 _SMALL = "-# "  # Discord's mark at the beginning of a line of small print
 _FENCE = "```"
@@ -30,6 +30,10 @@ def file_lines(attachments: Sequence[Attachment]) -> list[ShownLine]:
         ShownLine(f"[file {each.upload.filename}, {_size(len(each.upload.data))}]", small=True)
         for each in attachments
     ]
+
+
+def button_labels(message: Message) -> list[str]:
+    return [str(each.get("label")) for row in message.components for each in row.get("components", ())]
 
 
 def _size(count: float) -> str:

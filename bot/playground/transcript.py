@@ -10,7 +10,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from bot.playground.loopback.changes import Seen
 from bot.playground.loopback.world import Channel, Message, User
-from bot.playground.shown import ShownLine, file_lines, shown_lines
+from bot.playground.shown import ShownLine, button_labels, file_lines, shown_lines
 
 TYPING_SECONDS = 10.0  # Discord channel resource, "Trigger Typing Indicator"
 QUOTED_CHARACTERS = 50
@@ -49,7 +49,7 @@ class Transcript:
         if seen.kind == "typing" and seen.user is not None:
             self._typing[channel][seen.user.id] = (seen.user, self._monotonic() + TYPING_SECONDS)
         if seen.kind == "unanswered":
-            self.note(seen.channel, "The bot did not take the command within three seconds.")
+            self.note(seen.channel, "The bot did not take that within three seconds.")
         if seen.message is not None:
             self._typing[channel].pop(seen.message.author.id, None)
             if seen.message not in self._entries[channel]:
@@ -132,6 +132,8 @@ class Transcript:
         else:
             yield from shown_lines(f"{text} (edited)" if message.edited_timestamp is not None else text)
         yield from file_lines(message.attachments)
+        if labels := button_labels(message):
+            yield ShownLine(" ".join(f"[{label}]" for label in labels), small=True)
         if message.is_ephemeral:
             yield ShownLine("(only you can see this)", small=True)
 

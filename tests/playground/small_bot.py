@@ -25,6 +25,8 @@ class SmallBot:
         self.reply: Callable[[str], list[str]] = lambda text: [f"You said: {text}"]
         self.failing = False
         self.silent = False
+        self.button: str | None = None  # below each answer
+        self.refusal: str | None = None  # whispered to who presses it
         self._loopback = loopback
         self._session = session
         self._ended: dict[int, bool] = {}
@@ -46,6 +48,8 @@ class SmallBot:
                 event = frame.json()
                 if event.get("t") == "MESSAGE_CREATE" and not event["d"]["author"].get("bot"):
                     await self._answer(event["d"])
+                elif event.get("t") == "INTERACTION_CREATE" and "message" in event["d"]:
+                    await self._answer_press(event["d"])
                 elif event.get("t") == "INTERACTION_CREATE":
                     await self._answer_command(event["d"])
 
@@ -55,7 +59,7 @@ class SmallBot:
         path = f"/channels/{message['channel_id']}/messages"
         await self._ask("POST", f"/channels/{message['channel_id']}/typing")
         first, *grown = self.reply(message["content"])
-        posted = await self._ask("POST", path, {"content": first})
+        posted = await self._ask("POST", path, {"content": first, "components": self._row()})
         for text in grown:
             await self._ask("PATCH", f"{path}/{posted['id']}", {"content": text})
         await self._end(int(message["id"]))
@@ -70,6 +74,22 @@ class SmallBot:
         original = f"/webhooks/{self._loopback.application_id}/{command['token']}/messages/@original"
         await self._ask("PATCH", original, {"content": text})
         await self._end(int(command["id"]))
+
+    async def _answer_press(self, press: dict[str, Any]) -> None:
+        if self.silent:
+            return
+        callback = f"/interactions/{press['id']}/{press['token']}/callback"
+        if self.refusal is not None:
+            await self._ask("POST", callback, {"type": 4, "data": {"content": self.refusal, "flags": 64}})
+            return
+        await self._ask("POST", callback, {"type": 6})
+        message = f"/channels/{press['channel_id']}/messages/{press['message']['id']}"
+        for text in self.reply(press["data"]["custom_id"]):
+            await self._ask("PATCH", message, {"content": text, "components": self._row()})
+
+    def _row(self) -> list[dict[str, Any]]:
+        button = {"type": 2, "style": 2, "label": self.button, "custom_id": "pressed"}
+        return [{"type": 1, "components": [button]}] if self.button else []
 
     async def _end(self, question_id: int) -> None:
         async with self._changed:

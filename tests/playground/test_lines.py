@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.playground.lines import Call, Delete, Edit, Help, Quit, Say, Switch, read_line
+from bot.playground.lines import Call, Delete, Edit, Help, Press, Quit, Say, Switch, read_line
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,8 @@ from bot.playground.lines import Call, Delete, Edit, Help, Quit, Say, Switch, re
         ("/reset", Call(command="reset", text="")),
         ("/edit new text", Edit(text="new text")),
         ("/delete", Delete()),
+        ("/stop", Press(label="Stop")),
+        ("/again", Press(label="Regenerate")),
         ("/help", Help()),
         ("/quit", Quit()),
         ("/exit", Quit()),

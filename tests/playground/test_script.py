@@ -138,6 +138,8 @@ async def test_the_last_message_is_edited_and_deleted(say, loopback):
         ("@ada", "What should ada say?"),
         ("/edit", "What should it say instead?"),
         ("/delete", "You have posted nothing in #general"),
+        ("/stop", "There is no [Stop] in #general just now."),
+        ("/again", "There is no [Regenerate] in #general just now."),
         ("x" * 5000, "nobody can send more than 4000 characters"),
     ],
 )
@@ -173,6 +175,26 @@ async def test_a_stop_ends_the_wait_for_an_answer_that_does_not_come(say, bot, l
     stop.set()
 
     assert (await saying)[0] == 1
+
+
+async def test_an_answer_written_anew_is_waited_for_and_printed(say, bot):
+    bot.button = "Regenerate"
+
+    status, printed = await say("Why?", "/again")
+
+    assert printed == (
+        "you: Why?\nconfab: You said: Why?\nyou (pressed [Regenerate])\nconfab: You said: pressed\n"
+    )
+    assert status == 0
+
+
+async def test_a_refused_press_is_printed_and_fails_the_run(say, bot):
+    bot.button, bot.refusal = "Regenerate", "That answer is gone."
+
+    status, printed = await say("Why?", "/again")
+
+    assert printed.endswith("you (pressed [Regenerate])\nconfab: That answer is gone.\n")
+    assert status == 1
 
 
 async def test_quit_ends_the_script(say):

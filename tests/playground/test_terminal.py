@@ -112,6 +112,18 @@ async def test_it_says_who_answers_and_how_to_begin(person):
     await person.sees("/help tells what else there is")
 
 
+async def test_the_button_below_an_answer_is_shown_and_can_be_pressed(person, bot):
+    bot.button = "Stop"
+    person.type("Why?")
+    await person.sees("  You said: Why?\n  [Stop]")
+    bot.button = None
+
+    person.type("/stop")
+
+    await person.sees("  You said: pressed (edited)")
+    assert "[Stop]" not in person.screen
+
+
 async def test_a_line_is_posted_and_its_answer_shown(person):
     person.type("How is it going?")
 
