@@ -12,7 +12,7 @@ from bot.playground.scene import Asked, NotPossibleError, Scene
 from bot.playground.script import Answered, NoAnswerError, answered_well
 from bot.playground.shown import file_lines, shown_lines
 
-GLIMPSE_CHARACTERS = 44  # with time and names, a line fits into a terminal
+LINE_CHARACTERS = 69  # behind the time; so it fits into a terminal
 
 _SPEAKER = re.compile(r"\s*@(\w+)")
 
@@ -83,11 +83,12 @@ class _Film:
         self._monotonic = monotonic
         self._out = out
         self._began = monotonic()
+        self._began_in = scene.channel
 
     async def follow(self, watch: Watch) -> None:
         async for seen in watch:
             if seen.kind != "acknowledged" or (seen.message and seen.message.is_loading):
-                self.note(f"{self._where(seen.channel)}{self._what(seen)}")
+                self.note(self._what(seen))
 
     def note(self, text: str) -> None:
         self._print(f"{self._monotonic() - self._began:6.1f} s  {text}")
@@ -99,24 +100,33 @@ class _Film:
             lines = [*shown_lines(self._scene.readable(message.content)), *file_lines(message.attachments)]
             self._print(f"{_speaker(message)}: " + "\n  ".join(line.text for line in lines))
 
-    def _where(self, channel: Channel) -> str:
-        return "" if channel is self._scene.channel else f"#{channel.name} "
-
     def _what(self, seen: Seen) -> str:
+        where = "" if seen.channel is self._began_in else f"#{seen.channel.name} "
         message = seen.message
         if message is None:
-            return f"{seen.user.name if seen.user else '?'} ({seen.kind})"
+            return f"{where}{seen.user.name if seen.user else '?'} ({seen.kind})"
+        if message.is_loading:
+            return f"{where}{_speaker(message)} (thinking…)"
         words = " ".join(self._scene.readable(message.content).split())
-        if seen.kind == "posted" and not message.is_loading:
-            beginning = words if len(words) <= GLIMPSE_CHARACTERS else words[: GLIMPSE_CHARACTERS - 1] + "…"
-            return f"{_speaker(message)}: {beginning}"
+        if seen.kind == "posted":
+            return _beginning(f"{where}{_speaker(message)}: ", words)
         if seen.kind == "edited":
-            end = words if len(words) <= GLIMPSE_CHARACTERS else "…" + words[1 - GLIMPSE_CHARACTERS :]
-            return f"{_speaker(message)} (edited): {end}"
-        return f"{_speaker(message)} ({'thinking…' if message.is_loading else seen.kind})"
+            return _end(f"{where}{_speaker(message)} (edited): ", words)
+        return f"{where}{_speaker(message)} ({seen.kind})"
 
     def _print(self, text: str) -> None:
         print(text, file=self._out, flush=True)
+
+
+def _beginning(head: str, words: str) -> str:
+    room = LINE_CHARACTERS - len(head)
+    return head + (words if len(words) <= room else words[: room - 1] + "…")
+
+
+def _end(head: str, words: str) -> str:
+    """What was added is at the end."""
+    room = LINE_CHARACTERS - len(head)
+    return head + (words if len(words) <= room else "…" + words[1 - room :])
 
 
 def _speaker(message: Message) -> str:

@@ -83,11 +83,11 @@ async def test_what_happens_is_printed_with_its_time_and_in_the_end_what_stands(
             "   0.0 s  ada: hello",
             "   0.0 s  ben: Hi!",
             "   0.0 s  confab (typing)",
-            f"   0.0 s  confab: hello {'x' * 37}…",
-            f"   0.0 s  confab (edited): …{'y' * 31} -# Cut off.",
+            f"   0.0 s  confab: hello {'x' * 54}…",
+            f"   0.0 s  confab (edited): …{'y' * 39} -# Cut off.",
             "   0.0 s  confab (typing)",
-            f"   0.0 s  confab: Hi! {'x' * 39}…",
-            f"   0.0 s  confab (edited): …{'y' * 31} -# Cut off.",
+            f"   0.0 s  confab: Hi! {'x' * 56}…",
+            f"   0.0 s  confab (edited): …{'y' * 39} -# Cut off.",
         ]
     )
     assert result.splitlines() == [
@@ -102,6 +102,14 @@ async def test_what_happens_is_printed_with_its_time_and_in_the_end_what_stands(
     assert went_well
 
 
+async def test_every_line_of_what_happens_fits_into_a_terminal(say, bot):
+    bot.reply = lambda text: [f"{text} {'x' * 90}", f"{text} {'y' * 90}"]
+
+    _, printed = await say("#random", f"@ada @confab {'hello ' * 20}")
+
+    assert max(map(len, printed[: printed.index("")])) == 79
+
+
 async def test_an_answer_names_whom_it_answers_and_a_file_by_its_name(say, loopback):
     channel = loopback.channel("random")
     question = await loopback.post(channel, loopback.user("ada"), "Hello?")
@@ -112,13 +120,14 @@ async def test_an_answer_names_whom_it_answers_and_a_file_by_its_name(say, loopb
 
     assert "confab to ada: Hello." in printed
     assert "  [file answer.md, 3 B]" in printed
-    assert "   0.0 s  confab to you (thinking…)" in printed
+    assert "   0.0 s  #random confab to you (thinking…)" in printed
 
 
 async def test_other_channels_are_named(say):
     _, printed = await say("@confab hello", "#random", "@confab and here")
 
-    assert "   0.0 s  #general confab: You said: @confab hello" in printed
+    assert "   0.0 s  confab: You said: @confab hello" in printed
+    assert "   0.0 s  #random confab: You said: @confab and here" in printed
     assert [line for line in printed if line.startswith("#")] == ["#general", "#random"]
 
 
