@@ -22,9 +22,10 @@ class Readiness:
         vitals = self.vitals
         if vitals is None:
             return ["starting"]
+        if vitals.stopping():
+            return ["stopping"]  # its database may be closed already
         heard = vitals.gateway_heard_seconds_ago()
         tests = {
-            "stopping": not vitals.stopping(),
             "ownership": vitals.owns_database(),
             "discord": heard is not None and heard <= SECONDS_OF_SILENCE,
             "database": await self._can_write(vitals),

@@ -84,6 +84,11 @@ async def test_what_keeps_it_from_answering_is_named(well, clock, obstacle, symp
     assert await obstacles(replace(well, **symptom), clock) == [obstacle]
 
 
+async def test_a_bot_that_stops_does_not_try_its_database_any_more(well, clock, database):
+    assert await obstacles(replace(well, stopping=lambda: True), clock) == ["stopping"]
+    assert database.writes == 0
+
+
 async def test_a_database_that_takes_no_write_is_named(well, clock, database):
     database.fault = DatabaseUnavailable()
 
