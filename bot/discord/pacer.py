@@ -10,13 +10,11 @@ What waits goes by importance, then by age. Responses to interactions are exempt
 
 import asyncio
 import logging
-import re
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import IntEnum
 from types import SimpleNamespace
 from typing import Any
@@ -25,8 +23,8 @@ import aiohttp
 from discord.http import Route
 
 from bot.core.errors import DiscordUnavailable
-from bot.core.messages import snowflake_time
 from bot.core.ports import Clock
+from bot.discord.buckets import NEVER, Bucket, Key, key_of, new_bucket
 from bot.discord.refusals import TOO_MANY_REQUESTS
 
 log = logging.getLogger(__name__)
@@ -34,16 +32,8 @@ log = logging.getLogger(__name__)
 REQUESTS_AT_ONCE = 49  # of Discord's 50 a second
 DRAFTS_AT_ONCE = 40  # what may wait for better times leaves room for what may not
 SECONDS_COUNTED = 1.005  # how long a request counts after its response
-ASSUMED_LIMIT, ASSUMED_SECONDS = 5, 5.0  # of a bucket that no answer has told of yet; the smallest one known
-SECONDS_AFTER_RESET = 0.01
 BUCKETS_KEPT = 1_000  # before idle ones are forgotten
 SECONDS_WITHOUT_ADVICE = 60.0  # after a refusal that does not say how long it lasts
-NEVER = float("inf")
-
-# An edit of an older message has a smaller bucket besides, which no answer tells of.
-LATE_EDIT_AGE, LATE_EDIT_LIMIT, LATE_EDIT_SECONDS = 3600.0, 3, 6.0
-# So have deletions of messages that are young and old; their answers tell, but one route's keep changing.
-YOUNG_AGE, OLD_AGE = 10.0, 14 * 86_400.0
 
 INVALID_STATUSES = (401, 403, TOO_MANY_REQUESTS)
 INVALID_SECONDS = 600.0
@@ -64,63 +54,13 @@ class Importance(IntEnum):
 
 _PUT_OFF = (Importance.DRAFT, Importance.TYPING)
 
-Key = tuple[str, str, str]  # method, route with {id} for ids, and the channel or token that has the bucket
-
-
-@dataclass(slots=True, eq=False)
-class _Bucket:
-    limit: int = ASSUMED_LIMIT
-    remaining: int = ASSUMED_LIMIT
-    resets_at: float | None = None
-    under_way: int = 0
-    blocked_until: float = 0.0  # by a 429 of its own
-    known: bool = False  # its size is not for its answers to tell
-
-    def opens_at(self, now: float, *, reserve: int) -> float:
-        """When its next request may go: *now* or earlier at once, infinity if that takes a response."""
-        if now < self.blocked_until:
-            return self.blocked_until
-        self._reset(now)
-        if self.remaining - self.under_way > min(reserve, self.limit - 1):
-            return now
-        return NEVER if self.resets_at is None else self.resets_at
-
-    def learn(self, headers: Mapping[str, str], *, now: float) -> None:
-        """What a response says of its bucket; without such headers it has none."""
-        try:
-            limit = int(headers["X-RateLimit-Limit"])
-            remaining = int(headers["X-RateLimit-Remaining"])
-            resets_at = now + float(headers["X-RateLimit-Reset-After"]) + SECONDS_AFTER_RESET
-        except (KeyError, ValueError):
-            return
-        if self.known:
-            self.use_up(now=now)
-            return
-        self._reset(now)
-        if self.resets_at is not None and limit == self.limit:
-            # Answers from one window may come in any order: the one that leaves less is the later.
-            self.remaining, self.resets_at = min(self.remaining, remaining), max(self.resets_at, resets_at)
-        else:
-            self.limit, self.remaining, self.resets_at = limit, remaining, resets_at
-
-    def use_up(self, *, now: float) -> None:
-        """Count a request of whose counting no answer tells."""
-        self._reset(now)
-        self.remaining -= 1
-        if self.resets_at is None:
-            self.resets_at = now + (LATE_EDIT_SECONDS if self.known else ASSUMED_SECONDS)
-
-    def _reset(self, now: float) -> None:
-        if self.resets_at is not None and now >= self.resets_at:
-            self.remaining, self.resets_at = self.limit, None
-
 
 class Slot:
     """The right to make one request now."""
 
     __slots__ = ("bucket", "importance", "key", "over_all", "started")
 
-    def __init__(self, key: Key, bucket: _Bucket, importance: Importance, *, over_all: bool) -> None:
+    def __init__(self, key: Key, bucket: Bucket, importance: Importance, *, over_all: bool) -> None:
         self.key = key
         self.bucket = bucket
         self.importance = importance
@@ -150,7 +90,7 @@ class Pacer:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._buckets: dict[Key, _Bucket] = {}
+        self._buckets: dict[Key, Bucket] = {}
         self._waiting: dict[Importance, deque[_Waiting]] = {importance: deque() for importance in Importance}
         self._under_way = 0  # requests that count against the limit over all and have no response yet
         self._responded: deque[float] = deque()  # until when those count that have one
@@ -214,7 +154,7 @@ class Pacer:
         self, _session: object, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
     ) -> None:
         url = str(request.url)
-        context.key = _key(request.method, url) if url.startswith(Route.BASE) else None
+        context.key = key_of(request.method, url) if url.startswith(Route.BASE) else None
         context.slot = None
         if context.key is None or "/interactions/" in url:
             return
@@ -258,7 +198,7 @@ class Pacer:
     ) -> Slot:
         if self.too_many_invalid.is_set():
             raise DiscordUnavailable("too many requests were refused: one more might get this machine banned")
-        key = _key(method, url, now=self._clock.now())
+        key = key_of(method, url, now=self._clock.now())
         bucket = self._bucket(key)
         waiting = _Waiting(Slot(key, bucket, importance, over_all=not key[1].startswith("/webhooks/")))
         self._waiting[importance].append(waiting)
@@ -351,14 +291,12 @@ class Pacer:
                 async with self._clock.deadline(seconds):
                     await self._changed.wait()
 
-    def _bucket(self, key: Key) -> _Bucket:
+    def _bucket(self, key: Key) -> Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= self._buckets_worth_a_look:
                 self._forget_idle_buckets()
-            late = key[1].endswith(_LATE)
-            bucket = _Bucket(LATE_EDIT_LIMIT, LATE_EDIT_LIMIT, known=True) if late else _Bucket()
-            self._buckets[key] = bucket
+            bucket = self._buckets[key] = new_bucket(key)
         return bucket
 
     def _forget_idle_buckets(self) -> None:
@@ -394,32 +332,6 @@ class Pacer:
         if count >= INVALID_TOO_MANY and not self.too_many_invalid.is_set():
             log.critical("Discord refused %d requests in ten minutes: nothing goes out any more", count)
             self.too_many_invalid.set()
-
-
-_ID = re.compile(r"/\d{15,20}(?=/|$)")
-_INTERACTION = re.compile(r"^/interactions/[^/]+/[^/]+")
-_WEBHOOK = re.compile(r"^/webhooks/[^/]+/([^/]+)")
-_MESSAGE = re.compile(r"/messages/(\d+)$")
-_LATE, _YOUNG, _OLD = " (late)", " (young)", " (old)"
-
-
-def _key(method: str, url: str, *, now: datetime | None = None) -> Key:
-    path = url.removeprefix(Route.BASE).partition("?")[0]
-    if webhook := _WEBHOOK.match(path):
-        return method, _ID.sub("/{id}", _WEBHOOK.sub("/webhooks/{id}/{token}", path)), webhook[1]
-    major = path.split("/")[2] if path.startswith(("/channels/", "/guilds/")) else ""
-    route = _ID.sub("/{id}", _INTERACTION.sub("/interactions/{id}/{token}", path))
-    return method, route + (_age_class(method, path, now) if now else ""), major
-
-
-def _age_class(method: str, path: str, now: datetime) -> str:
-    message = _MESSAGE.search(path)
-    if message is None or method not in ("PATCH", "DELETE"):
-        return ""
-    age = (now - snowflake_time(int(message[1]))).total_seconds()
-    if method == "PATCH":
-        return _LATE if age > LATE_EDIT_AGE else ""
-    return _YOUNG if age < YOUNG_AGE else _OLD if age > OLD_AGE else ""
 
 
 async def _first_of(granted: asyncio.Future[None], unless: asyncio.Event | None) -> None:
