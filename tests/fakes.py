@@ -8,24 +8,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import BotError, Withdrawn
 from bot.core.history import newest_within
 from bot.core.messages import (
     Address,
     Conversation,
     ConversationKey,
-    Delta,
     Erased,
-    Finished,
-    FinishReason,
     IncomingMessage,
     Kind,
-    ModelCall,
     Outcome,
     Part,
     PastTurn,
     Press,
-    Prompt,
     Received,
     Remembered,
     Reopened,
@@ -35,7 +31,6 @@ from bot.core.messages import (
     TakenUp,
     Turn,
     TurnState,
-    Usage,
     WaitingQuestion,
 )
 from bot.core.quotes import Link, Opened, Quote

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bot.core.completions import ModelCall
 from bot.core.errors import (
     BotError,
     DatabaseUnavailable,
@@ -34,7 +35,7 @@ from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt
 from bot.core.links import Links
-from bot.core.messages import Kind, ModelCall, TakenUp
+from bot.core.messages import Kind, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.core.breaker import Trial
+from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import (
     BotError,
     EmptyAnswer,
@@ -24,16 +25,7 @@ from bot.core.errors import (
 )
 from bot.core.fair_slots import Slot
 from bot.core.legible import legible
-from bot.core.messages import (
-    Delta,
-    Finished,
-    FinishReason,
-    ModelCall,
-    Outcome,
-    Prompt,
-    TakenUp,
-    Usage,
-)
+from bot.core.messages import Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, Reply
 

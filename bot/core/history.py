@@ -5,8 +5,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from bot.core.completions import Prompt, PromptMessage
 from bot.core.errors import QuestionTooLong
-from bot.core.messages import Kind, PastTurn, Prompt, PromptMessage, Role, TakenUp, Turn
+from bot.core.messages import Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
 
 SHARE_OF_A_QUOTE = 0.2  # of the token budget, at most: what is quoted is not what is asked

@@ -6,18 +6,15 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from bot.core.completions import Delta, Finished, ModelCall, Prompt
 from bot.core.messages import (
     Address,
     ConversationKey,
-    Delta,
     Erased,
-    Finished,
     IncomingMessage,
-    ModelCall,
     Outcome,
     Part,
     Press,
-    Prompt,
     Received,
     Remembered,
     Reopened,

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from openai import APIStatusError, AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, Timeout
 
+from bot.core.completions import Delta, Finished, FinishReason, Prompt, Usage
 from bot.core.errors import ContextTooLong, ModelError, ModelKeyRefused, ModelUnavailable
-from bot.core.messages import Delta, Finished, FinishReason, Prompt, Usage
 from bot.llm.chunks import Chunk, read_chunk
 from bot.llm.dialect import Dialect
 from bot.llm.errors import PROVIDER_FAILURES, translate

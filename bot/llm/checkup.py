@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from bot.core.completions import Delta, Finished, FinishReason, Prompt, PromptMessage
 from bot.core.errors import (
     ContextTooLong,
     ModelBusy,
@@ -17,7 +18,7 @@ from bot.core.errors import (
 )
 from bot.core.findings import Finding, ok, warning, wrong
 from bot.core.generation import Patience
-from bot.core.messages import Delta, Finished, FinishReason, Prompt, PromptMessage, Role
+from bot.core.messages import Role
 from bot.core.ports import Clock
 from bot.llm.chat_model import OPENAI_URL, OpenAIChatModel
 from bot.llm.dialect import Dialect

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.core.completions import FinishReason, Usage
 from bot.core.errors import ModelUnavailable
-from bot.core.messages import FinishReason, Usage
 
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
 _FAULTS = frozenset({"error", "abort", "insufficient_system_resource"})  # OpenRouter, vLLM, DeepSeek

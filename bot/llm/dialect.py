@@ -8,7 +8,8 @@ from typing import Any
 
 from openai import APIStatusError
 
-from bot.core.messages import Prompt, PromptMessage, Role
+from bot.core.completions import Prompt, PromptMessage
+from bot.core.messages import Role
 from bot.llm.errors import error_text
 
 _SURROGATES = re.compile("[\ud800-\udfff]")

@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bot.core.messages import TakenUp, Usage, snowflake_time
+from bot.core.completions import Usage
+from bot.core.messages import TakenUp, snowflake_time
 from bot.observe.vitals import Vitals
 
 _ANSWER_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)

@@ -3,8 +3,8 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from bot.core.completions import Delta, Finished, Prompt, Usage
 from bot.core.errors import ModelError
-from bot.core.messages import Delta, Finished, Prompt, Usage
 from bot.core.ports import ChatModel, Clock
 from bot.observe.metrics import Metrics
 

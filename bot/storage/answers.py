@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, exists, insert, select, text, update
 
-from bot.core.messages import Kind, ModelCall, Part, Role, SurplusPart, TurnState
+from bot.core.completions import ModelCall
+from bot.core.messages import Kind, Part, Role, SurplusPart, TurnState
 from bot.core.wording import TOLD
 from bot.storage.schema import conversations, model_calls, parts, turns
 from bot.storage.upsert import inserts

@@ -9,13 +9,13 @@ from functools import partial
 from sqlalchemy import Connection, select
 
 from bot.core.clock import SystemClock
+from bot.core.completions import ModelCall
 from bot.core.errors import Withdrawn
 from bot.core.messages import (
     ConversationKey,
     Erased,
     IncomingMessage,
     Kind,
-    ModelCall,
     Outcome,
     Part,
     Press,

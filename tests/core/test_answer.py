@@ -8,6 +8,7 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
+from bot.core.completions import Finished, FinishReason
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
     BotError,
@@ -27,7 +28,7 @@ from bot.core.generation import Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.links import Links
-from bot.core.messages import ConversationKey, Erased, Finished, FinishReason, Interaction, Kind, TurnState
+from bot.core.messages import ConversationKey, Erased, Interaction, Kind, TurnState
 from bot.core.models import Models
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.wording import GREETING

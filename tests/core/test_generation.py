@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.breaker import FAULTS, FIRST_REST
+from bot.core.completions import Finished, FinishReason, ModelCall, Prompt
 from bot.core.errors import (
     ContextTooLong,
     EmptyAnswer,
@@ -19,7 +20,7 @@ from bot.core.errors import (
 )
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Generated, Generation, Patience
-from bot.core.messages import Finished, FinishReason, ModelCall, Outcome, Prompt
+from bot.core.messages import Outcome
 from bot.core.models import Models
 from tests.clock import ManualClock
 from tests.fakes import FakeModel, FakeReplies, FakeStore, message

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.core.completions import PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.history import (
     CUT,
@@ -13,17 +14,7 @@ from bot.core.history import (
     quote_tokens,
     turn_tokens,
 )
-from bot.core.messages import (
-    Conversation,
-    ConversationKey,
-    Kind,
-    PastTurn,
-    PromptMessage,
-    Role,
-    TakenUp,
-    Turn,
-    TurnState,
-)
+from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
 
 FRIENDLY = "You are a friendly assistant!"
 SPOOFS = [

@@ -1,6 +1,7 @@
 """How the tests ask a model: a prompt, and everything that comes back."""
 
-from bot.core.messages import Delta, Prompt, PromptMessage, Role
+from bot.core.completions import Delta, Prompt, PromptMessage
+from bot.core.messages import Role
 
 SECRET = "the sky over Reykjavik"  # stands in every prompt; must never be told by an error
 

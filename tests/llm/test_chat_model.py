@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
+from bot.core.completions import Delta, Finished, FinishReason, Prompt, PromptMessage, Usage
 from bot.core.errors import (
     ModelBusy,
     ModelKeyRefused,
@@ -12,7 +13,7 @@ from bot.core.errors import (
     ModelUnavailable,
     RequestRejected,
 )
-from bot.core.messages import Delta, Finished, FinishReason, Prompt, PromptMessage, Role, Usage
+from bot.core.messages import Role
 from bot.llm.chat_model import OpenAIChatModel
 from tests.llm.asking import ask, listen, prompt
 from tests.model_server import MODEL, Answer, Gate, HangUp, ModelServer, Silence, Status

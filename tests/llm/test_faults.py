@@ -2,8 +2,8 @@
 
 import pytest
 
+from bot.core.completions import FinishReason
 from bot.core.errors import ContextTooLong, ModelBusy, ModelTimeout, ModelUnavailable
-from bot.core.messages import FinishReason
 from bot.llm.chat_model import OpenAIChatModel
 from tests.llm.asking import ask, listen
 from tests.model_server import MODEL

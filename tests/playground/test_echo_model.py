@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.core.messages import Delta, FinishReason
+from bot.core.completions import Delta, FinishReason
 from bot.llm.chat_model import OpenAIChatModel
 from bot.playground.echo_model import MODEL, SECONDS_BETWEEN_WORDS, serve_echo
 from tests.clock import ManualClock

@@ -8,7 +8,8 @@ import aiohttp
 import psutil
 import pytest
 
-from bot.core.messages import FinishReason, Prompt, PromptMessage, Role
+from bot.core.completions import FinishReason, Prompt, PromptMessage
+from bot.core.messages import Role
 from bot.llm.chat_model import OpenAIChatModel
 from bot.playground import local_model
 from bot.playground.local_model import LocalModelError, find_weights, open_local_model, serve_weights

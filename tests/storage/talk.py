@@ -2,7 +2,8 @@
 
 from sqlalchemy import text
 
-from bot.core.messages import ConversationKey, ModelCall, Outcome, Part, Usage
+from bot.core.completions import ModelCall, Usage
+from bot.core.messages import ConversationKey, Outcome, Part
 from bot.core.quotes import Quote
 from tests.clock import START
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.completions import Usage
 from bot.core.errors import Withdrawn
-from bot.core.messages import ConversationKey, Interaction, Kind, Outcome, Usage
+from bot.core.messages import ConversationKey, Interaction, Kind, Outcome
 from tests.clock import START
 from tests.fakes import message
 from tests.storage.talk import HERE, answer, call, history, next_turn, part, rows, state_of, take, write

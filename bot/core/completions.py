@@ -1,0 +1,71 @@
+"""One request to a language model: what it is sent, what comes back, and what it cost."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from bot.core.messages import Role
+
+
+class PromptMessage(NamedTuple):
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Prompt:
+    """What the model is sent: one system message, then turns. *tokens* is a high estimate."""
+
+    messages: tuple[PromptMessage, ...]
+    tokens: int
+    max_answer_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """Tokens as the provider reported them; None is "not reported", which is not 0."""
+
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+    REFUSED = "refused"  # a content filter, or the model's own refusal field
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delta:
+    """A piece of the answer, as it arrives."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finished:
+    """The last thing a stream says. A stream that ends without it is a fault."""
+
+    reason: FinishReason
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCall:
+    """One request to the model, for the record of what it cost: no text."""
+
+    answer_id: int | None
+    channel_id: int
+    guild_id: int | None
+    author_id: int | None
+    purpose: str
+    model: str
+    attempt: int
+    started_at: datetime
+    first_token_at: datetime | None
+    ended_at: datetime
+    outcome: str  # "complete", "length", … or the error's code
+    usage: Usage = Usage()
