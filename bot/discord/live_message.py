@@ -6,7 +6,6 @@ end and then does the same for the whole text, without waiting for the pace.
 
 import asyncio
 import logging
-import re
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +16,7 @@ from bot.core.wording import lines_below, question_head
 from bot.discord.buttons import again_button, stop_button
 from bot.discord.cleanup import PLACEHOLDER, Cleanup
 from bot.discord.draft_pace import DraftPace
+from bot.discord.first_words import FIRST_WORDS_SECONDS, are_worth_showing
 from bot.discord.layout import drafted, finished, in_parts
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
@@ -28,12 +28,7 @@ from bot.discord.typing_sign import TypingSign
 
 log = logging.getLogger(__name__)
 
-FIRST_WORDS_CHARACTERS = 40
-FIRST_WORDS_SECONDS = 0.4
 SECONDS_AFTER_FAILED_DRAFT = 5.0
-
-_SENTENCE_END = re.compile(r"\S[^\S\n]*\n|(?<!\d)[.!?…][\"')\]*_»\u2019\u201d]{0,4}\s|[\u3002\uff01\uff1f]")
-
 
 _Shown = tuple[str, Button | None]  # a message's text, and what is below it
 
@@ -149,7 +144,7 @@ class LiveMessage:
             await self._change()
         try:
             async with self._clock.deadline(FIRST_WORDS_SECONDS):
-                while not _is_worth_showing(self._text) and not self._ending.is_set():
+                while not are_worth_showing(self._text) and not self._ending.is_set():
                     await self._change()
         except TimeoutError:
             log.debug("first words: time is up: answer=%d", self._taken.answer_id)
@@ -297,7 +292,3 @@ class LiveMessage:
 
 def _shown(content: Content) -> _Shown:
     return content.text, content.button
-
-
-def _is_worth_showing(text: str) -> bool:
-    return len(text) >= FIRST_WORDS_CHARACTERS or _SENTENCE_END.search(text) is not None

@@ -10,10 +10,8 @@ from bot.core.errors import DatabaseUnavailable, Undeliverable, Withdrawn
 from bot.core.messages import Part
 from bot.core.wording import question_head
 from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
-from bot.discord.live_message import (
-    FIRST_WORDS_SECONDS,
-    SECONDS_AFTER_FAILED_DRAFT,
-)
+from bot.discord.first_words import FIRST_WORDS_SECONDS
+from bot.discord.live_message import SECONDS_AFTER_FAILED_DRAFT
 from bot.discord.responses import FOLLOWS_BELOW
 from bot.discord.split import split
 from bot.discord.typing_sign import SECONDS_BEFORE_TYPING, SECONDS_BETWEEN_TYPING
