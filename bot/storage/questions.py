@@ -90,8 +90,10 @@ def receive(
 ) -> Received:
     """Raises AlreadyStored."""
     place = places.ensure(connection, message, now=now)
-    _store(connection, place, message)
-    taken = _take_up(connection, place, history_tokens=history_tokens, now=now) if take_up else None
+    question_id = _store(connection, place, message)
+    taken = None
+    if take_up:
+        taken = _take_up(connection, place, history_tokens=history_tokens, now=now, just_stored=question_id)
     return Received(stored=True, taken_up=taken)
 
 
@@ -132,7 +134,8 @@ def waiting(connection: Connection) -> list[WaitingQuestion]:
     ]
 
 
-def _store(connection: Connection, place: Place, message: IncomingMessage) -> None:
+def _store(connection: Connection, place: Place, message: IncomingMessage) -> int:
+    """The question's row."""
     conversation_id, interaction = place.conversation.id, message.interaction
     question = {
         "conversation_id": conversation_id,
@@ -158,9 +161,12 @@ def _store(connection: Connection, place: Place, message: IncomingMessage) -> No
     if question_id is None:
         raise AlreadyStored
     quotes.store(connection, place, question_id, message)
+    return int(question_id)
 
 
-def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: datetime) -> TakenUp | None:
+def _take_up(
+    connection: Connection, place: Place, *, history_tokens: int, now: datetime, just_stored: int | None = None
+) -> TakenUp | None:
     rows = connection.execute(_OPEN, {"conversation_id": place.conversation.id}).all()
     if not rows:
         return None
@@ -177,6 +183,7 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
     attempt = max(row.attempts for row in questions) + 1
     tries = max(row.attempts - row.restarts for row in questions) + 1
     answer_id = _open_answer(connection, place, position=after, attempt=attempt, tries=tries, now=now)
+    told = [row.id for row in questions if row.id != just_stored]  # the others may have had a notice
     connection.execute(
         _PLACE,
         [
@@ -200,7 +207,7 @@ def _take_up(connection: Connection, place: Place, *, history_tokens: int, now: 
         answer_id=answer_id,
         attempt=attempt,
         tries=tries,
-        parts=notices.hand_over(connection, [row.id for row in questions], answer_id),
+        parts=notices.hand_over(connection, told, answer_id) if told else (),
     )
 
 
