@@ -19,6 +19,8 @@ TURNS = (0, 20, 200)
 BUSY = 0.5  # load average
 FULL = Effort(requests=15, answers=5, rounds=2, starts=3)
 QUICK = Effort(requests=5, answers=2, rounds=1, starts=1, turns_elsewhere=20_000)
+# One person asks all the questions.
+UNBOUNDED = {"MAX_WAITING_PER_PERSON": "0", "MESSAGES_PER_MINUTE_PER_PERSON": "0"}
 COMMANDS = {
     RAW: ("-m", "benchmarks.programs.raw"),
     NAIVE: ("-m", "benchmarks.programs.naive"),
@@ -67,6 +69,7 @@ async def _prepare(
     )
     histories = {channel: turns for turns, many in channels.with_turns.items() for channel in many if turns}
     environ = {"HISTORY_TOKENS": "200000", "MODEL_CONCURRENCY": str(effort.at_once), "OPENAI_API_KEY": "none"}
+    environ |= UNBOUNDED
     if name == OURS:
         database = folder / f"crowd-of-{crowd}.db"
         await fill(database, histories, turns_elsewhere=crowd)

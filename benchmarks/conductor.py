@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from benchmarks.database import forget_marks
 from bot.settings import Settings
 
 REPOSITORY = Path(__file__).parent.parent
@@ -86,6 +87,7 @@ async def running(program: Program, stage: Stage, folder: Path) -> AsyncIterator
         "OPENAI_BASE_URL": stage.model_url,
         **program.environ,
     }
+    forget_marks(program.environ.get("DATABASE_URL"))
     written = folder / f"{program.name.replace(' ', '-')}.log"
     with written.open("ab") as log:
         started_at = time.monotonic()

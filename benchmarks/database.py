@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from sqlalchemy import Insert, create_engine, insert, select
+from sqlalchemy import Insert, create_engine, delete, insert, select
 
 from bot.core.messages import Kind, Role, TurnState
-from bot.storage.schema import conversations, turns
+from bot.storage.schema import conversations, turns, watermarks
 from bot.storage.turns import open_store
 
 QUESTION = "And what about the other colours, on a day with clouds, or at sea, or high up in the mountains? " * 3
@@ -38,6 +38,15 @@ async def fill(path: Path, histories: dict[int, int], *, turns_elsewhere: int = 
         if others:
             connection.execute(_copy_conversation(len(written)))
     engine.dispose()
+
+
+def forget_marks(url: str | None) -> None:
+    """Let the next start be a first one: what other programs were asked is not to be caught up with."""
+    if url is not None:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.execute(delete(watermarks))
+        engine.dispose()
 
 
 def _copy_conversation(number: int) -> Insert:
