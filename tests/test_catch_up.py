@@ -1,8 +1,12 @@
 """What was said while the bot was away: the whole bot over real sockets, stopped, and started again."""
 
+import asyncio
+import logging
+
 import pytest
 
 from bot.core.wording import GREETING
+from bot.discord import catch_up
 from bot.playground.loopback import LoopbackDiscord
 from tests.model_server import ModelServer
 from tests.whole_bot import Stage
@@ -171,6 +175,33 @@ async def test_a_refused_resume_is_caught_up_with(stage) -> None:
 
     assert _asked(stage) == ["I was here", "missed"]
     assert [hello.outcome for hello in stage.discord.hellos].count("ready") == 2
+
+
+async def test_what_was_said_during_a_server_s_outage_is_answered_when_it_is_back(met, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    async with met.bot():
+        await met.ask("before")
+        async with asyncio.timeout(10):
+            while "caught up: " not in caplog.text:  # with what came before it connected
+                await asyncio.sleep(0)
+        await met.discord.remove_guild(met.discord.guild, unavailable=True)
+        missed = await met.discord.post(met.general, met.you, "missed")
+        await met.discord.restore_guild(met.discord.guild)
+
+        await met.discord.until(lambda: met.reply_to(missed))
+
+    assert _asked(met) == ["before", "missed"]
+
+
+async def test_a_channel_that_could_not_be_read_is_read_with_a_later_mark(met, monkeypatch) -> None:
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.05)
+    missed = await met.discord.post(met.general, met.you, "missed")
+    met.discord.faults.add("GET", r"/messages$", status=503, times=2)
+
+    async with met.bot():
+        await met.discord.until(lambda: met.reply_to(missed))
+
+    assert _asked(met) == ["missed"]
 
 
 async def test_a_channel_that_cannot_be_read_just_now_does_not_stay_silent(met) -> None:

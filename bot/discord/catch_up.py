@@ -159,6 +159,8 @@ class CatchUp:
         self._since.pop(server_of(guild.id if guild else None), None)
         channels = await self._changed_channels([guild])
         self._read -= set(channels)
+        if self._unread is not None:  # else the whole session's reading is still to come
+            self._unread |= set(channels)
         await self._read_all(channels)
 
     async def _changed_channels(self, guilds: Iterable[discord.Guild | None]) -> list[int]:
