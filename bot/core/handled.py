@@ -71,7 +71,8 @@ class Handled:
             raise
         finally:
             self._being_stored[message.message_id] -= 1
-            self._being_stored += Counter()  # drops what is at zero
+            if not self._being_stored[message.message_id]:
+                del self._being_stored[message.message_id]
 
     def was_told(self, message_id: int) -> bool:
         """Its author knows that it was not stored, and is not answered later."""
