@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bot.core.admission import Admission
-from bot.core.answer import Answerer
+from bot.core.answer import Answerer, Ended
 from bot.core.clock import SystemClock
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, OwnershipLost, StartupRefused
@@ -20,7 +20,7 @@ from bot.core.fair_slots import FairSlots
 from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.links import Links
-from bot.core.messages import ConversationKey, Remembered, TakenUp
+from bot.core.messages import ConversationKey, Remembered
 from bot.core.models import Models
 from bot.core.ports import Clock
 from bot.core.presses import Presses
@@ -40,8 +40,6 @@ from bot.settings import Settings, load_settings, names_given
 from bot.storage.turns import SqlTurnStore, open_store
 
 log = logging.getLogger(__name__)
-
-Ended = Callable[[TakenUp, str], None]
 
 # A model this small begins to repeat itself before long, and takes its time over it.
 LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500"}

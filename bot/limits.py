@@ -21,10 +21,14 @@ def answer_limits(settings: Settings) -> AnswerLimits:
         system_prompt=settings.system_prompt,
         history_tokens=settings.history_tokens,
         max_answer_tokens=settings.max_answer_tokens,
-        patience=Patience(
-            attempts=settings.model_attempts,
-            first_token=settings.first_token_seconds,
-            stall=settings.stall_seconds,
-            total=settings.answer_seconds,
-        ),
+        patience=patience(settings),
+    )
+
+
+def patience(settings: Settings) -> Patience:
+    return Patience(
+        attempts=settings.model_attempts,
+        first_token=settings.first_token_seconds,
+        stall=settings.stall_seconds,
+        total=settings.answer_seconds,
     )

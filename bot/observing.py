@@ -1,9 +1,10 @@
 """Watches a running bot for its operator: reads its vital signs off its parts, and serves them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+from bot.core.answer import Ended
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.intake import Intake
 from bot.core.messages import TakenUp
@@ -21,9 +22,6 @@ from bot.settings import Settings
 from bot.storage.turns import SqlTurnStore
 
 _PROBE = "readiness"  # the fact that is written to see whether anything can be
-
-
-Ended = Callable[[TakenUp, str], None]
 
 
 class Observer:

@@ -56,6 +56,9 @@ class AnswerLimits:
     patience: Patience
 
 
+Ended = Callable[[TakenUp, str], None]
+
+
 class _Written(NamedTuple):
     """What is stored in the answer's place: as shown in the channel, how it ended, and what it is."""
 
@@ -119,7 +122,7 @@ class Answerer:
         replies: Replies,
         clock: Clock,
         limits: AnswerLimits,
-        ended: Callable[[TakenUp, str], None] | None = None,
+        ended: Ended | None = None,
     ) -> None:
         self._store = store
         self._models = models

@@ -242,6 +242,10 @@ class Press:
     moderates: bool  # they may manage messages there
     key: ConversationKey
 
+    def may_concern(self, asker: int | None) -> bool:
+        """Whether this person may decide about an answer to *asker*."""
+        return self.person == asker or self.moderates
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:

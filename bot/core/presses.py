@@ -33,7 +33,7 @@ class Presses:
         if under_way is None:
             raise PressRefused(NOT_WRITING)
         taken, answering = under_way
-        if press.person != taken.question.author_id and not press.moderates:
+        if not press.may_concern(taken.question.author_id):
             raise PressRefused(NOT_THEIRS)
         answering.stop(Stopped())
 

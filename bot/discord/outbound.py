@@ -47,26 +47,27 @@ class Outbox(Responses):
 
         Where the bot may not write, only answers to commands get there, and those may bring files.
         """
-        channel = self._client.get_channel(channel_id)
-        if not isinstance(channel, GuildChannel | discord.Thread):
+        allowed = self._permissions(channel_id)
+        if allowed is None:
             return True
-        try:
-            allowed = channel.permissions_for(channel.guild.me)
-        except discord.ClientException:  # a thread whose channel is not known
-            return True
-        is_thread = isinstance(channel, discord.Thread)
+        is_thread = isinstance(self._client.get_channel(channel_id), discord.Thread)
         may_write = allowed.send_messages_in_threads if is_thread else allowed.send_messages
         return allowed.attach_files or not may_write
 
     def sees(self, channel_id: int) -> bool:
         """Whether the bot can come back to what it posted there, without an interaction's token."""
+        allowed = self._permissions(channel_id)
+        return allowed is not None and allowed.view_channel
+
+    def _permissions(self, channel_id: int) -> discord.Permissions | None:
+        """The bot's, in a server's channel; None where they are not known."""
         channel = self._client.get_channel(channel_id)
         if not isinstance(channel, GuildChannel | discord.Thread):
-            return False
+            return None
         try:
-            return channel.permissions_for(channel.guild.me).view_channel
+            return channel.permissions_for(channel.guild.me)
         except discord.ClientException:  # a thread whose channel is not known
-            return False
+            return None
 
     # Messages in a channel
 

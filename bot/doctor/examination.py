@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from bot.core.findings import Finding, ok, warning, wrong
-from bot.core.generation import Patience
 from bot.core.ports import Clock
 from bot.discord.checkup import check_discord
 from bot.discord.clock_checkup import check_clock
+from bot.limits import patience
 from bot.llm.checkup import check_model
 from bot.settings import SettingFault, Settings, examine_settings
 from bot.storage.checkup import check_database
@@ -66,11 +66,7 @@ async def _model(model: str, settings: Settings, clock: Clock) -> list[Finding]:
         api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
         base_url=settings.openai_base_url,
         max_answer_tokens=settings.max_answer_tokens,
-        patience=Patience(
-            first_token=settings.first_token_seconds,
-            stall=settings.stall_seconds,
-            total=settings.answer_seconds,
-        ),
+        patience=patience(settings),
         clock=clock,
     )
 

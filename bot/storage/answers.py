@@ -145,20 +145,22 @@ def add_part(connection: Connection, answer_id: int, *, attempt: int, part: Part
     state = connection.scalar(_STATE, {"answer": answer_id})
     if state is None or state == TurnState.WITHDRAWN:
         return False
-    connection.execute(
-        _ADD_PART[connection.dialect.name],
-        {
-            "turn_id": answer_id,
-            "attempt": attempt,
-            "n": part.n,
-            "channel_id": part.channel_id,
-            "nonce": part.nonce,
-            "first_tried_at": now,
-            "state": "pending",
-            "text": part.text,
-        },
-    )
+    connection.execute(_ADD_PART[connection.dialect.name], pending(answer_id, part, attempt=attempt, now=now))
     return True
+
+
+def pending(turn_id: int, part: Part, *, attempt: int, now: datetime) -> dict[str, Any]:
+    """The row of a part that is about to be posted."""
+    return {
+        "turn_id": turn_id,
+        "attempt": attempt,
+        "n": part.n,
+        "channel_id": part.channel_id,
+        "nonce": part.nonce,
+        "first_tried_at": now,
+        "state": "pending",
+        "text": part.text,
+    }
 
 
 def part_posted(connection: Connection, answer_id: int, *, n: int, message_id: int) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from bot.core.messages import Part, Role, TurnState
-from bot.storage.answers import OURS_TO_DELETE, as_part
+from bot.storage.answers import OURS_TO_DELETE, as_part, pending
 from bot.storage.schema import IS_NO_QUOTE, parts, turns
 from bot.storage.upsert import inserts
 
@@ -28,16 +28,7 @@ def add(connection: Connection, message_id: int, *, part: Part, now: datetime) -
     ).one_or_none()
     if question is None:
         return False
-    values = {
-        "turn_id": question.id,
-        "attempt": question.attempts,
-        "n": 0,
-        "channel_id": part.channel_id,
-        "nonce": part.nonce,
-        "first_tried_at": now,
-        "state": "pending",
-        "text": part.text,
-    }
+    values = pending(question.id, part, attempt=question.attempts, now=now)
     return connection.execute(_ADD[connection.dialect.name], values).one_or_none() is not None
 
 

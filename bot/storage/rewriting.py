@@ -20,7 +20,7 @@ def reopen(connection: Connection, press: Press) -> Reopened:
     ).one_or_none()
     if asked is None or asked.state == TurnState.WITHDRAWN:
         return Reopened.GONE
-    if asked.author_id != press.person and not press.moderates:
+    if not press.may_concern(asked.author_id):
         return Reopened.NOT_THEIRS
     if asked.state == TurnState.ANSWERING:
         return Reopened.UNDER_WAY

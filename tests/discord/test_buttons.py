@@ -8,25 +8,11 @@ import pytest
 from bot.discord.buttons import again_button, read_custom_id, stop_button
 from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.payloads import Button, Content
-from tests.discord.stage import staged
 from tests.pressing import labels
 
 SENTENCE = "The sky is blue because of how light is scattered."
 LONG = " ".join(f"Sentence number {n} says something." for n in range(90))  # two parts
 ONE_MESSAGE = r"/channels/\d+/messages/\d+$"
-
-
-@pytest.fixture
-async def stage(monkeypatch):
-    async with staged(monkeypatch) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def deaf_stage(monkeypatch):
-    """Nothing that is edited here is heard over the gateway."""
-    async with staged(monkeypatch, hears=False) as stage:
-        yield stage
 
 
 def below(stage):

@@ -1,18 +1,9 @@
 """Parts that must not stay are deleted, by whatever is known of them."""
 
-import pytest
-
 from bot.core.messages import Part
 from bot.discord.cleanup import NONCE_SECONDS
-from tests.discord.stage import staged
 
 ONE_MESSAGE = r"/channels/\d+/messages/\d+$"
-
-
-@pytest.fixture
-async def stage(monkeypatch):
-    async with staged(monkeypatch) as stage:
-        yield stage
 
 
 async def left(stage, n, text, *, known=True):

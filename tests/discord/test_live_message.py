@@ -15,7 +15,6 @@ from bot.discord.live_message import SECONDS_AFTER_FAILED_DRAFT
 from bot.discord.responses import FOLLOWS_BELOW
 from bot.discord.split import split
 from bot.discord.typing_sign import SECONDS_BEFORE_TYPING, SECONDS_BETWEEN_TYPING
-from tests.discord.stage import staged
 from tests.openapi import validate_record
 
 SENTENCE = "The sky is blue because of how light is scattered."
@@ -23,19 +22,6 @@ LONG = " ".join(f"Sentence number {n} says something." for n in range(90))  # tw
 LONGER = " ".join(f"Sentence number {n} says something." for n in range(140))  # three
 MESSAGES = r"/channels/\d+/messages$"
 ONE_MESSAGE = r"/channels/\d+/messages/\d+$"
-
-
-@pytest.fixture
-async def stage(monkeypatch):
-    async with staged(monkeypatch) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def deaf_stage(monkeypatch):
-    """Nothing that is posted here is heard over the gateway."""
-    async with staged(monkeypatch, hears=False) as stage:
-        yield stage
 
 
 def creates(stage):

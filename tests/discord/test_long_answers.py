@@ -10,19 +10,12 @@ from bot.core.wording import question_head, shown_answer
 from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.layout import GOES_ON, IN_FILE, in_parts
 from bot.playground.loopback import MessageFlag
-from tests.discord.stage import staged
 from tests.openapi import validate_record
 
 VERY_LONG = " ".join(f"Sentence number {n} says something." for n in range(300))  # six parts
 SHOWN = 4  # of them
 CREATE, EDIT = ("POST", "/messages"), ("PATCH", "/messages/{message_id}")
 MESSAGES, ONE_MESSAGE = r"/channels/\d+/messages$", r"/channels/\d+/messages/\d+$"
-
-
-@pytest.fixture
-async def stage(monkeypatch):
-    async with staged(monkeypatch) as stage:
-        yield stage
 
 
 def files(stage):

@@ -11,25 +11,11 @@ from bot.discord.nonce import nonce
 from bot.discord.refusals import Gone, NotAllowed
 from bot.discord.requests import REQUEST_SECONDS, SECONDS_TO_CLOSE
 from bot.discord.responses import FOLLOWS_BELOW
-from tests.discord.stage import staged
 
 MESSAGES = r"/channels/\d+/messages$"
 CREATE = ("POST", "/messages")
 EDIT = ("PATCH", "/messages/{message_id}")
 PING_NOBODY = {"parse": [], "replied_user": False}
-
-
-@pytest.fixture
-async def stage(monkeypatch):
-    async with staged(monkeypatch) as stage:
-        yield stage
-
-
-@pytest.fixture
-async def deaf_stage(monkeypatch):
-    """Nothing that is posted here is heard over the gateway."""
-    async with staged(monkeypatch, hears=False) as stage:
-        yield stage
 
 
 async def test_a_message_that_tries_to_ping_everyone_pings_nobody(stage):
