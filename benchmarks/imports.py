@@ -6,6 +6,7 @@ import sys
 
 MODULES = (
     "asyncio",
+    "uvloop",
     "aiohttp",
     "discord",
     "pydantic",

@@ -14,7 +14,8 @@ REFUSED = 2  # the exit status when the bot will not start like this: restarting
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
-        return asyncio.run(_command(arguments))
+        with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+            return runner.run(_command(arguments))
     except StartupRefused as refusal:
         print(refusal, file=sys.stderr)
         return REFUSED
@@ -23,6 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - there is none for Windows and PyPy
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _parser() -> argparse.ArgumentParser:

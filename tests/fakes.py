@@ -453,7 +453,7 @@ class FakeStore:
             key=lambda turn: turn.position or 0,
         )
         kept, used = newest_within(
-            (PastTurn(turn.role, turn.text, turn.label) for turn in reversed(history)),
+            [[PastTurn(turn.role, turn.text, turn.label) for turn in reversed(history)]],
             tokens=history_tokens,
             labelled=room.conversation.labelled,
         )

@@ -63,16 +63,26 @@ def cut_to(text: str, *, tokens: int, cost: Callable[[str], int] = estimate_toke
     return text[:length].rstrip() + CUT if length > 0 else ""
 
 
-def newest_within(turns: Iterable[PastTurn], *, tokens: int, labelled: bool) -> tuple[list[PastTurn], int]:
-    """Of *turns*, newest first, those that fit into *tokens* without a gap, and what they cost."""
+def newest_within(
+    pages: Iterable[Sequence[PastTurn]], *, tokens: int, labelled: bool
+) -> tuple[list[PastTurn], int]:
+    """Of the turns in *pages*, newest first, those that fit into *tokens* without a gap, and what they cost."""
     fitting: list[PastTurn] = []
     used = 0
-    for turn in turns:
-        cost = turn_tokens(turn, labelled=labelled)
-        if used + cost > tokens:
-            break
-        used += cost
-        fitting.append(turn)
+    for page in pages:
+        # Hundreds of turns, each cost on its own, take longer than reading them did.
+        together = TOKENS_PER_MESSAGE * len(page)
+        together += estimate_tokens("".join(_content(turn, labelled=labelled) for turn in page))
+        if used + together <= tokens:
+            fitting += page
+            used += together
+            continue
+        for turn in page:
+            cost = turn_tokens(turn, labelled=labelled)
+            if used + cost > tokens:
+                return fitting, used
+            used += cost
+            fitting.append(turn)
     return fitting, used
 
 
@@ -93,11 +103,15 @@ def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max
     fixed += quoted
 
     first, tokens = 0, fixed + taken.history_tokens
-    for turn in taken.history:
-        # An answer whose question did not fit would mislead.
-        if tokens <= history_tokens and turn.role is Role.USER:
-            break
-        first, tokens = first + 1, tokens - turn_tokens(turn, labelled=labelled)
+    if tokens > history_tokens or (taken.history and taken.history[0].role is not Role.USER):
+        # Some will go, each with its own cost; together they were rounded up once.
+        costs = [turn_tokens(turn, labelled=labelled) for turn in taken.history]
+        tokens = fixed + sum(costs)
+        for turn, cost in zip(taken.history, costs, strict=True):
+            # An answer whose question did not fit would mislead.
+            if tokens <= history_tokens and turn.role is Role.USER:
+                break
+            first, tokens = first + 1, tokens - cost
     turns: list[Turn | PastTurn] = [*taken.history[first:], *asked]
     messages = [PromptMessage(Role.SYSTEM, system_prompt)]
     messages += [PromptMessage(turn.role, _content(turn, labelled=labelled)) for turn in turns]

@@ -12,6 +12,7 @@ from bot.core.completions import Prompt, PromptMessage
 from bot.core.messages import Role
 from bot.llm.errors import error_text
 
+_ROLES = {role: role.value for role in Role}  # plain strings
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -25,7 +26,9 @@ class Dialect:
         messages = _joined(prompt.messages) if self.joins_turns else prompt.messages
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": message.role, "content": _text(message.content)} for message in messages],
+            "messages": [
+                {"role": _ROLES[message.role], "content": _text(message.content)} for message in messages
+            ],
             "stream": True,
             self.limit: prompt.max_answer_tokens,
         }

@@ -38,24 +38,24 @@ def read_history(
 ) -> tuple[tuple[PastTurn, ...], int]:
     """The newest turns since the last reset that fit into *tokens*, oldest first, and what they cost."""
     newest, used = newest_within(
-        _newest_first(connection, place, before=before, most_of_a_quote=quote_tokens(tokens)),
+        _pages(connection, place, before=before, most_of_a_quote=quote_tokens(tokens)),
         tokens=tokens,
         labelled=place.conversation.labelled,
     )
     return tuple(reversed(newest)), used
 
 
-def _newest_first(
-    connection: Connection, place: Place, *, before: int, most_of_a_quote: int
-) -> Iterator[PastTurn]:
+def _pages(connection: Connection, place: Place, *, before: int, most_of_a_quote: int) -> Iterator[list[PastTurn]]:
+    """Newest first; nothing is read before it is asked for."""
     while True:
         rows = connection.execute(
             _NEWEST,
             {"conversation_id": place.conversation.id, "since": place.reset_position, "before": before},
         ).all()
-        for kind, text, label, _ in rows:
-            read = cut_to(text, tokens=most_of_a_quote) if kind == Kind.QUOTE else text
-            yield PastTurn(_ROLES[kind], read, label)
+        yield [
+            PastTurn(_ROLES[kind], cut_to(text, tokens=most_of_a_quote) if kind == Kind.QUOTE else text, label)
+            for kind, text, label, _ in rows
+        ]
         if len(rows) < TURNS_PER_READ:
             return
         before = rows[-1].position

@@ -197,10 +197,20 @@ def test_the_indent_of_labelled_lines_is_counted():
 def test_what_does_not_fit_ends_the_history_even_if_older_turns_would_fit():
     turns = [said("newest"), said("too long " * 50), said("old")]
 
-    fitting, used = newest_within(turns, tokens=60, labelled=False)
+    fitting, used = newest_within([turns], tokens=60, labelled=False)
 
     assert [turn.text for turn in fitting] == ["newest"]
     assert used == turn_tokens(fitting[0], labelled=False)
+
+
+def test_pages_that_fit_whole_cost_what_their_turns_do_together():
+    pages = [[said("newest"), said("and older\n")], [said("oldest"), said("does not fit " * 50)]]
+
+    fitting, used = newest_within(pages, tokens=60, labelled=True)
+
+    assert [turn.text for turn in fitting] == ["newest", "and older\n", "oldest"]
+    each = [turn_tokens(turn, labelled=True) for turn in fitting]
+    assert sum(each) - len(each) < used <= sum(each)
 
 
 @pytest.mark.parametrize(
