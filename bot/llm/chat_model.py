@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from openai import APIStatusError, AsyncOpenAI, AsyncStream, DefaultAsyncHttpxClient, Timeout
+from openai import APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient, Timeout
 from pydantic_core import to_json
 
 from bot.core.completions import Delta, Finished, FinishReason, Prompt, Usage
@@ -49,7 +49,7 @@ class OpenAIChatModel:
             max_retries=0,
             timeout=timeout,
             # A proxy from the environment does not lead back to this machine.
-            http_client=DefaultAsyncHttpxClient(timeout=timeout, trust_env=not _is_loopback(url)),
+            http_client=DefaultAioHttpClient(timeout=timeout, trust_env=not _is_loopback(url)),
         )
 
     @property

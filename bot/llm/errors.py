@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import aiohttp
 import httpx2
 from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
@@ -23,9 +24,9 @@ from bot.core.errors import (
     WrongModel,
 )
 
-# The SDK lets through what its decoder raises on rubbish (JSONDecodeError, UnicodeDecodeError: ValueErrors) and
-# what httpx2 raises outside a read.
-PROVIDER_FAILURES = (APIError, httpx2.HTTPError, httpx2.StreamError, ValueError)
+# The SDK lets through what its decoder raises on rubbish (JSONDecodeError, UnicodeDecodeError: ValueErrors), what
+# httpx2 raises outside a read, and what aiohttp raises on what is no HTTP.
+PROVIDER_FAILURES = (APIError, httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, ValueError)
 
 _IDENTIFIER = re.compile(r"[\w.:-]{1,64}")
 _READ_AT_MOST = 10_000  # characters of an error's text

@@ -1,5 +1,7 @@
 """The adapter against llmock, whose faults were written by somebody who does not know our code."""
 
+import asyncio
+
 import pytest
 
 from bot.core.completions import FinishReason
@@ -66,3 +68,32 @@ async def test_a_stalled_stream_is_a_timeout(llmock):
     async with OpenAIChatModel(model=MODEL, api_key="k", base_url=llmock.base_url(), read_seconds=0.1) as model:
         with pytest.raises(ModelTimeout):
             await ask(model)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/event-stream\r\n\r\n"
+EVENT = b'data: {"choices":[{"delta":{"content":"Hm"},"index":0}]}\n\n'
+
+
+@pytest.mark.parametrize(
+    "speech",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
+        CHUNKED + b"zz\r\n",
+        CHUNKED + b"%x\r\n%b\r\nzz\r\n" % (len(EVENT), EVENT),
+    ],
+    ids=["not HTTP", "bad header", "bad chunk at once", "bad chunk after words"],
+)
+async def test_a_server_that_speaks_no_proper_http_is_unavailable(speech):
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(speech)
+        await writer.drain()
+        await reader.read()  # until the other side has had enough
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        async with OpenAIChatModel(model=MODEL, api_key="k", base_url=url) as model:
+            with pytest.raises(ModelUnavailable):
+                await ask(model)
