@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.conductor import Program, Stage, open_stage
 from benchmarks.database import as_messages, fill, fsync_milliseconds
 from benchmarks.imports import import_costs
+from benchmarks.load import command as load
 from benchmarks.measure import Channels, Effort, Figures, measure, measure_requests
 from benchmarks.table import NAIVE, NAIVE_TYPING, OURS, RAW, table
 
@@ -88,7 +89,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="few samples: does it run, and is nothing far off")
     parser.add_argument("--only", action="append", choices=COMMANDS, help="measure this program; may be repeated")
     parser.add_argument("--folder", type=Path, help="where databases are made; its disk is the one measured")
+    parser.set_defaults(main=main)
+    commands = parser.add_subparsers(title="commands", metavar="")
+    under_load = commands.add_parser("load", help="many people at once", description=load.__doc__)
+    load.add_arguments(under_load)
+    under_load.set_defaults(main=load.main)
     return parser.parse_args()
 
 
-sys.exit(asyncio.run(main(_arguments())))
+arguments = _arguments()
+sys.exit(asyncio.run(arguments.main(arguments)))

@@ -50,11 +50,12 @@ class Stage:
 
 
 @asynccontextmanager
-async def open_stage() -> AsyncIterator[Stage]:
+async def open_stage(module: str = "benchmarks.stage", *arguments: str) -> AsyncIterator[Stage]:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "benchmarks.stage",
+        module,
+        *arguments,
         cwd=REPOSITORY,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -50,23 +50,24 @@ class ModelStream:
         await response.prepare(request)
         asked.first_sent = due = time.monotonic()
         for piece in self.pieces[:-1]:
-            await response.write(_chunk(piece))
+            await response.write(chunk(piece))
             due += GAP_SECONDS
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         asked.last_sent = time.monotonic()
         if len(self.pieces) == 1:
             asked.first_sent = asked.last_sent
-        end = _chunk(self.pieces[-1]) + _chunk("", finish_reason="stop")
-        await response.write(end + _usage() + b"data: [DONE]\n\n")
+        end = chunk(self.pieces[-1]) + chunk("", finish_reason="stop")
+        await response.write(end + usage() + b"data: [DONE]\n\n")
         return response
 
 
-def _chunk(text: str, finish_reason: str | None = None) -> bytes:
+def chunk(text: str, finish_reason: str | None = None) -> bytes:
+    """One server-sent event."""
     choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
     return _event({"choices": [choice]})
 
 
-def _usage() -> bytes:
+def usage() -> bytes:
     return _event({"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": 150, "total_tokens": 180}})
 
 

@@ -1,0 +1,103 @@
+"""1,000 messages at once over 200 channels, to confab and, as the yardstick, to a client without a pacer."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from benchmarks.conductor import Stage
+from benchmarks.load.judge import (
+    DISCORD_PER_SECOND,
+    judge,
+    most_in_any_second,
+    percentile,
+    quantile_of_histogram,
+)
+from benchmarks.load.record import Record
+from benchmarks.load.script import Script
+from benchmarks.load.table import Line, at_most, below, number, shown
+from benchmarks.load.under_load import Asked, confab, naive, play
+from benchmarks.load.watching import loop_lag, noting_stored, sampling, since
+
+CHANNELS, AUTHORS = 200, 5
+IDLE_SECONDS = 10
+LONGER = 1.05  # than Discord's limit makes it
+MEMORY_RATIO = 1.5
+INTAKE_MILLISECONDS, LAG_MILLISECONDS = 50, 100
+SCRIPT = Script(pieces=3, gap_seconds=0.25)
+
+
+async def burst(stage: Stage, folder: Path) -> list[Line]:
+    schedule = await _schedule(stage)
+    async with confab(stage, folder, MODEL_CONCURRENCY=str(CHANNELS)) as bot:
+        await asyncio.sleep(IDLE_SECONDS)
+        idle, lag_before = bot.memory, await loop_lag(bot.metrics_url)
+        async with sampling(bot.pid, every_seconds=0.05) as usage:
+            with noting_stored(bot.database) as stored:
+                record = await bot.play(schedule, SCRIPT)
+        lag = since(lag_before, await loop_lag(bot.metrics_url))
+    return [
+        *_answers(record),
+        at_most("requests refused with 429", record.refused, 0),
+        *_duration(record),
+        below("peak memory ÷ memory when idle", max(usage.memory) / idle, MEMORY_RATIO),
+        shown("memory when idle", idle, unit="MiB"),
+        *_intake(record, stored),
+        below("loop lag, p99", quantile_of_histogram(lag, 99) * 1000, LAG_MILLISECONDS, unit="ms"),
+        shown("CPU", usage.cpu_seconds, unit="s"),
+    ]
+
+
+async def yardstick(stage: Stage, folder: Path) -> list[Line]:
+    schedule = await _schedule(stage)
+    async with naive(stage, folder):
+        record = await play(stage, schedule, SCRIPT)
+    answered = len(record.questions) - len(judge(record, SCRIPT.text_of).unanswered)
+    return [
+        Line(
+            title="requests refused with 429: the limits are enforced",
+            figure=number(record.refused, ""),
+            allowed="> 0",
+            kept=record.refused > 0,
+        ),
+        shown("questions with an answer, of 1,000", answered),
+        shown("answers that ended", len(record.ended_at)),
+    ]
+
+
+async def _schedule(stage: Stage) -> list[Asked]:
+    """Every channel's five people, one after the other: no two neighbours are by the same author."""
+    channels = await stage.call("channels", count=CHANNELS)
+    people = await stage.call("people", count=AUTHORS)
+    return [Asked(seconds=0.0, channel=channel, author=author) for author in people for channel in channels]
+
+
+def _answers(record: Record) -> Iterator[Line]:
+    verdict = judge(record, SCRIPT.text_of)
+    yield shown("questions", len(record.questions))
+    yield at_most("not answered", len(verdict.unanswered), 0)
+    yield at_most("answered twice", len(verdict.doubled), 0)
+    yield at_most("out of order", len(verdict.out_of_order), 0)
+    yield at_most("with another text than the model's", len(verdict.inexact), 0)
+
+
+def _duration(record: Record) -> Iterator[Line]:
+    began, ended = record.questions[0].sent_at, max(record.ended_at.values())
+    requests = [at for at in record.arrivals if at <= ended]
+    seconds, least = ended - began, len(requests) / DISCORD_PER_SECOND
+    yield shown("requests until the last answer stood", len(requests))
+    yield shown("most requests in any second", most_in_any_second(requests))
+    yield at_most("time until the last answer stood", seconds, least * LONGER, unit="s")
+    yield shown("that ÷ (requests ÷ 50 a second)", seconds / least)
+
+
+def _intake(record: Record, stored: Mapping[int, float]) -> Iterator[Line]:
+    intake = [
+        (stored[question.message_id] - question.sent_at) * 1000
+        for question in record.questions
+        if question.message_id in stored
+    ]
+    asked = record.questions
+    yield shown("the questions were sent within", asked[-1].sent_at - asked[0].sent_at, unit="s")
+    yield shown("questions stored", len(intake))
+    yield shown("intake, median", percentile(intake, 50), unit="ms")
+    yield below("intake, p99", percentile(intake, 99), INTAKE_MILLISECONDS, unit="ms")

@@ -1,0 +1,51 @@
+"""One line a figure: what was measured, what is allowed, and whether that was kept."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """*allowed* in words; *kept* None: shown, not judged."""
+
+    title: str
+    figure: str
+    allowed: str = ""
+    kept: bool | None = None
+
+    @property
+    def verdict(self) -> str:
+        return "" if self.kept is None else "ok" if self.kept else "OVER"
+
+
+def at_most(title: str, value: float, most: float, *, unit: str = "") -> Line:
+    return Line(title=title, figure=number(value, unit), allowed=f"≤ {number(most, unit)}", kept=value <= most)
+
+
+def below(title: str, value: float, limit: float, *, unit: str = "") -> Line:
+    return Line(title=title, figure=number(value, unit), allowed=f"< {number(limit, unit)}", kept=value < limit)
+
+
+def shown(title: str, value: float, *, unit: str = "") -> Line:
+    return Line(title=title, figure=number(value, unit))
+
+
+def table(scenario: str, lines: Iterable[Line]) -> Iterator[str]:
+    yield _row(scenario, "measured", "allowed", "")
+    for line in lines:
+        yield _row(f"  {line.title}", line.figure, line.allowed, line.verdict)
+
+
+def number(value: float, unit: str) -> str:
+    short = (
+        f"{value:,.0f}"
+        if value >= 100 or value == int(value)
+        else f"{value:.1f}"
+        if value >= 10
+        else f"{value:.2f}"
+    )
+    return f"{short} {unit}".rstrip()
+
+
+def _row(title: str, *cells: str) -> str:
+    return f"{title:60}" + "".join(f"{cell:>14}" for cell in cells)
