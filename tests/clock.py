@@ -1,11 +1,13 @@
-"""A clock that stands still until a test moves it."""
+"""Clocks that a test moves: one that stands still until then, and a real one that can be set forward."""
 
 import asyncio
 import heapq
 import itertools
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+
+from bot.core.clock import SystemClock
 
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 ROUNDS_FOR_THE_WOKEN = 20  # of the event loop, so that what was woken can act and wait again
@@ -81,6 +83,63 @@ class ManualClock:
 
     def _set_alarm(self, at: float, ring: Callable[[], None]) -> None:
         heapq.heappush(self._alarms, (at, next(self._order), ring))
+
+
+class LeapingClock(SystemClock):
+    """The real clock, that a test can set forward: sleeps and deadlines that are over by then end."""
+
+    def __init__(self) -> None:
+        self._leapt = 0.0
+        self._alarms: list[tuple[float, Callable[[], object]]] = []
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self._leapt)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self._leapt
+
+    async def sleep(self, seconds: float) -> None:
+        over = asyncio.Event()
+        with self._alarm(self.monotonic() + seconds, over.set), suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await over.wait()
+
+    @asynccontextmanager
+    async def deadline(self, seconds: float) -> AsyncIterator["_LeapingDeadline"]:
+        async with asyncio.timeout(seconds) as timeout:
+            deadline = _LeapingDeadline(self, timeout, seconds)
+            with self._alarm(0.0, deadline.look):
+                yield deadline
+
+    def leap(self, seconds: float) -> None:
+        self._leapt += seconds
+        for at, ring in list(self._alarms):
+            if at <= self.monotonic():
+                ring()
+
+    @contextmanager
+    def _alarm(self, at: float, ring: Callable[[], object]) -> Iterator[None]:
+        alarm = (at, ring)
+        self._alarms.append(alarm)
+        try:
+            yield
+        finally:
+            self._alarms.remove(alarm)
+
+
+class _LeapingDeadline:
+    def __init__(self, clock: LeapingClock, timeout: asyncio.Timeout, seconds: float) -> None:
+        self._clock = clock
+        self._timeout = timeout
+        self._ends_at = clock.monotonic() + seconds
+
+    def move(self, seconds: float) -> None:
+        self._ends_at = self._clock.monotonic() + seconds
+        self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def look(self) -> None:
+        if self._ends_at <= self._clock.monotonic() and not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
 
 
 class ManualDeadline:

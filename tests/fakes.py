@@ -173,11 +173,7 @@ class FakeStore:
                 key=self.room_of[turn.id],
                 kind=turn.kind,
                 author_id=turn.author_id or 0,
-                address=Address(
-                    channel_id=self.room_of[turn.id].channel_id,
-                    message_id=turn.message_id or 0,
-                    interaction=turn.interaction,
-                ),
+                address=self.room_of[turn.id].address(turn.message_id or 0, turn.interaction),
             )
             for turn in self.turns.values()
             if turn.state is TurnState.WAITING and turn.kind is not Kind.QUOTE
@@ -572,6 +568,10 @@ class FakeReply:
         self.shown = ""
         self.typing = self.visible = self.discarded = self.closed = False
 
+    @property
+    def in_time(self) -> bool:
+        return self._channel.in_time
+
     def start_typing(self) -> None:
         self.typing = True
 
@@ -610,6 +610,7 @@ class FakeReplies:
         self.answers = asyncio.Event()  # cleared: every request hangs
         self.answers.set()
         self.visible_from = 40
+        self.in_time = True
 
     def open(self, taken: TakenUp) -> FakeReply:
         self.opened.append(FakeReply(self, taken))

@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.app import running_bot
 from bot.core.clock import SystemClock
+from bot.core.ports import Clock
 from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
 from bot.settings import load_settings
 from tests.model_server import ModelServer
@@ -22,6 +23,7 @@ class Stage:
     discord: LoopbackDiscord
     model: ModelServer
     database_url: str
+    clock: Clock = field(default_factory=SystemClock)
 
     @property
     def general(self) -> Channel:
@@ -54,7 +56,7 @@ class Stage:
     async def bot(self, **changes: str) -> AsyncIterator[None]:
         """The bot, connected to the channels."""
         settings = load_settings(None, self.environment(**changes))
-        async with running_bot(settings, clock=SystemClock()) as running:
+        async with running_bot(settings, clock=self.clock) as running:
             await self.discord.until(lambda: running.serving.done() or self.connected)
             yield
 
@@ -83,6 +85,13 @@ class Stage:
         place = channel or self.general
         asked = await self.discord.post(place, author or self.you, text, **how)
         return await self.discord.until(lambda: self.reply_to(asked))
+
+    async def chat(self, text: str, *, channel: Channel | None = None, author: User | None = None, **options):
+        """/chat, as it was called."""
+        await self.discord.until(lambda: self.discord.commands)
+        return await self.discord.slash(
+            channel or self.general, author or self.you, "chat", {"message": text, **options}
+        )
 
     def reply_to(self, asked: Message) -> Message | None:
         replies = (

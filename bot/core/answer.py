@@ -20,12 +20,11 @@ from typing import NamedTuple
 from bot.core.completions import ModelCall
 from bot.core.errors import (
     BotError,
+    CutShort,
     DatabaseUnavailable,
     DiscordUnavailable,
     ModelError,
     QuestionTooLong,
-    ShuttingDown,
-    Stopped,
     TextRefused,
     TooManyAttempts,
     Undeliverable,
@@ -181,7 +180,7 @@ class Answerer:
         await asyncio.gather(*self._recording, return_exceptions=True)
 
     async def _answer(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> str:
-        if taken.tries > MAX_DELIVERIES:
+        if taken.tries > MAX_DELIVERIES or (taken.written is None and not reply.in_time):
             return await self._give_up(taken, Undeliverable.code)
         try:
             if taken.written is None:
@@ -223,7 +222,7 @@ class Answerer:
         if sentence is None:
             try:
                 generated = await self._generate(taken, answering, slot, reply)
-            except (ModelError, QuestionTooLong, TooManyAttempts, ShuttingDown, Stopped) as error:
+            except (ModelError, QuestionTooLong, TooManyAttempts, CutShort) as error:
                 log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
                 if taken.previous is not None:
                     return await self._keep_previous(taken, taken.previous, error)
@@ -276,7 +275,7 @@ class Answerer:
             if isinstance(error, ModelError) or not generation.asked:
                 raise
             stopped = generation.cut_off(error)
-            if reply.visible and isinstance(error, ShuttingDown | Stopped):
+            if reply.visible and isinstance(error, CutShort):
                 return stopped
             self._record(stopped.call)
             raise

@@ -175,7 +175,11 @@ class DirectMessagesOff(AccessRefused):
     user_message = "I don't answer direct messages. Please ask me on a server that we share."
 
 
-class Stopped(BotError):
+class CutShort(BotError):
+    """The answer under way is to end now; what is visible of it stays."""
+
+
+class Stopped(CutShort):
     """Somebody pressed Stop."""
 
     code = "stopped"
@@ -195,7 +199,14 @@ class TooManyAttempts(BotError):
     user_message = "I tried several times and couldn't finish an answer. Please ask again."
 
 
-class ShuttingDown(BotError):
+class ResponseExpires(CutShort):
+    """The command's token is about to expire, and a private answer has no other way to its reader."""
+
+    code = "response_expires"
+    user_message = "Discord gives me 15 minutes for a private answer, and they are over. Please ask me again."
+
+
+class ShuttingDown(CutShort):
     """The bot is being stopped and the grace period is over."""
 
     code = "shutting_down"

@@ -10,7 +10,7 @@ from typing import TypeVar
 from bot.core.access import OnceAnHour
 from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
-from bot.core.errors import AccessRefused, DatabaseUnavailable
+from bot.core.errors import AccessRefused, DatabaseUnavailable, ResponseExpires
 from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
 from bot.core.ports import Clock, Replies, TurnStore
@@ -103,6 +103,16 @@ class Intake:
         """Say why nothing is answered here, to each person once an hour."""
         if self._turning_away.is_due(message.author_id):
             await self._replies.say(message.address, refusal.user_message)
+
+    def end_in_time(self, question: IncomingMessage) -> bool:
+        """Let the answer under way to a private question end while it can be seen. False if there is none."""
+        under_way = self._queue.answering_to(question.message_id, question.key)
+        if under_way is None:
+            return False
+        _, answering = under_way
+        if not answering.finishing:
+            answering.stop(ResponseExpires())
+        return True
 
     async def edited(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime

@@ -63,6 +63,15 @@ class ConversationKey:
     channel_id: int
     private_to: int = 0  # a person's id; 0: everyone in the channel
 
+    def address(self, message_id: int, interaction: "Interaction | None") -> "Address":
+        """Where a question of this conversation was asked."""
+        return Address(
+            channel_id=self.channel_id,
+            message_id=message_id,
+            interaction=interaction,
+            private=bool(self.private_to),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interaction:
@@ -80,6 +89,7 @@ class Address:
     channel_id: int
     message_id: int
     interaction: Interaction | None
+    private: bool = False  # nobody but the asker may see what is said there
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +127,7 @@ class IncomingMessage:
 
     @property
     def address(self) -> Address:
-        return Address(channel_id=self.key.channel_id, message_id=self.message_id, interaction=self.interaction)
+        return self.key.address(self.message_id, self.interaction)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +216,7 @@ class TakenUp:
     written: str | None = None  # the stored text to be shown, if an earlier attempt got that far
     written_kind: Kind = Kind.ANSWER  # what that is
     previous: str | None = None  # what is shown of an answer that is being rewritten: it stays if that fails
+    missed_answer: bool = False  # the answer before could not be shown any more, and its asker does not know why
 
     @property
     def question(self) -> Turn:
@@ -215,11 +226,7 @@ class TakenUp:
     @property
     def address(self) -> Address:
         question = self.question
-        return Address(
-            channel_id=self.conversation.key.channel_id,
-            message_id=question.message_id or 0,
-            interaction=question.interaction,
-        )
+        return self.conversation.key.address(question.message_id or 0, question.interaction)
 
 
 class Reopened(StrEnum):

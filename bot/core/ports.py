@@ -217,6 +217,10 @@ class Reply(Protocol):
     def visible(self) -> bool:
         """Words of this answer are in the channel, or on their way there."""
 
+    @property
+    def in_time(self) -> bool:
+        """An answer that is begun now can still be shown."""
+
     def start_typing(self) -> None:
         """Show that an answer is coming, best effort, until the first words."""
 

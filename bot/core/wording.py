@@ -13,6 +13,7 @@ GREETING = (
     "I remember what we talk about in this channel."
 )
 _FENCE = re.compile("`{3,}")
+MISSED_ANSWER = "My last answer was ready too late for Discord to show it to you. Please ask me again."
 TOLD = "told"  # the code of a notice that is the whole answer, as a greeting is
 
 _BELOW = {
@@ -61,7 +62,8 @@ def question_head(taken: TakenUp) -> str:
         return ""
     line = " ".join(question.text.split()).replace("```", "'''")
     shown = line if len(line) <= QUESTION_SHOWN else line[: QUESTION_SHOWN - 1].rstrip() + "…"
-    return f"> {shown}\n"
+    missed = f"-# {MISSED_ANSWER}\n" if taken.missed_answer else ""
+    return f"> {shown}\n{missed}"
 
 
 def shown_answer(taken: TakenUp, text: str, outcome: Outcome) -> str:

@@ -71,6 +71,10 @@ class LiveMessage:
     def visible(self) -> bool:
         return self._visible
 
+    @property
+    def in_time(self) -> bool:
+        return self._place.in_time
+
     def start_typing(self) -> None:
         if not self._visible and self._place.shows_typing:
             self._typing.start()
@@ -257,7 +261,7 @@ class LiveMessage:
 
     async def _remove(self, part: Part) -> None:
         message_id = part.message_id
-        if message_id is None:
+        if message_id is None and self._place.can_find(part):
             # Nobody knows whether it was posted. Its nonce finds it, or posts what is deleted at once.
             try:
                 message_id = await self._post(part, PLACEHOLDER)

@@ -38,6 +38,11 @@ class Place:
         }
 
     @property
+    def in_time(self) -> bool:
+        """An answer that is begun now can still be shown."""
+        return not self._private or self._living(SECONDS_LEFT_TO_BEGIN) is not None
+
+    @property
     def shows_typing(self) -> bool:
         """The original response says "thinking…" by itself."""
         return self._living(SECONDS_LEFT_TO_BEGIN) is None and not self._private
@@ -58,7 +63,8 @@ class Place:
         self, part: Part, content: Wanted, *, resumed: bool, unless: asyncio.Event | None = None
     ) -> Posted:
         """*resumed*: an earlier request for this part may have succeeded. *unless*: as for `edit`."""
-        if part.n == 0 and (interaction := self._living(SECONDS_LEFT_TO_BEGIN)) is not None:
+        seconds = SECONDS_LEFT_TO_EDIT if self._private else SECONDS_LEFT_TO_BEGIN
+        if part.n == 0 and (interaction := self._living(seconds)) is not None:
             try:
                 posted = await self._outbox.edit_original(interaction, content, patient=True)
             except Undeliverable:
@@ -68,6 +74,8 @@ class Place:
                 self._responses.add(0)
                 return posted
         if self._private:
+            if resumed:
+                raise Undeliverable("nobody knows whether a follow-up was posted, and it is never repeated")
             return await self._follow_up(part, content_now(content))
         posted = await self._post_in_channel(part, content, resumed=resumed, unless=unless)
         if part.n == 0:
@@ -101,9 +109,16 @@ class Place:
             await self._outbox.edit_follow_up(interaction, message_id, sent, patient=patient)
         return sent
 
+    def can_find(self, part: Part) -> bool:
+        """Whether a part of which nobody knows if it was posted can be found out about."""
+        return not self._private or part.n == 0
+
     async def delete(self, part: Part, message_id: int) -> None:
-        """Delete a part, unless somebody did already."""
+        """Delete a part, unless somebody did already, or nothing reaches it any more."""
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        if self._private and interaction is None:
+            log.debug("an ephemeral message stays until its reader dismisses it: part=%d", part.n)
+            return
         try:
             if part.n not in self._responses or interaction is None:
                 await self._outbox.delete(part.channel_id, message_id)

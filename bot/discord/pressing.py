@@ -18,6 +18,12 @@ log = logging.getLogger(__name__)
 UNKNOWN = "That button does nothing any more."
 
 
+def _private_to(interaction: discord.Interaction[Any]) -> int:
+    """Nobody but its asker sees the buttons of a private answer."""
+    below = interaction.message
+    return interaction.user.id if below is not None and below.flags.ephemeral else 0
+
+
 class Pressing:
     def __init__(self, *, presses: Presses | None, outbox: Outbox, access: AccessRules) -> None:
         self._presses = presses
@@ -49,7 +55,7 @@ class Pressing:
             question_id=question_id,
             person=interaction.user.id,
             moderates=interaction.guild_id is not None and interaction.permissions.manage_messages,
-            key=ConversationKey(channel_id=interaction.channel_id),
+            key=ConversationKey(channel_id=interaction.channel_id, private_to=_private_to(interaction)),
         )
         if action == STOP:
             self._presses.stop(press)

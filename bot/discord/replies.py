@@ -86,7 +86,7 @@ class DiscordReplies:
 
     async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> None:
         try:
-            if not await self._say_in_response(address, sentence):
+            if not await self._say_in_response(address, sentence) and not address.private:
                 await self._say_in_channel(address, sentence, attempt)
         except BotError as error:
             log.info("a sentence could not be said: channel=%d: %s", address.channel_id, error)

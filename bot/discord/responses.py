@@ -75,10 +75,10 @@ class Responses:
         """The original response holds words, or they are on their way."""
         return interaction_id in self._originals
 
-    async def settle_original(self, interaction: Interaction) -> None:
-        """An original response that still says "thinking…" says where to look."""
+    async def settle_original(self, interaction: Interaction, sentence: str = FOLLOWS_BELOW) -> None:
+        """An original response that still says "thinking…" says where to look, or what became of it."""
         if not self.original_has_text(interaction.id):
-            await self.edit_original(interaction, FOLLOWS_BELOW)
+            await self.edit_original(interaction, sentence)
 
     async def follow_up(self, interaction: Interaction, content: Wanted, *, ephemeral: bool) -> Posted:
         """Post one more message for an interaction. There is no nonce here: never to be repeated."""

@@ -12,6 +12,7 @@ _COMMAND = re.compile(r"/([\w-]+)(?:\s+(.*))?", re.DOTALL)
 HELP = """\
 Type a message, and it is posted in this channel. What else there is:
   /chat hello      ask with a slash command
+  /chat private:true hello   the same, seen by nobody else: a conversation of its own
   /reset           start the conversation anew
   /stop            press Stop, below an answer that is being written
   /again           press Regenerate, below the last answer

@@ -2,11 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.playground.lines import AGAIN, Call, Delete, Edit, Press, Say, Switch
 from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Message
+from bot.playground.loopback.refusals import Json
 from bot.playground.shown import button_labels
 
 CHAT_CHANNEL = "general"  # here the bot answers every message
@@ -18,6 +20,8 @@ _HANDLE = re.compile(r"@(\w+)")
 _CHANNEL = re.compile(r"#([\w-]+)")
 _USER_MENTION = re.compile(r"<@!?(\d+)>")
 _CHANNEL_MENTION = re.compile(r"<#(\d+)>")
+_SWITCH = re.compile(r"(\w+):(true|false)(?:\s+|$)", re.IGNORECASE)
+_BOOLEAN = 5  # the type of a command's option, as Discord numbers them
 _LAYOUT = "\n\t"
 
 Deed = Say | Call | Switch | Edit | Delete | Press
@@ -120,26 +124,22 @@ class Scene:
         return Asked(question=message, channel=self.channel) if expected else None
 
     async def _call(self, name: str, text: str) -> Asked:
-        option = await self._option(name)
-        if text and option is None:
-            raise NotPossibleError(f"/{name} takes nothing behind it.")
-        options = {option: text.removeprefix(f"{option}:").strip()} if text and option else {}
+        options = _entered(name, await self._options(name), text)
         try:
             interaction = await self.loopback.slash(self.channel, self.you, name, options)
         except (PermissionError, ValueError) as error:
             raise NotPossibleError(f"That cannot be sent: {error}.") from error
         return Asked(question=interaction, channel=self.channel)
 
-    async def _option(self, name: str) -> str | None:
-        """The first option of a command, once the bot has registered its commands."""
+    async def _options(self, name: str) -> list[Json]:
+        """Those of a command, once the bot has registered its commands."""
         try:
             await self.loopback.until(lambda: self.loopback.commands, seconds=COMMANDS_SECONDS)
         except TimeoutError:
             raise NotPossibleError("The bot has not registered its commands.") from None
         for command in self.loopback.commands:
             if command["name"] == name:
-                options = command.get("options", [])
-                return str(options[0]["name"]) if options else None
+                return list(command.get("options", []))
         known = ", ".join(sorted(f"/{command['name']}" for command in self.loopback.commands))
         raise NotPossibleError(f"There is no /{name}. The bot knows {known}; /help tells the rest.")
 
@@ -200,3 +200,18 @@ class Scene:
 
 def version(message: Message) -> Version:
     return message.id, message.edited_timestamp
+
+
+def _entered(name: str, options: Sequence[Json], text: str) -> Json:
+    """What is typed behind a command: `private:true` and the like at its beginning, the rest is its text."""
+    values: Json = {}
+    names = {option["name"]: option["type"] for option in options}
+    while (switch := _SWITCH.match(text)) and names.get(switch[1]) == _BOOLEAN:
+        values[switch[1]] = switch[2].casefold() == "true"
+        text = text[switch.end() :]
+    if text:
+        first = next((option for option, kind in names.items() if kind != _BOOLEAN), None)
+        if first is None:
+            raise NotPossibleError(f"/{name} takes nothing of the kind behind it.")
+        values[first] = text.removeprefix(f"{first}:").strip()
+    return values

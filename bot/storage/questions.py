@@ -9,7 +9,6 @@ from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select,
 
 from bot.core.history import quote_tokens, turn_tokens
 from bot.core.messages import (
-    Address,
     ConversationKey,
     IncomingMessage,
     Kind,
@@ -60,6 +59,16 @@ _PLACE = (
         attempts=bindparam("attempt"),
         restarts=bindparam("restarted"),
     )
+)
+_STATE_BEFORE = (
+    select(turns.c.state)
+    .where(
+        turns.c.conversation_id == bindparam("conversation_id"),
+        turns.c.position >= bindparam("since"),
+        turns.c.position < bindparam("before"),
+    )
+    .order_by(turns.c.position.desc())
+    .limit(1)
 )
 _SOMEBODY_ELSE_SPOKE = exists(
     select(speakers.c.author_id).where(
@@ -121,17 +130,18 @@ def waiting(connection: Connection) -> list[WaitingQuestion]:
         .join(conversations, turns.c.conversation_id == conversations.c.id)
         .where(IS_OPEN, turns.c.state == TurnState.WAITING, turns.c.kind != Kind.QUOTE)
     ).all()
-    return [
-        WaitingQuestion(
-            key=ConversationKey(channel_id=row.channel_id, private_to=row.private_to),
-            kind=Kind(row.kind),
-            author_id=row.author_id,
-            address=Address(channel_id=row.channel_id, message_id=row.message_id, interaction=as_interaction(row)),
-        )
-        for row in sorted(
-            rows, key=lambda row: row.message_id
-        )  # ordered by SQL, it would read every turn there is
-    ]
+    # Ordered by SQL, it would read every turn there is.
+    return [_as_waiting(row) for row in sorted(rows, key=lambda row: row.message_id)]
+
+
+def _as_waiting(row: TurnRow) -> WaitingQuestion:
+    key = ConversationKey(channel_id=row.channel_id, private_to=row.private_to)
+    return WaitingQuestion(
+        key=key,
+        kind=Kind(row.kind),
+        author_id=row.author_id,
+        address=key.address(row.message_id, as_interaction(row)),
+    )
 
 
 def _store(connection: Connection, place: Place, message: IncomingMessage) -> int:
@@ -208,6 +218,7 @@ def _take_up(
         attempt=attempt,
         tries=tries,
         parts=notices.hand_over(connection, told, answer_id) if told else (),
+        missed_answer=_answer_was_missed(connection, place, before=first),
     )
 
 
@@ -297,4 +308,16 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
         written_kind=Kind(answer.kind),
         previous=answer.raw_text or None,  # of an answer that is being drafted: it stood before
+        missed_answer=_answer_was_missed(connection, place, before=questions[0].position),
     )
+
+
+def _answer_was_missed(connection: Connection, place: Place, *, before: int) -> bool:
+    """Whether the answer before was ready too late for the one person who could have seen it."""
+    if not place.conversation.key.private_to:
+        return False  # who is in the channel sees what becomes of answers there
+    state = connection.scalar(
+        _STATE_BEFORE,
+        {"conversation_id": place.conversation.id, "since": place.reset_position, "before": before},
+    )
+    return state == TurnState.UNDELIVERABLE

@@ -217,9 +217,10 @@ async def test_the_commands_are_for_servers_and_dms_of_servers_that_invited_the_
     assert set(commands) == {"chat", "reset"}
     assert all(command["contexts"] == [0, 1] for command in commands.values())
     assert all(command["integration_types"] == [0] for command in commands.values())
-    (option,) = commands["chat"]["options"]
-    assert (option["name"], option["type"], option["required"]) == ("message", 3, True)
-    assert (option["min_length"], option["max_length"]) == (1, 6000)
+    message, private = commands["chat"]["options"]
+    assert (message["name"], message["type"], message["required"]) == ("message", 3, True)
+    assert (message["min_length"], message["max_length"]) == (1, 6000)
+    assert (private["name"], private["type"], private["required"]) == ("private", 5, False)
     validate_record(here.discord.requests)
 
 

@@ -477,6 +477,24 @@ async def test_a_private_answer_never_reaches_the_channel(stage):
     assert len(stage.discord.interactions[0].followups) == 1
 
 
+async def test_a_private_part_of_unknown_outcome_is_neither_repeated_nor_sought(stage):
+    taken = await stage.chatted(private=True)
+    unknown = Part(n=1, channel_id=stage.channel.id, nonce="lost", text="")
+    await stage.store.add_part(taken.answer_id, attempt=1, part=unknown)
+    longer = stage.replies.open(replace(taken, attempt=2, parts=(unknown,)))
+    with pytest.raises(Undeliverable):
+        await longer.finish(LONG)
+    await longer.close()
+    shorter = stage.replies.open(replace(taken, attempt=3, parts=(unknown,)))
+    await shorter.finish("Short.")
+    await shorter.close()
+
+    (called,) = stage.discord.interactions
+    assert called.followups == []
+    assert called.original.content == "Short."
+    assert creates(stage) == []
+
+
 async def test_discarding_a_chat_answer_leaves_nothing_that_says_thinking(stage):
     reply = stage.replies.open(await stage.chatted())
     reply.show("Too sho")

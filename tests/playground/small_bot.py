@@ -10,12 +10,13 @@ import aiohttp
 from bot.playground.loopback import LoopbackDiscord
 
 GUILDS_MESSAGES_AND_CONTENT = 1 << 0 | 1 << 9 | 1 << 15
+PRIVATE = {"name": "private", "description": "Unseen by others", "type": 5}
 CHAT = {
     "name": "chat",
     "description": "Ask",
-    "options": [{"name": "message", "description": "What", "type": 3, "required": True}],
+    "options": [{"name": "message", "description": "What", "type": 3, "required": True}, PRIVATE],
 }
-RESET = {"name": "reset", "description": "Start anew"}
+RESET = {"name": "reset", "description": "Start anew", "options": [PRIVATE]}
 
 
 class SmallBot:
@@ -68,7 +69,8 @@ class SmallBot:
         if self.silent:
             return
         options = command["data"].get("options", [])
-        text = self.reply(options[0]["value"])[-1] if options else "A new conversation begins."
+        said = [option["value"] for option in options if option["name"] == "message"]
+        text = self.reply(said[0])[-1] if said else "A new conversation begins."
         callback = f"/interactions/{command['id']}/{command['token']}/callback"
         await self._ask("POST", callback, {"type": 5})
         original = f"/webhooks/{self._loopback.application_id}/{command['token']}/messages/@original"

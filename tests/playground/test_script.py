@@ -99,6 +99,17 @@ async def test_a_slash_command_is_used_and_its_answer_printed(say):
     assert status == 0
 
 
+async def test_a_switch_before_the_text_of_a_command_is_set(say, loopback):
+    status, _ = await say("/chat private:true Why?", "/chat secret:true or not", "/reset private:true")
+
+    assert [call.options for call in loopback.interactions] == [
+        {"message": "Why?", "private": True},
+        {"message": "secret:true or not"},
+        {"private": True},
+    ]
+    assert status == 0
+
+
 async def test_a_second_person_speaks_under_her_own_name(say, loopback):
     status, printed = await say("@ada hello")
 
@@ -133,7 +144,7 @@ async def test_the_last_message_is_edited_and_deleted(say, loopback):
     [
         ("/frobnicate", "There is no /frobnicate. The bot knows /chat, /reset"),
         ("/chat", "/chat requires message"),
-        ("/reset everything", "/reset takes nothing behind it"),
+        ("/reset everything", "/reset takes nothing of the kind behind it"),
         ("#nowhere", "There is no #nowhere, only #general and #random"),
         ("@ada", "What should ada say?"),
         ("/edit", "What should it say instead?"),

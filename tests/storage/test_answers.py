@@ -48,6 +48,30 @@ async def test_a_notice_answers_only_when_it_is_all_there_is_to_say(store, code,
     assert await state_of(store, 1) == state
 
 
+@pytest.mark.parametrize(("reader", "is_told"), [(7, True), (0, False)])
+async def test_that_an_answer_came_too_late_is_told_to_its_only_reader_with_the_next(store, reader, is_told):
+    key = ConversationKey(channel_id=10, private_to=reader)
+    late = await take(store, message("question", id=1, key=key))
+    await store.undeliverable(late.answer_id, code="undeliverable")
+
+    following = await take(store, message("and?", id=2, key=key))
+    again = await next_turn(store, key)
+    await answer(store, following, "answer")
+    last = await take(store, message("?", id=3, key=key))
+
+    assert [taken.missed_answer for taken in (late, following, again, last)] == [False, is_told, is_told, False]
+    assert following.history == ()
+
+
+async def test_what_came_too_late_before_a_reset_is_told_no_more(store):
+    key = ConversationKey(channel_id=10, private_to=7)
+    late = await take(store, message("question", id=1, key=key))
+    await store.undeliverable(late.answer_id, code="undeliverable")
+    await store.reset(key)
+
+    assert not (await take(store, message("and?", id=2, key=key))).missed_answer
+
+
 async def test_what_discord_does_not_take_fails_its_question(store):
     taken = await take(store, message("question", id=1))
     await write(store, taken, "answer")

@@ -8,9 +8,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.core.errors import BotError, ShuttingDown
-from bot.core.messages import ConversationKey, IncomingMessage, Interaction, Kind
-from bot.discord.commands.doors import Doors
+from bot.core.errors import BotError, ResponseExpires, ShuttingDown
+from bot.core.messages import IncomingMessage, Interaction, Kind
+from bot.discord.commands.doors import Doors, conversation_of
 from bot.discord.inbound import parent_id
 from bot.discord.link_search import find_links
 from bot.discord.words import read_text
@@ -25,48 +25,60 @@ Question = app_commands.Range[str, 1, LONGEST_MESSAGE]
 
 
 def command(doors: Doors) -> app_commands.Command[Any, ..., None]:
-    @app_commands.command(name="chat", description="Talk with me; everybody here can read along")
-    @app_commands.describe(message="What you would like to say or ask")
-    async def chat(interaction: discord.Interaction[discord.Client], message: Question) -> None:
-        await ask(interaction, message, doors)
+    @app_commands.command(
+        name="chat", description="Talk with me; everybody here can read along, unless it is private"
+    )
+    @app_commands.describe(
+        message="What you would like to say or ask",
+        private="Only you see it: a conversation of its own, between you and me",
+    )
+    async def chat(
+        interaction: discord.Interaction[discord.Client],
+        message: Question,
+        private: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        await ask(interaction, message, doors, private=private)
 
     return chat
 
 
-async def ask(interaction: discord.Interaction[discord.Client], text: str, doors: Doors) -> None:
+async def ask(
+    interaction: discord.Interaction[discord.Client], text: str, doors: Doors, *, private: bool = False
+) -> None:
     """Acknowledge and take the question on; neither waits for the other."""
     if doors.intake.closed:
         await doors.outbox.respond(interaction, ShuttingDown.user_message, ephemeral=True)
         return
-    question = read_chat(interaction, text)
+    question = read_chat(interaction, text, private=private)
     if refusal := doors.intake.refuse(question):
         await doors.outbox.respond(interaction, refusal.error.user_message, ephemeral=True)
         return
     acknowledged, taken = await asyncio.gather(
-        doors.outbox.acknowledge(interaction, ephemeral=False),
+        doors.outbox.acknowledge(interaction, ephemeral=private),
         doors.intake.take(question),
         return_exceptions=True,
     )
     if isinstance(taken, BaseException):
         raise taken
     if isinstance(acknowledged, BotError):
-        # The answer comes all the same, as an ordinary message.
+        # It may be, all the same. If not, the answer comes as an ordinary message; a private one does not come.
         log.warning("interaction=%d was not acknowledged: %s", interaction.id, acknowledged)
     elif isinstance(acknowledged, BaseException):
         raise acknowledged
-    elif question.interaction is not None:
-        doors.keep(_end_thinking(question.interaction, doors))
+    doors.keep(_end_thinking(question, doors))
 
 
-def read_chat(interaction: discord.Interaction[discord.Client], text: str) -> IncomingMessage:
+def read_chat(
+    interaction: discord.Interaction[discord.Client], text: str, *, private: bool = False
+) -> IncomingMessage:
     me = interaction.client.user
-    if me is None or interaction.channel_id is None:
-        raise RuntimeError("a command needs a login and a channel")
+    if me is None:
+        raise RuntimeError("a command needs a login")
     links, link_note = find_links(text, guild_id=interaction.guild_id)
     return IncomingMessage(
         message_id=interaction.id,
         kind=Kind.SLASH,
-        key=ConversationKey(channel_id=interaction.channel_id),
+        key=conversation_of(interaction, private=private),
         guild_id=interaction.guild_id,
         parent_id=parent_id(interaction.channel),
         author_id=interaction.user.id,
@@ -81,11 +93,17 @@ def read_chat(interaction: discord.Interaction[discord.Client], text: str) -> In
     )
 
 
-async def _end_thinking(interaction: Interaction, doors: Doors) -> None:
+async def _end_thinking(question: IncomingMessage, doors: Doors) -> None:
     """See that the response holds text while it can still be edited."""
+    interaction = question.interaction
+    if interaction is None:
+        raise RuntimeError("a command has an interaction")
     left = (interaction.expires_at - doors.clock.now()).total_seconds()
     await doors.clock.sleep(max(left - SECONDS_LEFT_TO_SETTLE, 0.0))
     try:
-        await doors.outbox.settle_original(interaction)
+        if not question.address.private:
+            await doors.outbox.settle_original(interaction)
+        elif not doors.intake.end_in_time(question):
+            await doors.outbox.settle_original(interaction, ResponseExpires.user_message)
     except BotError as error:
         log.debug("interaction=%d keeps its response: %s", interaction.id, error)

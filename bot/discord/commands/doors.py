@@ -4,7 +4,10 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import discord
+
 from bot.core.intake import Intake
+from bot.core.messages import ConversationKey
 from bot.core.ports import Clock
 from bot.discord.outbound import Outbox
 
@@ -17,3 +20,10 @@ class Doors:
     outbox: Outbox
     clock: Clock
     keep: Callable[[Coroutine[Any, Any, None]], None]
+
+
+def conversation_of(interaction: discord.Interaction[discord.Client], *, private: bool) -> ConversationKey:
+    """The channel's conversation, or the one that the command's user has there alone with the bot."""
+    if interaction.channel_id is None:
+        raise RuntimeError("a command needs a channel")
+    return ConversationKey(channel_id=interaction.channel_id, private_to=interaction.user.id if private else 0)
