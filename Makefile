@@ -27,6 +27,8 @@ run: $(VENV)/.run  ## run the bot with the settings in .env
 
 bench: $(VENV)/.dev  ## what the README claims about speed
 	@$(BIN)/python -m benchmarks
+	@echo
+	@$(BIN)/python -m benchmarks load
 
 format: $(VENV)/.dev  ## put the code in shape
 	$(BIN)/ruff check --fix-only --quiet .

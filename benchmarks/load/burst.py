@@ -1,6 +1,7 @@
 """1,000 messages at once over 200 channels, to confab and, as the yardstick, to a client without a pacer."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from benchmarks.load.judge import (
 )
 from benchmarks.load.record import Record
 from benchmarks.load.script import Script
-from benchmarks.load.table import Line, at_most, below, number, shown
+from benchmarks.load.table import Line, answers, at_most, below, number, refusals, shown
 from benchmarks.load.under_load import Asked, confab, naive, play
 from benchmarks.load.watching import loop_lag, noting_stored, sampling, since
 
@@ -22,6 +23,7 @@ CHANNELS, AUTHORS = 200, 5
 IDLE_SECONDS = 10
 LONGER = 1.05  # than Discord's limit makes it
 MEMORY_RATIO = 1.5
+SECONDS_AFTER_REFUSALS = 5.0  # without an answer that ended: the rest was given up
 INTAKE_MILLISECONDS, LAG_MILLISECONDS = 50, 100
 SCRIPT = Script(pieces=3, gap_seconds=0.25)
 
@@ -36,8 +38,8 @@ async def burst(stage: Stage, folder: Path) -> list[Line]:
                 record = await bot.play(schedule, SCRIPT)
         lag = since(lag_before, await loop_lag(bot.metrics_url))
     return [
-        *_answers(record),
-        at_most("requests refused with 429", record.refused, 0),
+        *answers(record, SCRIPT),
+        refusals(record),
         *_duration(record),
         below("peak memory ÷ memory when idle", max(usage.memory) / idle, MEMORY_RATIO),
         shown("memory when idle", idle, unit="MiB"),
@@ -50,7 +52,7 @@ async def burst(stage: Stage, folder: Path) -> list[Line]:
 async def yardstick(stage: Stage, folder: Path) -> list[Line]:
     schedule = await _schedule(stage)
     async with naive(stage, folder):
-        record = await play(stage, schedule, SCRIPT)
+        record = await play(stage, schedule, SCRIPT, quiet_seconds=SECONDS_AFTER_REFUSALS)
     answered = len(record.questions) - len(judge(record, SCRIPT.text_of).unanswered)
     return [
         Line(
@@ -71,19 +73,10 @@ async def _schedule(stage: Stage) -> list[Asked]:
     return [Asked(seconds=0.0, channel=channel, author=author) for author in people for channel in channels]
 
 
-def _answers(record: Record) -> Iterator[Line]:
-    verdict = judge(record, SCRIPT.text_of)
-    yield shown("questions", len(record.questions))
-    yield at_most("not answered", len(verdict.unanswered), 0)
-    yield at_most("answered twice", len(verdict.doubled), 0)
-    yield at_most("out of order", len(verdict.out_of_order), 0)
-    yield at_most("with another text than the model's", len(verdict.inexact), 0)
-
-
 def _duration(record: Record) -> Iterator[Line]:
-    began, ended = record.questions[0].sent_at, max(record.ended_at.values())
+    began, ended = record.questions[0].sent_at, max(record.ended_at.values(), default=math.nan)
     requests = [at for at in record.arrivals if at <= ended]
-    seconds, least = ended - began, len(requests) / DISCORD_PER_SECOND
+    seconds, least = ended - began, max(len(requests), 1) / DISCORD_PER_SECOND
     yield shown("requests until the last answer stood", len(requests))
     yield shown("most requests in any second", most_in_any_second(requests))
     yield at_most("time until the last answer stood", seconds, least * LONGER, unit="s")

@@ -48,7 +48,9 @@ def most_in_any_second(times: Iterable[float]) -> int:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that at least so many percent of them do not exceed."""
+    """The smallest value that at least so many percent of them do not exceed; of none, not a number."""
+    if not values:
+        return math.nan
     rank = math.ceil(len(values) * percent / 100)
     return sorted(values)[max(rank, 1) - 1]
 

@@ -1,7 +1,7 @@
 """What the stage saw of a scenario. Times are `time.monotonic()`, which all processes of a machine share."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 REFUSED = 429
@@ -51,6 +51,18 @@ class Record:
             requests=[Request(**each) for each in data["requests"]],
             standing=[Standing(**each) for each in data["standing"]],
             model_asked={int(number): at for number, at in data["model_asked"].items()},
+        )
+
+    def in_channels(self, channels: Collection[int]) -> "Record":
+        """What was asked there, and what came of it; *requests* is left with those that ended an answer."""
+        questions = [question for question in self.questions if question.channel in channels]
+        numbers = {question.number for question in questions}
+        return replace(
+            self,
+            questions=questions,
+            requests=[request for request in self.requests if request.ends in numbers],
+            standing=[message for message in self.standing if message.channel in channels],
+            model_asked={number: at for number, at in self.model_asked.items() if number in numbers},
         )
 
     @property

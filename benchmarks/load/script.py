@@ -13,6 +13,11 @@ class Script:
     pieces: int
     gap_seconds: float
 
+    @property
+    def seconds(self) -> float:
+        """From the first piece to the last."""
+        return (self.pieces - 1) * self.gap_seconds
+
     def pieces_of(self, number: int) -> list[str]:
         first = f"This is the answer to question {number}, and it begins with a whole sentence. "
         between = [f"Sentence {n} goes on about it for a while. " for n in range(2, self.pieces)]

@@ -54,14 +54,15 @@ class Stage:
         number = number_asked((await request.json())["messages"][-1]["content"])
         self._model_asked.setdefault(number, at)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        *pieces, last = self._script.pieces_of(number)
-        due = time.monotonic()
-        for piece in pieces:
-            await response.write(chunk(piece))
-            due += self._script.gap_seconds
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
-        await response.write(chunk(last) + chunk("", finish_reason="stop") + usage() + b"data: [DONE]\n\n")
+        with suppress(ConnectionResetError):  # who asked may have ended
+            await response.prepare(request)
+            *pieces, last = self._script.pieces_of(number)
+            due = time.monotonic()
+            for piece in pieces:
+                await response.write(chunk(piece))
+                due += self._script.gap_seconds
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await response.write(chunk(last) + chunk("", finish_reason="stop") + usage() + b"data: [DONE]\n\n")
         return response
 
     async def _channels(self, request: web.Request) -> web.Response:
@@ -108,12 +109,11 @@ class Stage:
                 awaited.add(question.number)
         await self._until_answered(awaited, quiet_seconds=asked["quiet_seconds"])
         await asyncio.sleep(SECONDS_FOR_MORE)
+        channels = {question.channel for question in questions}
         record = Record(
             questions=questions,
             requests=[_request(each) for each in self._discord.requests if each.arrived_at is not None],
-            standing=[
-                message for channel in {each.channel for each in questions} for message in self._standing(channel)
-            ],
+            standing=[each for channel in channels for each in self._standing(channel, questions[0].message_id)],
             model_asked=self._model_asked,
         )
         return web.json_response(asdict(record))
@@ -135,7 +135,8 @@ class Stage:
                 left = before + quiet_seconds - time.monotonic()
                 await self._discord.until(lambda count=count: len(self._answered) > count, seconds=left)
 
-    def _standing(self, channel_id: int) -> list[Standing]:
+    def _standing(self, channel_id: int, after: int) -> list[Standing]:
+        """The bot's messages that are newer than *after*."""
         return [
             Standing(
                 channel=channel_id,
@@ -144,7 +145,7 @@ class Stage:
                 text=message.content,
             )
             for message in self._discord.messages(self._discord.world.channels[channel_id])
-            if message.author is self._discord.bot_user
+            if message.author is self._discord.bot_user and message.id > after
         ]
 
 

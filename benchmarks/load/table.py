@@ -3,6 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from benchmarks.load.judge import judge
+from benchmarks.load.record import Record
+from benchmarks.load.script import Script
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -16,6 +20,20 @@ class Line:
     @property
     def verdict(self) -> str:
         return "" if self.kept is None else "ok" if self.kept else "OVER"
+
+
+def answers(record: Record, script: Script) -> Iterator[Line]:
+    """Whether everybody got their answer."""
+    verdict = judge(record, script.text_of)
+    yield shown("questions", len(record.questions))
+    yield at_most("not answered", len(verdict.unanswered), 0)
+    yield at_most("answered twice", len(verdict.doubled), 0)
+    yield at_most("out of order", len(verdict.out_of_order), 0)
+    yield at_most("with another text than the model's", len(verdict.inexact), 0)
+
+
+def refusals(record: Record) -> Line:
+    return at_most("requests refused with 429", record.refused, 0)
 
 
 def at_most(title: str, value: float, most: float, *, unit: str = "") -> Line:
@@ -37,13 +55,10 @@ def table(scenario: str, lines: Iterable[Line]) -> Iterator[str]:
 
 
 def number(value: float, unit: str) -> str:
-    short = (
-        f"{value:,.0f}"
-        if value >= 100 or value == int(value)
-        else f"{value:.1f}"
-        if value >= 10
-        else f"{value:.2f}"
-    )
+    if value >= 100 or float(value).is_integer():
+        short = f"{value:,.0f}"
+    else:
+        short = f"{value:.1f}" if value >= 10 else f"{value:.2f}"
     return f"{short} {unit}".rstrip()
 
 

@@ -14,7 +14,7 @@ from benchmarks.load.script import Script
 from benchmarks.load.watching import MEBIBYTE
 from bot.storage.turns import open_store
 
-QUIET_SECONDS = 20.0  # without an awaited answer: no more will come
+QUIET_SECONDS = 20.0  # longer than an answer takes, and without one that ended: no more will come
 UNBOUNDED = dict.fromkeys(
     (
         "MAX_WAITING",
@@ -80,10 +80,13 @@ async def naive(stage: Stage, folder: Path) -> AsyncIterator[None]:
         yield
 
 
-async def play(stage: Stage, schedule: Sequence[Asked], script: Script) -> Record:
+async def play(
+    stage: Stage, schedule: Sequence[Asked], script: Script, *, quiet_seconds: float = QUIET_SECONDS
+) -> Record:
     """Ask, wait for the answers, and give what the stage saw."""
     entries = [(asked.seconds, asked.channel, asked.author, asked.awaited) for asked in schedule]
-    seen = await stage.call("play", schedule=entries, script=asdict(script), quiet_seconds=QUIET_SECONDS)
+    quiet = quiet_seconds + script.seconds
+    seen = await stage.call("play", schedule=entries, script=asdict(script), quiet_seconds=quiet)
     return Record.from_json(seen)
 
 

@@ -5,7 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.load.judge import judge, most_in_any_second, percentile, quantile_of_histogram
+from benchmarks.load.judge import (
+    first_and_last_third,
+    judge,
+    most_in_any_second,
+    percentile,
+    quantile_of_histogram,
+)
 from benchmarks.load.record import Question, Record, Request, Standing
 from benchmarks.load.script import Script, answer_ended_by, number_asked, question_text
 
@@ -109,7 +115,13 @@ def test_the_most_in_any_second_is_counted_wherever_the_second_begins(times, mos
 
 @pytest.mark.parametrize(
     ("values", "percent", "expected"),
-    [([3.0], 99, 3.0), ([2.0, 1.0], 50, 1.0), ([float(n) for n in range(1, 101)], 99, 99.0), ([1.0, 2.0], 0, 1.0)],
+    [
+        ([3.0], 99, 3.0),
+        ([float(n) for n in range(1, 11)], 99, 10.0),
+        ([2.0, 1.0], 50, 1.0),
+        ([float(n) for n in range(1, 101)], 99, 99.0),
+        ([1.0, 2.0], 0, 1.0),
+    ],
 )
 def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(values, percent, expected):
     assert percentile(values, percent) == expected
@@ -127,3 +139,19 @@ def test_a_question_and_its_answer_say_their_number():
     assert number_asked(question_text("<@7>", 12) + "\n" + question_text("<@7>", 13)) == 13
     assert answer_ended_by(SCRIPT.text_of(12)) == 12
     assert answer_ended_by(SCRIPT.pieces_of(12)[0]) is None
+
+
+def test_a_percentile_of_nothing_is_no_number():
+    assert math.isnan(percentile([], 99))
+
+
+def test_the_last_third_is_compared_with_the_first():
+    assert first_and_last_third([1, 2, 3, 4, 5, 6, 7]) == ([1, 2], [6, 7])
+
+
+def test_what_happened_in_some_channels_is_judged_alone():
+    record = replace(WELL, standing=[answer(3, channel=2)]).in_channels([2])
+
+    assert [question.number for question in record.questions] == [3]
+    assert record.ended_at == {3: 0.5}
+    assert not judge(record, SCRIPT.text_of).unanswered
