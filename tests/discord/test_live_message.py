@@ -495,6 +495,35 @@ async def test_a_private_part_of_unknown_outcome_is_neither_repeated_nor_sought(
     assert creates(stage) == []
 
 
+async def test_when_a_private_response_is_out_of_reach_nothing_is_said_or_deleted_elsewhere(stage):
+    taken = await stage.chatted(private=True)
+    reply = stage.replies.open(taken)
+    await reply.finish(LONG)
+    await reply.close()
+    left = stage.replies.open(replace(taken, attempt=2, parts=tuple(stage.store.parts[taken.answer_id].values())))
+    stage.clock.jump(15 * 60.0)
+
+    await left.discard()
+    await left.close()
+    await stage.replies.say(taken.address, "I can't reach my memory.")
+
+    in_channel = "/channels/{channel_id}/messages"
+    assert not [each for each in stage.discord.requests if each.route.startswith(in_channel)]
+
+
+async def test_a_private_answer_that_is_written_is_shown_as_long_as_it_can_be(stage):
+    taken = await stage.chatted(private=True)
+    unknown = Part(n=0, channel_id=stage.channel.id, nonce="lost", text="")
+    await stage.store.add_part(taken.answer_id, attempt=1, part=unknown)
+    reply = stage.replies.open(replace(taken, attempt=2, parts=(unknown,)))
+    stage.clock.jump(14.5 * 60.0)
+
+    await reply.finish("Just in time.")
+    await reply.close()
+
+    assert stage.discord.interactions[0].original.content == "Just in time."
+
+
 async def test_discarding_a_chat_answer_leaves_nothing_that_says_thinking(stage):
     reply = stage.replies.open(await stage.chatted())
     reply.show("Too sho")
