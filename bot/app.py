@@ -229,9 +229,16 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         finally:
             intake.closed = True
             telling.cancel()
-            await queue.drain(grace=settings.shutdown_grace_seconds)
+            await _end_answers(queue, store, grace=settings.shutdown_grace_seconds)
             serving.cancel()
             await asyncio.gather(serving, telling, return_exceptions=True)
+
+
+async def _end_answers(queue: ConversationQueue, store: SqlTurnStore, *, grace: float) -> None:
+    if store.ownership_lost.is_set():
+        await queue.let_go()  # the next owner may be posting already what we would
+    else:
+        await queue.drain(grace=grace)
 
 
 async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:

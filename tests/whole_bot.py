@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ class Stage:
             "-m",
             "bot",
             "run",
-            cwd=Path(self.database_url.removeprefix("sqlite:///")).parent,
+            cwd=self._folder,
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -108,6 +109,14 @@ class Stage:
         return [
             [(each["role"], each["content"]) for each in request["messages"]] for request in self.model.requests
         ]
+
+    @property
+    def _folder(self) -> Path:
+        """Where nobody has a .env."""
+        on_disk = self.database_url.startswith("sqlite:///")
+        return (
+            Path(self.database_url.removeprefix("sqlite:///")).parent if on_disk else Path(tempfile.gettempdir())
+        )
 
     def _channel(self, name: str) -> Channel:
         return next(each for each in self.discord.world.channels.values() if each.name == name)

@@ -158,8 +158,12 @@ class ConversationQueue:
         self._grace_over = True
         for worker in self._workers.values():
             worker.answering.stop(ShuttingDown())
-        if await self._all_end_within(SECONDS_TO_CLOSE):
-            return
+        if not await self._all_end_within(SECONDS_TO_CLOSE):
+            await self.let_go()
+
+    async def let_go(self) -> None:
+        """Leave everything as it is, as a kill would: whoever comes next carries on from what is stored."""
+        self._closing.set()
         for key, worker in list(self._workers.items()):
             self._cancel(key, worker)
         if not await self._all_end_within(SECONDS_TO_CLOSE):
