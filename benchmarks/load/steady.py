@@ -14,7 +14,7 @@ from benchmarks.load.watching import sampling
 TURNS_PER_SECOND = 20
 CHANNELS, PEOPLE = 100, 7  # seven and a hundred have no divisor in common: everybody speaks everywhere
 MORE_MEMORY = 1.05  # than in the first third
-MORE_FILES = 2  # connections come and go
+MORE_FILES = 2  # connections come and go with the answers under way
 SCRIPT = Script(pieces=2, gap_seconds=0.2)
 
 
@@ -36,7 +36,8 @@ async def steady(stage: Stage, folder: Path, *, minutes: float) -> list[Line]:
         *answers(record, SCRIPT),
         refusals(record),
         *_flat("memory, median", usage.memory, statistics.median, lambda first: first * MORE_MEMORY, "MiB"),
-        *_flat("open files, most", usage.files, max, lambda first: first + MORE_FILES, ""),
+        *_flat("open files, median", usage.files, statistics.median, lambda first: first + MORE_FILES, ""),
+        *_compared("open files, most", usage.files, max, ""),
         *_compared("question → whole answer, p95", took, lambda values: percentile(values, 95), "s"),
         shown("CPU, of one core", usage.cpu_seconds / (minutes * 60) * 100, unit="%"),
     ]
