@@ -7,7 +7,7 @@ and a task that nobody cancels has it done. One at a time keeps a deletion behin
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -55,6 +55,10 @@ class UnitQueue:
         self._waiting[rank].append(_Unit(work=work, done=done))
         self._wake.set()
         return await done
+
+    def next_ones(self) -> Iterator[Callable[[], Awaitable[Any]]]:
+        """The works that wait, in the order of their turns."""
+        return (unit.work for units in self._waiting.values() for unit in units)
 
     async def close(self) -> None:
         """Finish what is queued, take nothing more. Cancelled, it gives up what has not begun."""

@@ -119,6 +119,60 @@ class TestTheQueue:
         # One question was being stored already.
         assert ended.index("words") <= 1
 
+    async def test_what_was_carried_out_along_with_others_is_not_carried_out_again(self, store):
+        """Also if something more urgent comes before its turn."""
+        taken = await take(store, message("first", id=1))
+        later: list[asyncio.Task[None]] = []
+
+        def urgent(_done):
+            later.append(asyncio.create_task(store.add_part(taken.answer_id, attempt=1, part=part())))
+
+        asked = [asyncio.create_task(take(store, message("more", id=n, channel=100 + n))) for n in range(2, 12)]
+        asked[0].add_done_callback(urgent)
+        answers = await asyncio.gather(*asked)
+        await asyncio.gather(*later)
+
+        assert [each.attempt for each in answers] == [1] * 10
+        assert await rows(store, "SELECT DISTINCT attempts FROM turns WHERE state = 'answering'") == [(1,)]
+
+    async def test_a_fault_among_units_carried_out_together_undoes_its_own_work_alone(self, store):
+        def fail_halfway(connection):
+            connection.execute(text("UPDATE conversations SET channel_id = 77"))
+            raise BotError("made up")
+
+        before, failing, after = (
+            asyncio.create_task(unit)
+            for unit in (
+                wait(store, message("one", id=1)),
+                store._database.run(fail_halfway, rank=Rank.INTAKE),
+                wait(store, message("two", id=2)),
+            )
+        )
+        await asyncio.gather(before, after)
+
+        with pytest.raises(BotError, match="made up"):
+            await failing
+        assert await rows(store, "SELECT channel_id FROM conversations") == [(10,)]
+        assert (await next_turn(store)).question.message_id == 2
+        assert await history(store, message("?", id=3)) == []
+
+    async def test_units_whose_common_transaction_fails_are_carried_out_one_by_one(self, store):
+        def end_transaction(connection):  # as SQLite does by itself on a full disk
+            connection.exec_driver_sql("ROLLBACK")
+
+        first, spoiling, last = (
+            asyncio.create_task(unit)
+            for unit in (
+                wait(store, message("one", id=1)),
+                store._database.run(end_transaction, rank=Rank.INTAKE),
+                wait(store, message("two", id=2)),
+            )
+        )
+        await asyncio.gather(first, last)
+        await asyncio.gather(spoiling, return_exceptions=True)
+
+        assert await rows(store, "SELECT message_id FROM turns ORDER BY message_id") == [(1,), (2,)]
+
     async def test_a_full_queue_takes_nothing_more(self):
         queue, go = UnitQueue(longest=2), asyncio.Event()
         waiting = [asyncio.create_task(queue.run(go.wait)) for _ in range(2)]
