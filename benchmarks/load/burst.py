@@ -78,6 +78,7 @@ def _duration(record: Record) -> Iterator[Line]:
     requests = [at for at in record.arrivals if at <= ended]
     seconds, least = ended - began, max(len(requests), 1) / DISCORD_PER_SECOND
     yield shown("requests until the last answer stood", len(requests))
+    yield shown("requests for one answer", len(requests) / len(record.questions))
     yield shown("most requests in any second", most_in_any_second(requests))
     yield at_most("time until the last answer stood", seconds, least * LONGER, unit="s")
     yield shown("that ÷ (requests ÷ 50 a second)", seconds / least)
