@@ -11,13 +11,13 @@ What waits goes by importance, then by age. Responses to interactions are exempt
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 from discord.http import Route
@@ -29,9 +29,10 @@ from bot.discord.refusals import TOO_MANY_REQUESTS
 
 log = logging.getLogger(__name__)
 
-REQUESTS_AT_ONCE = 49  # of Discord's 50 a second
+REQUESTS_AT_ONCE = 50  # what Discord allows in a second
+KEPT_FREE = 2  # of them, while something goes out that could have waited
 DRAFTS_AT_ONCE = 40  # what may wait for better times leaves room for what may not
-SECONDS_COUNTED = 1.005  # how long a request counts after its response
+SECONDS_COUNTED = 1.001  # how long a request counts after its response
 BUCKETS_KEPT = 1_000  # before idle ones are forgotten
 SECONDS_WITHOUT_ADVICE = 60.0  # after a refusal that does not say how long it lasts
 
@@ -72,10 +73,19 @@ class GaveUpItsTurn(DiscordUnavailable):
     """The request was wanted no longer before its turn came."""
 
 
+class _LineKey(NamedTuple):
+    importance: Importance
+    over_all: bool  # the limit over all holds for it
+
+
 @dataclass(slots=True, eq=False)
 class _Waiting:
     slot: Slot
     granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def line(self) -> _LineKey:
+        return _LineKey(self.slot.importance, self.slot.over_all)
 
 
 _slot: ContextVar[Slot | None] = ContextVar("slot", default=None)
@@ -91,9 +101,13 @@ class Pacer:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._buckets: dict[Key, Bucket] = {}
-        self._waiting: dict[Importance, deque[_Waiting]] = {importance: deque() for importance in Importance}
+        # In the order in which they go. The limit over all closes a whole line: nobody in it is looked at then.
+        self._lines: dict[_LineKey, deque[_Waiting]] = {
+            _LineKey(importance, over_all): deque() for importance in Importance for over_all in (True, False)
+        }
         self._under_way = 0  # requests that count against the limit over all and have no response yet
         self._responded: deque[float] = deque()  # until when those count that have one
+        self._put_off_until = 0.0  # until when something counts that could have waited
         self._paused_until = 0.0
         self._buckets_worth_a_look = BUCKETS_KEPT
         self._invalid: deque[float] = deque()
@@ -105,7 +119,7 @@ class Pacer:
     @property
     def waiting(self) -> int:
         """How many requests wait for their turn."""
-        return sum(map(len, self._waiting.values()))
+        return sum(map(len, self._lines.values()))
 
     @property
     def invalid_requests(self) -> int:
@@ -201,7 +215,7 @@ class Pacer:
         key = key_of(method, url, now=self._clock.now())
         bucket = self._bucket(key)
         waiting = _Waiting(Slot(key, bucket, importance, over_all=not key[1].startswith("/webhooks/")))
-        self._waiting[importance].append(waiting)
+        self._lines[waiting.line].append(waiting)
         self._grant()
         if waiting.granted.done():
             return waiting.slot
@@ -220,41 +234,51 @@ class Pacer:
         if waiting.granted.done() and not waiting.granted.cancelled():
             self._give_back(waiting.slot)
         else:
-            self._waiting[waiting.slot.importance].remove(waiting)
+            self._lines[waiting.line].remove(waiting)
 
     def _grant(self) -> float | None:
         """Grant what may go now. Seconds until more may, None where only a response can change that."""
         now = self._clock.monotonic()
-        openings = []
-        for waiting in self._in_order():
-            slot = waiting.slot
-            reserve = int(slot.importance > Importance.FIRST)
-            opens_at = max(self._opens_at(slot, now), slot.bucket.opens_at(now, reserve=reserve))
-            if opens_at > now:
-                openings.append(opens_at)
-                continue
-            self._waiting[slot.importance].remove(waiting)
-            slot.bucket.under_way += 1
-            self._under_way += slot.over_all
-            waiting.granted.set_result(None)
-        soonest = min(openings, default=NEVER)
+        soonest = min(
+            (self._grant_line(key, line, now) for key, line in self._lines.items() if line), default=NEVER
+        )
         return soonest - now if soonest < NEVER else None
 
-    def _in_order(self) -> Iterator[_Waiting]:
-        for importance in Importance:
-            yield from tuple(self._waiting[importance])
+    def _grant_line(self, key: _LineKey, line: deque[_Waiting], now: float) -> float:
+        """Grant what may go now of those who wait in one line; when the next of them may."""
+        soonest, reserve = NEVER, int(key.importance > Importance.FIRST)
+        for waiting in tuple(line):
+            opens_at = self._opens_at(key, now)
+            if opens_at > now:
+                return min(soonest, opens_at)
+            slot = waiting.slot
+            opens_at = slot.bucket.opens_at(now, reserve=reserve)
+            if opens_at > now:
+                soonest = min(soonest, opens_at)
+                continue
+            line.remove(waiting)
+            slot.bucket.under_way += 1
+            self._under_way += slot.over_all
+            if key.importance in _PUT_OFF:
+                self._put_off_until = max(self._put_off_until, now + SECONDS_COUNTED)
+            waiting.granted.set_result(None)
+        return soonest
 
-    def _opens_at(self, slot: Slot, now: float) -> float:
-        """When the limit over all has room for this slot: *now* or earlier at once, infinity after a response."""
-        if not slot.over_all:
+    def _opens_at(self, key: _LineKey, now: float) -> float:
+        """When the limit over all has room for a line: *now* or earlier at once, infinity after a response."""
+        if not key.over_all:
             return now
         if now < self._paused_until:
             return self._paused_until
-        allowed = DRAFTS_AT_ONCE if slot.importance in _PUT_OFF else REQUESTS_AT_ONCE
-        excess = self._used(now) - allowed
+        excess = self._used(now) - self._allowed(key.importance, now)
         if excess < 0:
             return now
         return self._responded[excess] if excess < len(self._responded) else NEVER
+
+    def _allowed(self, importance: Importance, now: float) -> int:
+        if importance in _PUT_OFF:
+            return DRAFTS_AT_ONCE
+        return REQUESTS_AT_ONCE - (KEPT_FREE if now < self._put_off_until else 0)
 
     def _used(self, now: float) -> int:
         _forget(self._responded, before=now)
@@ -265,6 +289,8 @@ class Pacer:
         if slot.over_all:
             self._under_way -= 1
             self._responded.append(now + SECONDS_COUNTED)
+            if slot.importance in _PUT_OFF:
+                self._put_off_until = now + SECONDS_COUNTED
         self._changed.set()
 
     def _give_back(self, slot: Slot) -> None:
@@ -301,7 +327,7 @@ class Pacer:
 
     def _forget_idle_buckets(self) -> None:
         now = self._clock.monotonic()
-        wanted = {waiting.slot.key for waiting in self._in_order()}
+        wanted = {waiting.slot.key for line in self._lines.values() for waiting in line}
         self._buckets = {
             key: bucket
             for key, bucket in self._buckets.items()

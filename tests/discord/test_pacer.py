@@ -134,6 +134,19 @@ async def test_drafts_leave_room_for_finals(line):
     assert line.refused == 0
 
 
+@pytest.mark.parametrize(
+    ("beside", "at_once"), [(Importance.DRAFT, 48), (Importance.TYPING, 48), (Importance.NOTICE, 50)]
+)
+async def test_the_last_two_go_to_nobody_while_something_goes_that_could_wait(line, beside, at_once):
+    tasks = [asyncio.ensure_future(line.post(CHANNELS[0], importance=beside))]
+    tasks += [asyncio.ensure_future(line.post(channel)) for channel in CHANNELS[1:100]]
+    await line.clock.advance(0.9)
+
+    assert len(line.arrived) == at_once
+    await finish(line, *tasks)
+    assert line.refused == 0
+
+
 async def test_a_turn_without_a_request_costs_nothing(line):
     route = Route("POST", "/channels/{channel_id}/messages", channel_id=CHANNELS[0])
     for _ in range(100):
