@@ -49,12 +49,15 @@ class UnitQueue:
         """Have *work* done and wait for what it brings. Cancelling the wait does not cancel the work."""
         if self._closing or self._worker.done():
             raise DatabaseUnavailable("the database is closed")
-        if sum(map(len, self._waiting.values())) >= self._longest:
+        if len(self) >= self._longest:
             raise DatabaseUnavailable(f"{self._longest} units of work wait for the database already")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting[rank].append(_Unit(work=work, done=done))
         self._wake.set()
         return await done
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
 
     def next_ones(self) -> Iterator[Callable[[], Awaitable[Any]]]:
         """The works that wait, in the order of their turns."""

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import event, text
 
 from bot.core.errors import BotError, DatabaseUnavailable
+from bot.storage import database
 from bot.storage import postgresql as server
 from bot.storage.sqlite import SECONDS_FOR_OTHERS, SECONDS_IN_A_HURRY
 from bot.storage.turns import open_store
@@ -119,6 +120,12 @@ class TestTheQueue:
         # One question was being stored already.
         assert ended.index("words") <= 1
 
+    @pytest.fixture
+    def together(self, monkeypatch):
+        """Units of work are carried out together however few wait."""
+        monkeypatch.setattr(database, "WAITING_FOR_EACH", 1)
+
+    @pytest.mark.usefixtures("together")
     async def test_what_was_carried_out_along_with_others_is_not_carried_out_again(self, store):
         """Also if something more urgent comes before its turn."""
         taken = await take(store, message("first", id=1))
@@ -135,6 +142,7 @@ class TestTheQueue:
         assert [each.attempt for each in answers] == [1] * 10
         assert await rows(store, "SELECT DISTINCT attempts FROM turns WHERE state = 'answering'") == [(1,)]
 
+    @pytest.mark.usefixtures("together")
     async def test_a_fault_among_units_carried_out_together_undoes_its_own_work_alone(self, store):
         def fail_halfway(connection):
             connection.execute(text("UPDATE conversations SET channel_id = 77"))
@@ -156,6 +164,7 @@ class TestTheQueue:
         assert (await next_turn(store)).question.message_id == 2
         assert await history(store, message("?", id=3)) == []
 
+    @pytest.mark.usefixtures("together")
     async def test_units_whose_common_transaction_fails_are_carried_out_one_by_one(self, store):
         def end_transaction(connection):  # as SQLite does by itself on a full disk
             connection.exec_driver_sql("ROLLBACK")
