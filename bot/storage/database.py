@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import URL, Connection, make_url
 from sqlalchemy.exc import ArgumentError
@@ -15,16 +14,19 @@ from bot.core.errors import BotError, DatabaseUnavailable, StartupRefused
 from bot.storage.faults import own_words
 from bot.storage.postgresql import PostgresqlServer, open_postgresql
 from bot.storage.sqlite import SqliteFile, open_sqlite
-from bot.storage.units import Rank, UnitQueue
+from bot.storage.units import Fault, Rank, UnitQueue
 
 SECONDS_FOR_PREDECESSOR = 20.0  # a bot that is being replaced ends its answers first
 
-# Units of work in one commit: each then costs 0.9 ms instead of 2. First words wait for those under way.
-MOST_TOGETHER = 8
-WAITING_FOR_EACH = 32  # how many wait for each one more in a commit: a small burst is soonest over one by one
-
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+
+class _Unit(NamedTuple):
+    """*erases* tells from the result of the *work* whether text was erased that must also leave the disk."""
+
+    work: Callable[[Connection], Any]
+    erases: Callable[[Any], bool]
 
 
 class Database:
@@ -32,7 +34,7 @@ class Database:
 
     def __init__(self, back_end: SqliteFile | PostgresqlServer) -> None:
         self._back_end = back_end
-        self._units = UnitQueue()
+        self._units = UnitQueue(self._carry_out)
         self._erased_left = False
         self.stored_at: float | None = None  # when a unit of work was last committed, in monotonic seconds
         self._away = False  # the last unit of work found it so: those behind it are not to wait as long each
@@ -54,42 +56,37 @@ class Database:
         *erases* tells from the result whether text was erased
         that must also leave the disk. Raises DatabaseUnavailable.
         """
-        return await self._units.run(_Unit(self, work, erases), rank=rank)
+        result: T = await self._units.run(_Unit(work, erases), rank=rank)
+        return result
 
     async def close(self) -> None:
         await self._units.close()
 
-    async def carry_out(self, unit: "_Unit[T]") -> T:
-        """What the unit brings, committed; those that wait right behind it are carried out along with it."""
-        if not unit.ended:
-            waiting = (one for one in self._units.next_ones() if isinstance(one, _Unit) and not one.ended)
-            others = list(islice(waiting, min(len(self._units) // WAITING_FOR_EACH, MOST_TOGETHER - 1)))
-            if not others or not await self._together([unit, *others]):
-                unit.value = await self._transact(unit.work)
-                unit.ended = True
-                await self._forget_if_erased([unit])
-        if unit.fault is not None:
-            raise unit.fault
-        return unit.value
-
-    async def _together(self, units: "list[_Unit[Any]]") -> bool:
-        """Carry units out in one transaction, each as if alone. False if nothing came of it."""
-
-        def work(connection: Connection) -> None:
-            for unit in units:
-                unit.try_out(connection)
-
+    async def _carry_out(self, units: Sequence[_Unit]) -> list[Any]:
+        """What each unit brings, or its Fault, committed; each as if alone."""
+        if len(units) == 1:
+            return [await self._alone(units[0])]
+        outcomes: list[Any] = []
         try:
-            await self._transact(work)
+            await self._transact(lambda connection: outcomes.extend(_try_out(unit, connection) for unit in units))
         except BotError as error:
+            if len(outcomes) == len(units):
+                raise  # nobody knows whether it is committed: as with a lone unit, that is for the callers to hear
             log.debug("%d units of work are carried out one by one: %s", len(units), error)
-            for unit in units:
-                unit.fault = None
-            return False
-        for unit in units:
-            unit.ended = True
-        await self._forget_if_erased([unit for unit in units if unit.fault is None])
-        return True
+            return [await self._outcome_alone(unit) for unit in units]
+        await self._forget_if_erased(units, outcomes)
+        return outcomes
+
+    async def _outcome_alone(self, unit: _Unit) -> Any:
+        try:
+            return await self._alone(unit)
+        except Exception as error:  # noqa: BLE001 - raised where the unit's caller waits
+            return Fault(error)
+
+    async def _alone(self, unit: _Unit) -> Any:
+        result = await self._transact(unit.work)
+        await self._forget_if_erased([unit], [result])
+        return result
 
     async def _transact(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -102,8 +99,9 @@ class Database:
         self.stored_at = time.monotonic()
         return result
 
-    async def _forget_if_erased(self, units: "list[_Unit[Any]]") -> None:
-        if self._erased_left or any(unit.erases(unit.value) for unit in units):
+    async def _forget_if_erased(self, units: Sequence[_Unit], outcomes: Sequence[Any]) -> None:
+        ended = [pair for pair in zip(units, outcomes, strict=True) if not isinstance(pair[1], Fault)]
+        if self._erased_left or any(unit.erases(result) for unit, result in ended):
             with own_words():
                 await self._forget_erased()
 
@@ -115,31 +113,24 @@ class Database:
             )
 
 
-class _Unit(Generic[T]):
-    """One unit of work, and what came of it."""
+def _try_out(unit: _Unit, connection: Connection) -> Any:
+    """Do the work within somebody's transaction, so that a Fault undoes it alone.
 
-    def __init__(self, database: Database, work: Callable[[Connection], T], erases: Callable[[T], bool]) -> None:
-        self.work = work
-        self.erases = erases
-        self.ended = False
-        self.value: T
-        self.fault: Exception | None = None
-        self._database = database
-
-    async def __call__(self) -> T:
-        return await self._database.carry_out(self)
-
-    def try_out(self, connection: Connection) -> None:
-        """Do the work within somebody's transaction, so that a fault undoes it alone."""
-        # begin_nested would compile each of its statements anew: 0.3 ms.
-        connection.exec_driver_sql("SAVEPOINT unit")
-        try:
-            with own_words():
-                self.value = self.work(connection)
-        except Exception as fault:  # noqa: BLE001 - raised where the unit's caller waits
-            self.fault = fault
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
-        connection.exec_driver_sql("RELEASE SAVEPOINT unit")
+    Raises what ended the connection.
+    """
+    # begin_nested would compile each of its statements anew: 0.3 ms.
+    connection.exec_driver_sql("SAVEPOINT unit")
+    outcome: Any
+    try:
+        with own_words():
+            outcome = unit.work(connection)
+    except Exception as error:
+        if connection.invalidated:
+            raise
+        outcome = Fault(error)
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
+    connection.exec_driver_sql("RELEASE SAVEPOINT unit")
+    return outcome
 
 
 @asynccontextmanager

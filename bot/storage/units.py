@@ -7,17 +7,21 @@ and a task that nobody cancels has it done. One at a time keeps a deletion behin
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Generic, TypeVar
 
 from bot.core.errors import DatabaseUnavailable
 
+# Units in one commit: each then costs 0.9 ms instead of 2. First words wait for those under way.
+MOST_TOGETHER = 8
+WAITING_FOR_EACH = 32  # how many wait for each one more in a commit: a small burst is soonest over one by one
 LONGEST_QUEUE = 5_000  # units; at some milliseconds each, nobody would wait for what the last one brings
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
+Work = TypeVar("Work")
 
 
 class Rank(IntEnum):
@@ -31,37 +35,54 @@ class Rank(IntEnum):
     REST = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What came of a unit of work that failed."""
+
+    error: Exception
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _Unit:
-    work: Callable[[], Awaitable[Any]]
+class _Unit(Generic[Work]):
+    work: Work
     done: asyncio.Future[Any]
 
+    def end(self, outcome: object) -> None:
+        if not isinstance(outcome, Fault):
+            if not self.done.done():
+                self.done.set_result(outcome)
+        elif self.done.done():
+            log.error("A unit of work whose caller had gone failed", exc_info=outcome.error)
+        else:
+            self.done.set_exception(outcome.error)
 
-class UnitQueue:
-    def __init__(self, *, longest: int = LONGEST_QUEUE) -> None:
+
+class UnitQueue(Generic[Work]):
+    """*carry_out* does works that go together, each as if alone, and tells what each brings: a Fault, or else."""
+
+    def __init__(
+        self, carry_out: Callable[[Sequence[Work]], Awaitable[Sequence[Any]]], *, longest: int = LONGEST_QUEUE
+    ) -> None:
+        self._carry_out = carry_out
         self._longest = longest
-        self._waiting: dict[Rank, deque[_Unit]] = {rank: deque() for rank in Rank}
+        self._waiting: dict[Rank, deque[_Unit[Work]]] = {rank: deque() for rank in Rank}
         self._wake = asyncio.Event()
         self._closing = False
         self._worker = asyncio.create_task(self._serve(), name="database")
 
-    async def run(self, work: Callable[[], Awaitable[T]], *, rank: Rank = Rank.REST) -> T:
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    async def run(self, work: Work, *, rank: Rank = Rank.REST) -> Any:
         """Have *work* done and wait for what it brings. Cancelling the wait does not cancel the work."""
         if self._closing or self._worker.done():
             raise DatabaseUnavailable("the database is closed")
         if len(self) >= self._longest:
             raise DatabaseUnavailable(f"{self._longest} units of work wait for the database already")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[rank].append(_Unit(work=work, done=done))
         self._wake.set()
         return await done
-
-    def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
-
-    def next_ones(self) -> Iterator[Callable[[], Awaitable[Any]]]:
-        """The works that wait, in the order of their turns."""
-        return (unit.work for units in self._waiting.values() for unit in units)
 
     async def close(self) -> None:
         """Finish what is queued, take nothing more. Cancelled, it gives up what has not begun."""
@@ -72,31 +93,31 @@ class UnitQueue:
     async def _serve(self) -> None:
         try:
             while True:
-                while unit := self._next():
-                    await _carry_out(unit)
+                while len(self):
+                    await self._end(self._next())
                 if self._closing:
                     return
                 self._wake.clear()
                 await self._wake.wait()
         finally:
-            while unit := self._next():
+            for units in self._waiting.values():
+                for unit in units:
+                    unit.done.cancel()
+
+    def _next(self) -> "list[_Unit[Work]]":
+        """Those whose turn it is: the first, and more behind it when many wait."""
+        count = min(1 + (len(self) - 1) // WAITING_FOR_EACH, MOST_TOGETHER)
+        waiting = (units for units in self._waiting.values() for _ in units)
+        return [units.popleft() for units in list(islice(waiting, count))]
+
+    async def _end(self, units: "list[_Unit[Work]]") -> None:
+        try:
+            outcomes = await self._carry_out([unit.work for unit in units])
+        except Exception as error:  # noqa: BLE001 - raised where each unit's caller waits
+            outcomes = [Fault(error)] * len(units)
+        except BaseException:  # the program is being torn down
+            for unit in units:
                 unit.done.cancel()
-
-    def _next(self) -> _Unit | None:
-        return next((units.popleft() for units in self._waiting.values() if units), None)
-
-
-async def _carry_out(unit: _Unit) -> None:
-    try:
-        result = await unit.work()
-    except Exception as error:
-        if unit.done.done():
-            log.exception("A unit of work whose caller had gone failed")
-        else:
-            unit.done.set_exception(error)
-    except BaseException:  # the program is being torn down
-        unit.done.cancel()
-        raise
-    else:
-        if not unit.done.done():
-            unit.done.set_result(result)
+            raise
+        for unit, outcome in zip(units, outcomes, strict=True):
+            unit.end(outcome)

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import event, text
 
 from bot.core.errors import BotError, DatabaseUnavailable
-from bot.storage import database
 from bot.storage import postgresql as server
+from bot.storage import units
 from bot.storage.sqlite import SECONDS_FOR_OTHERS, SECONDS_IN_A_HURRY
 from bot.storage.turns import open_store
 from bot.storage.units import Rank, UnitQueue
@@ -30,6 +30,24 @@ def count_connections(store):
     engine = store._database._back_end._engine
     event.listen(getattr(engine, "sync_engine", engine), "connect", lambda *_: opened.append(1))
     return opened
+
+
+async def call_each(works):
+    return [await work() for work in works]
+
+
+async def with_neighbours(store, work):
+    """What becomes of *work* between two questions, which are stored."""
+    first, between, last = (
+        asyncio.create_task(unit)
+        for unit in (
+            wait(store, message("one", id=1)),
+            store._database.run(work, rank=Rank.INTAKE),
+            wait(store, message("two", id=2)),
+        )
+    )
+    await asyncio.gather(first, last)
+    return (await asyncio.gather(between, return_exceptions=True))[0]
 
 
 class TestCancelledCallers:
@@ -71,7 +89,7 @@ class TestCancelledCallers:
         async def fail():
             raise DatabaseUnavailable("the disk is full")
 
-        queue = UnitQueue()
+        queue = UnitQueue(call_each)
         caller = asyncio.create_task(queue.run(fail))
         await asyncio.sleep(0)
         caller.cancel()
@@ -82,7 +100,7 @@ class TestCancelledCallers:
 
 class TestTheQueue:
     async def test_first_words_go_first_then_intake_then_the_rest_in_order(self):
-        queue, done, go = UnitQueue(), [], asyncio.Event()
+        queue, done, go = UnitQueue(call_each), [], asyncio.Event()
 
         async def unit(name):
             await go.wait()
@@ -123,7 +141,7 @@ class TestTheQueue:
     @pytest.fixture
     def together(self, monkeypatch):
         """Units of work are carried out together however few wait."""
-        monkeypatch.setattr(database, "WAITING_FOR_EACH", 1)
+        monkeypatch.setattr(units, "WAITING_FOR_EACH", 1)
 
     @pytest.mark.usefixtures("together")
     async def test_what_was_carried_out_along_with_others_is_not_carried_out_again(self, store):
@@ -148,18 +166,10 @@ class TestTheQueue:
             connection.execute(text("UPDATE conversations SET channel_id = 77"))
             raise BotError("made up")
 
-        before, failing, after = (
-            asyncio.create_task(unit)
-            for unit in (
-                wait(store, message("one", id=1)),
-                store._database.run(fail_halfway, rank=Rank.INTAKE),
-                wait(store, message("two", id=2)),
-            )
-        )
-        await asyncio.gather(before, after)
+        fault = await with_neighbours(store, fail_halfway)
 
         with pytest.raises(BotError, match="made up"):
-            await failing
+            raise fault
         assert await rows(store, "SELECT channel_id FROM conversations") == [(10,)]
         assert (await next_turn(store)).question.message_id == 2
         assert await history(store, message("?", id=3)) == []
@@ -169,21 +179,43 @@ class TestTheQueue:
         def end_transaction(connection):  # as SQLite does by itself on a full disk
             connection.exec_driver_sql("ROLLBACK")
 
-        first, spoiling, last = (
-            asyncio.create_task(unit)
-            for unit in (
-                wait(store, message("one", id=1)),
-                store._database.run(end_transaction, rank=Rank.INTAKE),
-                wait(store, message("two", id=2)),
-            )
-        )
-        await asyncio.gather(first, last)
-        await asyncio.gather(spoiling, return_exceptions=True)
+        await with_neighbours(store, end_transaction)
 
         assert await rows(store, "SELECT message_id FROM turns ORDER BY message_id") == [(1,), (2,)]
 
+    @pytest.mark.usefixtures("together")
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    async def test_a_connection_that_one_of_them_loses_costs_nobody_their_work(self, store):
+        runs = []
+
+        def lose_connection_once(connection):
+            runs.append(1)
+            if len(runs) == 1:
+                connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+            return "done"
+
+        assert await with_neighbours(store, lose_connection_once) == "done"
+        assert await rows(store, "SELECT message_id FROM turns ORDER BY message_id") == [(1,), (2,)]
+
+    @pytest.mark.usefixtures("together")
+    async def test_a_commit_of_unknown_outcome_is_told_to_all_and_not_repeated(self, store, monkeypatch):
+        back_end = store._database._back_end
+        real = back_end.transact
+
+        async def commit_and_be_cut_off(work, **how):
+            await real(work, **how)
+            monkeypatch.setattr(back_end, "transact", real)
+            raise DatabaseUnavailable("cut off")
+
+        monkeypatch.setattr(back_end, "transact", commit_and_be_cut_off)
+        asked = [wait(store, message("more", id=n, channel=100 + n)) for n in range(3)]
+        ends = await asyncio.gather(*asked, return_exceptions=True)
+
+        assert [str(end) for end in ends] == ["cut off"] * 3
+        assert await rows(store, "SELECT count(*) FROM turns") == [(3,)]
+
     async def test_a_full_queue_takes_nothing_more(self):
-        queue, go = UnitQueue(longest=2), asyncio.Event()
+        queue, go = UnitQueue(call_each, longest=2), asyncio.Event()
         waiting = [asyncio.create_task(queue.run(go.wait)) for _ in range(2)]
         await asyncio.sleep(0)
 
@@ -195,7 +227,7 @@ class TestTheQueue:
         await queue.close()
 
     async def test_a_closing_that_is_cut_short_leaves_nobody_waiting(self):
-        queue, never = UnitQueue(), asyncio.Event()
+        queue, never = UnitQueue(call_each), asyncio.Event()
         waiting = [asyncio.create_task(queue.run(never.wait)) for _ in range(3)]
         closing = asyncio.create_task(queue.close())
         await asyncio.sleep(0)
