@@ -236,10 +236,17 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
 
 
 async def _end_answers(queue: ConversationQueue, store: SqlTurnStore, *, grace: float) -> None:
-    if store.ownership_lost.is_set():
+    lost = asyncio.create_task(store.ownership_lost.wait())
+    drained = asyncio.create_task(queue.drain(grace=grace))
+    try:
+        await asyncio.wait({lost, drained}, return_when=asyncio.FIRST_COMPLETED)
+        if drained.done():
+            await drained
+            return
+        drained.cancel()
         await queue.let_go()  # the next owner may be posting already what we would
-    else:
-        await queue.drain(grace=grace)
+    finally:
+        lost.cancel()
 
 
 async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:

@@ -56,6 +56,7 @@ class ConversationQueue:
         self._withdrawn: set[int] = set()  # answers that were erased while their worker was taking them up
         self._closing = asyncio.Event()
         self._grace_over = False
+        self._let_go = False
 
     async def deliver(self, message: IncomingMessage) -> None:
         """Store the question and see that it is answered. Raises DatabaseUnavailable: nothing was stored."""
@@ -164,6 +165,7 @@ class ConversationQueue:
     async def let_go(self) -> None:
         """Leave everything as it is, as a kill would: whoever comes next carries on from what is stored."""
         self._closing.set()
+        self._let_go = True
         for key, worker in list(self._workers.items()):
             self._cancel(key, worker)
         if not await self._all_end_within(SECONDS_TO_CLOSE):
@@ -191,6 +193,8 @@ class ConversationQueue:
 
     def _start(self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None) -> None:
         worker.taking_up = False
+        if self._let_go:
+            taken, worker.more = None, False
         if taken is not None:
             self._took_up(worker, taken)
         elif slot is not None:

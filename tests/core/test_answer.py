@@ -755,6 +755,25 @@ async def test_an_answer_that_outlives_the_grace_period_is_closed_with_a_sentenc
     assert "restarted" in said[2]
 
 
+async def test_what_is_let_go_is_not_answered_even_if_it_is_just_being_taken_up() -> None:
+    world = World([LONG, asyncio.Event()], ["too late"])
+    await world.intake.take(message("under way", id=1, channel=1))
+    while not world.replies.opened or not world.replies.opened[0].visible:
+        await asyncio.sleep(0)
+    world.store.answers.clear()
+    taking = asyncio.create_task(world.intake.take(message("taken up", id=2, channel=2)))
+    await asyncio.sleep(0)
+
+    letting_go = asyncio.create_task(world.queue.let_go())
+    await asyncio.sleep(0)
+    world.store.answers.set()
+    await asyncio.gather(taking, letting_go)
+
+    assert world.texts() == []
+    assert len(world.model.prompts) == 1
+    assert {world.state(1), world.state(2)} == {TurnState.ANSWERING}
+
+
 async def test_a_message_sent_while_the_bot_is_being_stopped_is_stored_for_the_next_start() -> None:
     world = World()
     world.intake.closed = True
