@@ -32,7 +32,7 @@ class Program:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """The stage from afar; its requests are documented in stage.py."""
+    """A stage from afar; its requests are documented in serving.py and in the stage's own file."""
 
     http: aiohttp.ClientSession
     discord_url: str

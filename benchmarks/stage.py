@@ -4,14 +4,13 @@ It asks the questions and holds the clock, so that every program is measured ali
 """
 
 import asyncio
-import json
-import sys
 import time
 from typing import Any
 
 from aiohttp import web
 
 from benchmarks.model_stream import BRIEF, LATENCY_SECONDS, LONG, Asked, ModelStream
+from benchmarks.serving import serve
 from bot.playground.loopback import LoopbackDiscord
 
 PATIENCE_SECONDS = 30
@@ -27,29 +26,8 @@ class Stage:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/chat/completions", self._model.answer),
-            web.post("/stage/channels", self._channels),
-            web.post("/stage/ready", self._ready),
-            web.post("/stage/empty", self._empty),
             web.post("/stage/ask", self._ask),
         ]
-
-    async def _channels(self, request: web.Request) -> web.Response:
-        """Make channels in which nothing was said; their ids."""
-        count = (await request.json())["count"]
-        made = [
-            self._discord.add_channel(self._discord.guild, f"bench-{time.monotonic_ns()}") for _ in range(count)
-        ]
-        return web.json_response([channel.id for channel in made])
-
-    async def _ready(self, _request: web.Request) -> web.Response:
-        """Wait until a bot is connected."""
-        await self._discord.until(lambda: bool(self._discord.sessions), seconds=PATIENCE_SECONDS)
-        return web.json_response(None)
-
-    async def _empty(self, _request: web.Request) -> web.Response:
-        """Wait until no bot is connected any more."""
-        await self._discord.until(lambda: not self._discord.sessions, seconds=PATIENCE_SECONDS)
-        return web.json_response(None)
 
     async def _ask(self, request: web.Request) -> web.Response:
         """Ask a question in each channel, so many seconds apart, and wait for the answers: what came when."""
@@ -106,18 +84,7 @@ class Stage:
 async def main() -> None:
     model = ModelStream()
     async with LoopbackDiscord(latency=LATENCY_SECONDS) as discord:
-        app = web.Application(client_max_size=2**24)
-        app.add_routes(Stage(discord, model).routes())
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        model_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        print(
-            json.dumps({"model_url": model_url, "discord_url": discord.api_url, "token": discord.token}),
-            flush=True,
-        )
-        await asyncio.to_thread(sys.stdin.read)  # ends with the process that started us
-        await runner.cleanup()
+        await serve(discord, Stage(discord, model).routes(), largest_request=2**24)
 
 
 asyncio.run(main())

@@ -242,11 +242,12 @@ async def _end_answers(queue: ConversationQueue, store: SqlTurnStore, *, grace: 
         await asyncio.wait({lost, drained}, return_when=asyncio.FIRST_COMPLETED)
         if drained.done():
             await drained
-            return
-        drained.cancel()
-        await queue.let_go()  # the next owner may be posting already what we would
+        else:
+            drained.cancel()
+            await queue.let_go()  # the next owner may be posting already what we would
     finally:
         lost.cancel()
+        drained.cancel()
 
 
 async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:

@@ -162,8 +162,7 @@ async def test_buttons_can_be_switched_off(stage) -> None:
 async def test_the_answer_to_a_command_is_written_anew_when_its_token_is_no_good_any_more(stage) -> None:
     stage.model.script(Answer(text="Because of the sea."), Answer(text="Because of scattering."))
     async with stage.bot():
-        await stage.discord.until(lambda: stage.discord.commands)
-        called = await stage.discord.slash(stage.general, stage.you, "chat", {"message": "Why?"})
+        called = await stage.chat("Why?")
         message = await stage.discord.until(lambda: called.original)
         await with_button(stage, message)
         stage.discord.faults.add("*", f"/webhooks/.*{called.token}", status=401, code=50027)
@@ -178,11 +177,10 @@ async def test_an_answer_that_the_bot_could_not_come_back_to_has_no_button(stage
     hidden = stage.discord.add_channel(stage.discord.guild, "hidden")
     stage.discord.set_permissions(hidden, view_channel=False)
     async with stage.bot():
-        await stage.discord.until(lambda: stage.discord.commands)
-        called = await stage.discord.slash(hidden, stage.you, "chat", {"message": "Why?"})
+        called = await stage.chat("Why?", channel=hidden)
         message = await stage.discord.until(lambda: called.original)
         await stage.settled(message, "> Why?\nAll good, how may I help you?")
-        in_sight = await stage.discord.slash(stage.general, stage.you, "chat", {"message": "Why?"})
+        in_sight = await stage.chat("Why?")
         await with_button(stage, await stage.discord.until(lambda: in_sight.original))
 
     assert labels(message) == []

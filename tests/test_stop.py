@@ -58,8 +58,7 @@ async def test_an_answer_to_a_command_can_be_stopped(stage) -> None:
     gate = Gate()
     stage.model.script(Answer(text=LONG, gate=gate))
     async with stage.bot():
-        await stage.discord.until(lambda: stage.discord.commands)
-        called = await stage.discord.slash(stage.general, stage.you, "chat", {"message": "Why?"})
+        called = await stage.chat("Why?")
         gate.let_out(10)
         message = await stage.discord.until(lambda: called.original)
         await with_button(stage, message, "Stop")

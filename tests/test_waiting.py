@@ -56,10 +56,9 @@ async def test_a_waiting_chat_command_says_so_in_its_response(stage) -> None:
     gate = Gate()
     stage.model.script(Answer(text="First.", gate=gate), Answer(text="Second."))
     async with stage.bot():
-        await stage.discord.until(lambda: stage.discord.commands)
         await stage.discord.post(stage.general, stage.you, "one")
         await stage.discord.until(lambda: stage.model.requests)
-        called = await stage.discord.slash(stage.general, stage.ada, "chat", {"message": "two"})
+        called = await stage.chat("two", author=stage.ada)
         await stage.discord.until(lambda: called.original and called.original.content == NEXT)
         gate.open()
         await stage.discord.until(lambda: called.original.content == "> two\nSecond.")
@@ -105,11 +104,8 @@ async def test_who_has_too_much_waiting_is_told_once_until_there_is_room(stage) 
 
 async def test_a_chat_command_is_refused_for_its_author_alone(stage) -> None:
     async with stage.bot(MESSAGES_PER_MINUTE_PER_PERSON="1"):
-        await stage.discord.until(lambda: stage.discord.commands)
         await stage.ask("one")
-        refused = [
-            await stage.discord.slash(stage.general, stage.you, "chat", {"message": "two"}) for _ in range(2)
-        ]
+        refused = [await stage.chat("two") for _ in range(2)]
         await stage.discord.until(lambda: all(call.original and call.original.content for call in refused))
 
     assert all(call.ephemeral for call in refused)

@@ -123,9 +123,8 @@ async def test_two_people_are_told_apart(stage) -> None:
 async def test_slash_and_messages_share_one_conversation(stage) -> None:
     stage.model.script(Answer(text="One."), Answer(text="Two."), Answer(text="Three."))
     async with stage.bot():
-        await stage.discord.until(lambda: stage.discord.commands)
         await stage.ask("first")
-        slash = await stage.discord.slash(stage.general, stage.you, "chat", {"message": "second"})
+        slash = await stage.chat("second")
         await stage.discord.until(lambda: slash.original and slash.original.content == "> second\nTwo.")
         await stage.ask("third")
 

@@ -1,8 +1,6 @@
 """The child process that the program under load talks to: a strict Discord 30 ms away, and a model server."""
 
 import asyncio
-import json
-import sys
 import time
 from contextlib import suppress
 from dataclasses import asdict
@@ -12,10 +10,10 @@ from aiohttp import web
 from benchmarks.load.record import Question, Record, Request, Standing
 from benchmarks.load.script import Script, answer_ended_by, number_asked, question_text
 from benchmarks.model_stream import LATENCY_SECONDS, chunk, usage
+from benchmarks.serving import serve
 from bot.playground.loopback import LoopbackDiscord
 from bot.playground.loopback.record import RecordedRequest
 
-SECONDS_TO_CONNECT = 30
 SECONDS_FOR_MORE = 2.0  # after the last answer: what is posted twice may come late
 
 
@@ -31,10 +29,7 @@ class Stage:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/chat/completions", self._complete),
-            web.post("/stage/channels", self._channels),
             web.post("/stage/people", self._people),
-            web.post("/stage/ready", self._ready),
-            web.post("/stage/empty", self._empty),
             web.post("/stage/play", self._play),
         ]
 
@@ -65,29 +60,11 @@ class Stage:
             await response.write(chunk(last) + chunk("", finish_reason="stop") + usage() + b"data: [DONE]\n\n")
         return response
 
-    async def _channels(self, request: web.Request) -> web.Response:
-        """Make channels in which nothing was said; their ids."""
-        count = (await request.json())["count"]
-        made = [
-            self._discord.add_channel(self._discord.guild, f"load-{time.monotonic_ns()}") for _ in range(count)
-        ]
-        return web.json_response([channel.id for channel in made])
-
     async def _people(self, request: web.Request) -> web.Response:
         """People who have said nothing yet; their ids."""
         count = (await request.json())["count"]
         made = [self._discord.add_user(f"person-{time.monotonic_ns()}") for _ in range(count)]
         return web.json_response([user.id for user in made])
-
-    async def _ready(self, _request: web.Request) -> web.Response:
-        """Wait until a bot is connected."""
-        await self._discord.until(lambda: bool(self._discord.sessions), seconds=SECONDS_TO_CONNECT)
-        return web.json_response(None)
-
-    async def _empty(self, _request: web.Request) -> web.Response:
-        """Wait until no bot is connected any more."""
-        await self._discord.until(lambda: not self._discord.sessions, seconds=SECONDS_TO_CONNECT)
-        return web.json_response(None)
 
     async def _play(self, request: web.Request) -> web.Response:
         """Ask what the schedule says, wait for the awaited answers, and tell what there was to see.
@@ -164,17 +141,8 @@ async def main() -> None:
     async with LoopbackDiscord(latency=LATENCY_SECONDS) as discord:
         stage = Stage(discord)
         watching = asyncio.create_task(stage.watch())
-        app = web.Application(client_max_size=2**26)
-        app.add_routes(stage.routes())
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        model_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        addresses = {"model_url": model_url, "discord_url": discord.api_url, "token": discord.token}
-        print(json.dumps(addresses), flush=True)
-        await asyncio.to_thread(sys.stdin.read)  # ends with the process that started us
+        await serve(discord, stage.routes(), largest_request=2**26)
         watching.cancel()
-        await runner.cleanup()
 
 
 asyncio.run(main())

@@ -7,10 +7,11 @@ import discord
 
 from bot.core.access import AccessRules
 from bot.core.errors import BotError, PressRefused
-from bot.core.messages import ConversationKey, Press
+from bot.core.messages import Press
 from bot.core.presses import Presses
 from bot.discord.askers import asker_of
 from bot.discord.buttons import STOP, read_custom_id
+from bot.discord.commands.doors import conversation_of
 from bot.discord.outbound import Outbox
 
 log = logging.getLogger(__name__)
@@ -18,10 +19,9 @@ log = logging.getLogger(__name__)
 UNKNOWN = "That button does nothing any more."
 
 
-def _private_to(interaction: discord.Interaction[Any]) -> int:
-    """Nobody but its asker sees the buttons of a private answer."""
-    below = interaction.message
-    return interaction.user.id if below is not None and below.flags.ephemeral else 0
+def _is_unseen_by_others(interaction: discord.Interaction[Any]) -> bool:
+    """The message that the button is below."""
+    return interaction.message is not None and interaction.message.flags.ephemeral
 
 
 class Pressing:
@@ -55,7 +55,7 @@ class Pressing:
             question_id=question_id,
             person=interaction.user.id,
             moderates=interaction.guild_id is not None and interaction.permissions.manage_messages,
-            key=ConversationKey(channel_id=interaction.channel_id, private_to=_private_to(interaction)),
+            key=conversation_of(interaction, private=_is_unseen_by_others(interaction)),
         )
         if action == STOP:
             self._presses.stop(press)
