@@ -12,13 +12,15 @@ from pathlib import Path
 from sqlalchemy import Insert, create_engine, delete, insert, select
 
 from bot.core.messages import Kind, Role, TurnState
-from bot.storage.schema import conversations, turns, watermarks
+from bot.core.speakers import label_key
+from bot.playground.loopback.default_world import founding_id
+from bot.storage.schema import conversations, speakers, turns, watermarks
 from bot.storage.turns import open_store
 
 QUESTION = "And what about the other colours, on a day with clouds, or at sea, or high up in the mountains? " * 3
 ANSWER = "They are scattered as well, only less, and where the drops are large they are all scattered alike. " * 3
 GUILD_ID = 1
-AUTHOR_ID = 2
+AUTHOR_ID = founding_id(1)  # who asks on the stage: nobody else has spoken
 TURNS_ELSEWHERE_PER_CHANNEL = 200
 FSYNCS = 200
 
@@ -34,7 +36,10 @@ async def fill(path: Path, histories: dict[int, int], *, turns_elsewhere: int = 
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(insert(conversations), list(_conversations(everywhere)))
-        connection.execute(insert(turns), list(_turns(written)))
+        if spoken_in := list(_speakers(everywhere)):
+            connection.execute(insert(speakers), spoken_in)
+        if some_turns := list(_turns(written)):
+            connection.execute(insert(turns), some_turns)
         if others:
             connection.execute(_copy_conversation(len(written)))
     engine.dispose()
@@ -98,6 +103,17 @@ def _conversations(histories: dict[int, int]) -> Iterator[dict]:
             "reset_position": 0,
             "created_at": datetime.now(UTC),
         }
+
+
+def _speakers(histories: dict[int, int]) -> Iterator[dict]:
+    for number, length in enumerate(histories.values(), start=1):
+        if length:
+            yield {
+                "conversation_id": number,
+                "author_id": AUTHOR_ID,
+                "label": "you",
+                "label_key": label_key("you"),
+            }
 
 
 def _turns(histories: dict[int, int]) -> Iterator[dict]:

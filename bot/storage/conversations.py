@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, literal_column, select, update
 
 from bot.core.messages import Conversation, ConversationKey, IncomingMessage, TurnState
 from bot.core.speakers import label_key, speaker_label, unique_label
+from bot.storage.columns import Number
 from bot.storage.schema import IS_OPEN, conversations, speakers, turns
 from bot.storage.upsert import inserts
 
@@ -19,6 +20,7 @@ class Place:
     conversation: Conversation
     next_position: int
     reset_position: int
+    author_label: str | None = None  # of whom it was looked up for, if they have spoken
 
 
 _COLUMNS = (
@@ -32,6 +34,17 @@ _COLUMNS = (
 _FIND = select(*_COLUMNS).where(
     conversations.c.channel_id == bindparam("channel_id"), conversations.c.private_to == bindparam("private_to")
 )
+_LABEL = select(speakers.c.label).where(
+    speakers.c.conversation_id == bindparam("conversation_id"), speakers.c.author_id == bindparam("author_id")
+)
+# As text: a column of the table that RETURNING is about would be another, uncorrelated one in a subquery.
+_RETURNED_ID: ColumnElement[int] = literal_column("conversations.id", Number)
+_AUTHORS_LABEL = (
+    select(speakers.c.label)
+    .where(speakers.c.conversation_id == _RETURNED_ID, speakers.c.author_id == bindparam("author_id"))
+    .scalar_subquery()
+    .label("author_label")
+)
 _ENSURE = {
     dialect: statement.on_conflict_do_update(
         index_elements=[conversations.c.channel_id, conversations.c.private_to],
@@ -39,12 +52,9 @@ _ENSURE = {
             "guild_id": statement.excluded.guild_id,
             "parent_id": func.coalesce(statement.excluded.parent_id, conversations.c.parent_id),
         },
-    ).returning(*_COLUMNS)
+    ).returning(*_COLUMNS, _AUTHORS_LABEL)
     for dialect, statement in inserts(conversations).items()
 }
-_LABEL = select(speakers.c.label).where(
-    speakers.c.conversation_id == bindparam("conversation_id"), speakers.c.author_id == bindparam("author_id")
-)
 _TAKEN = select(speakers.c.label_key).where(
     speakers.c.conversation_id == bindparam("conversation_id"),
     speakers.c.author_id != bindparam("author_id"),
@@ -78,15 +88,18 @@ def ensure(connection: Connection, message: IncomingMessage, *, now: datetime) -
         "window_start": 1,
         "reset_position": 1,
         "created_at": now,
+        "author_id": message.author_id,
     }
-    return _place(message.key, connection.execute(_ENSURE[connection.dialect.name], values).one())
+    row = connection.execute(_ENSURE[connection.dialect.name], values).one()
+    return _place(message.key, row, author_label=row.author_label)
 
 
-def _place(key: ConversationKey, row: Row[*tuple[Any, ...]]) -> Place:
+def _place(key: ConversationKey, row: Row[*tuple[Any, ...]], *, author_label: str | None = None) -> Place:
     return Place(
         conversation=Conversation(id=row.id, key=key, guild_id=row.guild_id, labelled=row.labelled),
         next_position=row.next_position,
         reset_position=row.reset_position,
+        author_label=author_label,
     )
 
 

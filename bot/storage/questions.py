@@ -154,7 +154,8 @@ def _store(connection: Connection, place: Place, message: IncomingMessage) -> in
         "attempts": 0,
         "kind": message.kind,
         "author_id": message.author_id,
-        "label": places.speak(
+        "label": place.author_label
+        or places.speak(
             connection, conversation_id, author_id=message.author_id, display_name=message.author_name
         ),
         "raw_text": message.raw_text,
