@@ -230,12 +230,14 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         finally:
             intake.closed = True
             telling.cancel()
-            await _end_answers(queue, store, grace=settings.shutdown_grace_seconds)
+            await _end_answers(queue, store, serving, grace=settings.shutdown_grace_seconds)
             serving.cancel()
             await asyncio.gather(serving, telling, return_exceptions=True)
 
 
-async def _end_answers(queue: ConversationQueue, store: SqlTurnStore, *, grace: float) -> None:
+async def _end_answers(
+    queue: ConversationQueue, store: SqlTurnStore, serving: asyncio.Task[None], *, grace: float
+) -> None:
     lost = asyncio.create_task(store.ownership_lost.wait())
     drained = asyncio.create_task(queue.drain(grace=grace))
     try:
@@ -243,8 +245,10 @@ async def _end_answers(queue: ConversationQueue, store: SqlTurnStore, *, grace: 
         if drained.done():
             await drained
         else:
+            # The next owner may be storing and posting already what we would.
+            serving.cancel()
             drained.cancel()
-            await queue.let_go()  # the next owner may be posting already what we would
+            await queue.let_go()
     finally:
         lost.cancel()
         drained.cancel()

@@ -169,15 +169,27 @@ class FakeStore:
     async def waiting(self) -> list[WaitingQuestion]:
         await self._begin()
         return [
-            WaitingQuestion(
-                key=self.room_of[turn.id],
-                kind=turn.kind,
-                author_id=turn.author_id or 0,
-                address=self.room_of[turn.id].address(turn.message_id or 0, turn.interaction),
-            )
+            self._as_waiting(turn)
             for turn in self.turns.values()
             if turn.state is TurnState.WAITING and turn.kind is not Kind.QUOTE
         ]
+
+    async def open_commands(self) -> list[WaitingQuestion]:
+        await self._begin()
+        return [
+            self._as_waiting(turn)
+            for turn in self.turns.values()
+            if turn.state in (TurnState.WAITING, TurnState.ANSWERING) and turn.kind is Kind.SLASH
+        ]
+
+    def _as_waiting(self, turn: Turn) -> WaitingQuestion:
+        key = self.room_of[turn.id]
+        return WaitingQuestion(
+            key=key,
+            kind=turn.kind,
+            author_id=turn.author_id or 0,
+            address=key.address(turn.message_id or 0, turn.interaction),
+        )
 
     async def remembered(self, key: ConversationKey, *, newest: int) -> Remembered:
         await self._begin()
@@ -262,9 +274,10 @@ class FakeStore:
         await self._begin()
         self.notices[nonce] = message_id
 
-    async def drop_notice(self, nonce: str) -> None:
+    async def drop_notice(self, nonce: str) -> bool:
         await self._begin()
         del self.notices[nonce]
+        return True
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         await self._begin()
@@ -274,6 +287,10 @@ class FakeStore:
     async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
         await self._begin()
         self.parts[answer_id][n] = replace(self.parts[answer_id][n], message_id=message_id)
+
+    async def part_refused(self, answer_id: int, *, n: int) -> None:
+        await self._begin()
+        del self.parts[answer_id][n]
 
     async def part_deleting(self, answer_id: int, *, n: int) -> None:
         await self._begin()
@@ -587,6 +604,9 @@ class FakeReply:
             raise self._channel.fault
         self.visible = True
         self._channel.said.append((self.taken.address.channel_id, shown))
+
+    async def say_instead(self, sentence: str) -> None:
+        self._channel.said.append((self.taken.address.channel_id, sentence))
 
     async def discard(self) -> None:
         self.discarded = True

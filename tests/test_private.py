@@ -5,7 +5,8 @@ import sqlite3
 
 import pytest
 
-from bot.core.errors import ContextTooLong, DatabaseUnavailable, ResponseExpires
+from bot.core import answer
+from bot.core.errors import ContextTooLong, DatabaseUnavailable, ResponseExpires, TextRefused, Undeliverable
 from bot.core.wording import MISSED_ANSWER
 from bot.discord.responses import FOLLOWS_BELOW
 from bot.playground.loopback import LoopbackDiscord
@@ -264,3 +265,93 @@ async def test_a_public_answer_begun_in_time_goes_on_after_its_command_expired(s
         await stage.settled(message, f"> Why?\n{LONG}")
 
     assert len([each for each in stage.discord.messages(stage.general) if each.author.bot]) == 1
+
+
+async def test_a_public_answer_says_where_it_will_be_after_a_restart_too(stage) -> None:
+    stage.model.script(Answer(text=LONG, gate=Gate()), Answer(text=LONG, gate=Gate()))
+    async with stage.bot(SHUTDOWN_GRACE_SECONDS="0", **PATIENT):
+        await stage.discord.post(stage.general, stage.ada, "one")
+        await stage.model.received(1)
+        called = await stage.chat("two")
+        await stage.discord.until(lambda: called.thinking)
+
+    async with stage.bot(SHUTDOWN_GRACE_SECONDS="0", **PATIENT):
+        await stage.model.received(2)
+        stage.clock.leap(ALMOST_15_MINUTES)
+        await stage.discord.until(lambda: called.original and called.original.content == FOLLOWS_BELOW)
+
+
+async def test_an_answer_that_waited_through_a_restart_ends_in_time_too(stage) -> None:
+    gate = Gate()
+    stage.model.script(Answer(text=LONG, gate=Gate()), Answer(text=LONG, gate=gate))
+    async with stage.bot(SHUTDOWN_GRACE_SECONDS="0", **PATIENT):
+        await stage.chat("one", private=True)
+        await stage.model.received(1)
+        called = await stage.chat("two", private=True)
+        await stage.discord.until(lambda: called.thinking)
+
+    async with stage.bot(**PATIENT):
+        gate.let_out(10)
+        message = await stage.discord.until(lambda: called.original)
+        stage.clock.leap(ALMOST_15_MINUTES)
+        await stage.discord.until(lambda: "cut off here" in message.content)
+
+    assert not message.components
+    assert seen_by_others(stage) == []
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["after its first words", "from the first word on"])
+async def test_an_answer_that_filters_refuse_gives_way_to_a_sentence(stage, shown) -> None:
+    gate = Gate()
+    stage.model.script(Answer(text=LONG, gate=gate), Answer(text="Second."))
+    async with stage.bot():
+        called = await stage.chat("Why?", private=True)
+        if shown:
+            gate.let_out(10)
+            await stage.discord.until(lambda: called.original)
+        stage.discord.faults.add(
+            "PATCH",
+            "@original",
+            status=400,
+            code=200000,
+            times=5,
+            matches=lambda request: LONG[-9:] in str(request.body),
+        )
+        gate.open()
+        await stage.discord.until(lambda: called.original and called.original.content == TextRefused.user_message)
+        second = await answered(stage, "And now?")
+
+    assert not called.original.components
+    assert second.original.content == "> And now?\nSecond."  # nothing was missed
+    assert seen_by_others(stage) == []
+
+
+async def test_a_second_part_that_discord_had_no_time_for_is_posted_later(stage, monkeypatch) -> None:
+    monkeypatch.setattr(answer, "SECONDS_BEFORE_DELIVERING_AGAIN", 0.05)
+    stage.model.answer("word " * 600)
+    refusal = stage.discord.faults.add(
+        "POST", "/webhooks/{webhook_id}/{webhook_token}", what="rate_limit", times=5, retry_after=0.01
+    )
+    async with stage.bot():
+        called = await stage.chat("Why?", private=True)
+        await stage.discord.until(lambda: refusal.times == 0)
+        stage.clock.leap(6)  # Discord's limit for responses is over
+        await stage.discord.until(lambda: called.followups)
+        await stood(stage, called)
+
+    assert len(called.followups) == 1
+    assert len(stage.model.requests) == 1
+    assert seen_by_others(stage) == []
+
+
+async def test_an_answer_of_which_nobody_knows_what_became_gives_way_to_a_sentence(stage) -> None:
+    stage.model.answer("word " * 600)
+    stage.discord.faults.add("POST", "/webhooks/{webhook_id}/{webhook_token}", status=503, times=10)
+    async with stage.bot():
+        called = await stage.chat("Why?", private=True)
+        await stage.discord.until(
+            lambda: called.original and called.original.content == Undeliverable.user_message
+        )
+
+    assert not called.original.components
+    assert seen_by_others(stage) == []

@@ -6,6 +6,7 @@ import signal
 import asyncpg
 import pytest
 
+from bot.app import _end_answers
 from bot.playground.loopback import LoopbackDiscord
 from tests.model_server import Answer, Gate, ModelServer
 from tests.pressing import LONG, answers
@@ -106,3 +107,25 @@ async def test_who_loses_the_database_posts_no_more_and_the_next_one_carries_on(
     assert len(answers(stage)) == 1
     assert status == {"killed": -signal.SIGKILL, "lock": 1, "lock while it stops": 0}[lost]
     assert ("another bot may answer now" in log) == (lost == "lock")
+
+
+async def test_who_loses_the_database_hears_nothing_more_before_letting_go(database_url) -> None:
+    serving = asyncio.create_task(asyncio.sleep(3600))
+    heard = []
+
+    class Queue:
+        async def drain(self, *, grace):
+            await asyncio.sleep(grace)
+
+        async def let_go(self):
+            heard.append(serving.cancelling() == 0)
+
+    class Store:
+        ownership_lost = asyncio.Event()
+
+    Store.ownership_lost.set()
+    await _end_answers(Queue(), Store(), serving, grace=3600)
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+    assert heard == [False]

@@ -25,6 +25,7 @@ from bot.core.errors import (
     DiscordUnavailable,
     ModelError,
     QuestionTooLong,
+    ResponseExpires,
     TextRefused,
     TooManyAttempts,
     Undeliverable,
@@ -181,7 +182,8 @@ class Answerer:
 
     async def _answer(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> str:
         if taken.tries > MAX_DELIVERIES or (taken.written is None and not reply.in_time):
-            return await self._give_up(taken, Undeliverable.code)
+            late = not reply.in_time
+            return await self._give_up(taken, reply, ResponseExpires() if late else DiscordUnavailable())
         try:
             if taken.written is None:
                 written = await self._write(taken, answering, slot, reply)
@@ -204,15 +206,16 @@ class Answerer:
                 pause = SECONDS_BEFORE_DELIVERING_AGAIN * taken.tries
                 await answering.pause(min(pause, LONGEST_DELIVERY_PAUSE), self._clock)
                 return error.code
-            return await self._give_up(taken, Undeliverable.code)
+            return await self._give_up(taken, reply, error)
         except Undeliverable as error:  # the outbox has told the operator
-            if isinstance(error, TextRefused):
-                await reply.discard()
-                await self._replies.say(taken.address, error.user_message)
-            return await self._give_up(taken, error.code)
+            return await self._give_up(taken, reply, error)
         return written.outcome
 
-    async def _give_up(self, taken: TakenUp, code: str) -> str:
+    async def _give_up(self, taken: TakenUp, reply: Reply, why: BotError) -> str:
+        """The answer does not stand, and is no history. Where words can still get through, they say so."""
+        if taken.address.private or isinstance(why, TextRefused):
+            await reply.say_instead(why.user_message)
+        code = why.code if isinstance(why, Undeliverable) else Undeliverable.code
         await self._store.undeliverable(taken.answer_id, code=code)
         return code
 

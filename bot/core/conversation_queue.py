@@ -179,14 +179,13 @@ class ConversationQueue:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
             received = await self._store.receive(message, take_up=False, history_tokens=self._history_tokens)
-            if received.stored:
-                self.wake(key)
+            self.wake(key)  # a message told of again may have been stored by a bot that is gone
             return received.stored
         worker = self._workers[key] = _Worker(taking_up=True)
         taken = None
         try:
             received = await self._store.receive(message, take_up=True, history_tokens=self._history_tokens)
-            taken = received.taken_up
+            taken, worker.more = received.taken_up, worker.more or not received.stored
         finally:
             self._start(key, worker, taken, slot)
         return received.stored
@@ -242,7 +241,8 @@ class ConversationQueue:
                 slot = await self._slots.take(key, first.author_id if first else 0)
                 taken = await self._take_up(key, worker)
             if taken is not None:
-                worker.more |= not await self._answerer.answer(taken, worker.answering, slot)
+                ended = await self._answerer.answer(taken, worker.answering, slot)
+                worker.more |= not ended  # which may have become true meanwhile
         except DatabaseUnavailable as error:
             log.error("conversation channel=%d waits for the store: %s", key.channel_id, error)  # noqa: TRY400 - the cause is named
             return True

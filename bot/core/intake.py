@@ -12,7 +12,7 @@ from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import AccessRefused, DatabaseUnavailable, ResponseExpires
 from bot.core.handled import Handled
-from bot.core.messages import ConversationKey, IncomingMessage
+from bot.core.messages import ConversationKey, IncomingMessage, WaitingQuestion
 from bot.core.ports import Clock, Replies, TurnStore
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,15 @@ class Intake:
         if self._turning_away.is_due(message.author_id):
             await self._replies.say(message.address, refusal.user_message)
 
-    def end_in_time(self, question: IncomingMessage) -> bool:
+    async def open_commands(self) -> list[WaitingQuestion]:
+        """The questions by /chat that are not answered yet and still can be, in its response."""
+        now = self._clock.now()
+        questions = await self._surely(self._store.open_commands)
+        return [each for each in questions if (asked := each.address.interaction) and asked.expires_at > now]
+
+    def end_in_time(self, question_id: int, key: ConversationKey) -> bool:
         """Let the answer under way to a private question end while it can be seen. False if there is none."""
-        under_way = self._queue.answering_to(question.message_id, question.key)
+        under_way = self._queue.answering_to(question_id, key)
         if under_way is None:
             return False
         _, answering = under_way
@@ -139,11 +145,11 @@ class Intake:
         await self._store.reset(key)
 
     async def _surely(self, change: Callable[[], Awaitable[T]]) -> T:
-        """Discord tells of an edit or a deletion once, so a database that is away is tried again for a while."""
+        """For what is asked once, as Discord tells of an edit: a database that is away is tried for a while."""
         for _ in range(TRIES - 1):
             try:
                 return await change()
             except DatabaseUnavailable as error:
-                log.warning("an edit or a deletion waits for the database: %s", error)
+                log.warning("what happened in Discord waits for the database: %s", error)
             await self._clock.sleep(SECONDS_BETWEEN_TRIES)
         return await change()

@@ -73,6 +73,9 @@ class TurnStore(Protocol):
     async def waiting(self) -> list[WaitingQuestion]:
         """The questions that wait, lowest Discord id first."""
 
+    async def open_commands(self) -> list[WaitingQuestion]:
+        """The questions by /chat that are not answered yet: private ones, and those without a word to be seen."""
+
     async def remembered(self, key: ConversationKey, *, newest: int) -> Remembered:
         """How many turns are history of this conversation, and the *newest* of them."""
 
@@ -120,11 +123,14 @@ class TurnStore(Protocol):
     async def notice_posted(self, nonce: str, *, message_id: int) -> None:
         """Record the Discord message that a notice became, be it the answer's by now."""
 
-    async def drop_notice(self, nonce: str) -> None:
-        """A notice was never posted, and is not going to be."""
+    async def drop_notice(self, nonce: str) -> bool:
+        """A notice was never posted, and is not going to be. False: it is the answer's first part by now."""
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         """Record, before its first request, that a part is about to be posted. Raises Withdrawn."""
+
+    async def part_refused(self, answer_id: int, *, n: int) -> None:
+        """Record that a part is not in the channel: its first request was refused."""
 
     async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
         """Record the Discord message that a part became."""
@@ -232,6 +238,9 @@ class Reply(Protocol):
 
         Raises Undeliverable, DiscordUnavailable, Withdrawn.
         """
+
+    async def say_instead(self, sentence: str) -> None:
+        """Let this sentence stand where the answer would have. Best effort."""
 
     async def discard(self) -> None:
         """Delete what is visible of it. What Discord does not delete now is surplus, and tried again later."""

@@ -13,7 +13,7 @@ GREETING = (
     "I remember what we talk about in this channel."
 )
 _FENCE = re.compile("`{3,}")
-MISSED_ANSWER = "My last answer was ready too late for Discord to show it to you. Please ask me again."
+MISSED_ANSWER = "Discord couldn't show you my last answer any more. Please ask me again."
 TOLD = "told"  # the code of a notice that is the whole answer, as a greeting is
 
 _BELOW = {

@@ -22,6 +22,7 @@ from bot.discord.commands import Commands
 from bot.discord.commands.doors import Doors
 from bot.discord.hearing import Hearing
 from bot.discord.identify import IdentifyPace
+from bot.discord.in_time import end_thinking_left_over
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.payloads import Content
@@ -108,7 +109,7 @@ class ConfabClient(discord.Client):
         catch_up.wire(self.hearing)
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
-        doors = Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep)
+        self._doors = doors = Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep)
         self._pressing = Pressing(presses=presses, outbox=outbox, access=self._access)
         self.tree = Commands(self, doors, access=self._access)
 
@@ -133,6 +134,7 @@ class ConfabClient(discord.Client):
             self.tree, application_id=self._about.id, store=self._store, clock=self._clock
         )
         self._keep(registering)
+        self._keep(end_thinking_left_over(self._doors))
         if self._logged_in is not None:
             self._keep(self._logged_in())
 

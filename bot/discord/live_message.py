@@ -23,7 +23,7 @@ from bot.discord.outbound import Outbox
 from bot.discord.pacer import GaveUpItsTurn
 from bot.discord.payloads import Button, Content, Wanted, content_now
 from bot.discord.place import Place
-from bot.discord.refusals import FileRefused, Gone
+from bot.discord.refusals import FileRefused, Gone, OutcomeUnknown
 from bot.discord.typing_sign import TypingSign
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,9 @@ class LiveMessage:
         pace: DraftPace,
         cleanup: Cleanup,
         buttons: bool,
+        unsent: set[str],
     ) -> None:
+        """*unsent*: nonces of parts left by waiting notices that surely were not posted."""
         self._taken = taken
         self._buttons = buttons
         self._store = store
@@ -58,6 +60,7 @@ class LiveMessage:
         self._head = question_head(taken)
         self._parts = {part.n: part for part in taken.parts}
         self._tried = set(self._parts)  # parts for which a request has gone out, now or in an earlier attempt
+        self._unsent = unsent
         self._shown: dict[int, _Shown] = {}  # what is known to stand in the channel
         self._text = ""
         self._visible = False
@@ -99,6 +102,14 @@ class LiveMessage:
         except FileRefused as error:
             log.info("an answer comes without its file: answer=%d: %s", self._taken.answer_id, error)
             await self._bring_all(self._with_button(in_parts(shown), button))
+
+    async def say_instead(self, sentence: str) -> None:
+        self._typing.stop()
+        await self._stop_writer()
+        try:
+            await self._bring_all([Content(text=sentence)])
+        except BotError as error:
+            log.info("a sentence could not be said: channel=%d: %s", self._place.channel_id, error)
 
     async def discard(self) -> None:
         self._typing.stop()
@@ -245,13 +256,22 @@ class LiveMessage:
             self._shown[n] = _shown(await self._place.edit(part, message_id, wanted, unless=unless))
 
     async def _post(self, part: Part, content: Wanted, *, unless: asyncio.Event | None = None) -> int:
-        resumed = part.n in self._tried
+        resumed = part.n in self._tried and part.nonce not in self._unsent
+        self._unsent.discard(part.nonce)
         self._tried.add(part.n)
         try:
             posted = await self._place.post(part, content, resumed=resumed, unless=unless)
         except GaveUpItsTurn:
             if not resumed:
                 self._tried.discard(part.n)
+            raise
+        except OutcomeUnknown:
+            raise
+        except DiscordUnavailable:
+            if not resumed:  # a part that nobody can look for is not to be thought posted
+                self._tried.discard(part.n)
+                await self._store.part_refused(self._taken.answer_id, n=part.n)
+                del self._parts[part.n]
             raise
         self._parts[part.n] = replace(part, message_id=posted.message_id)
         if posted.content is not None and not (resumed and self._buttons):  # it may be below an older button

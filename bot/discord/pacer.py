@@ -108,7 +108,8 @@ class Pacer:
         self._under_way = 0  # requests that count against the limit over all and have no response yet
         self._responded: deque[float] = deque()  # until when those count that have one
         self._put_off_until = 0.0  # until when something counts that could have waited
-        self._paused_until = 0.0
+        self._paused_until = 0.0  # by the limit over all
+        self._shut_out_until = 0.0  # by Cloudflare: whatever comes from this machine
         self._buckets_worth_a_look = BUCKETS_KEPT
         self._invalid: deque[float] = deque()
         self._changed = asyncio.Event()
@@ -266,6 +267,8 @@ class Pacer:
 
     def _opens_at(self, key: _LineKey, now: float) -> float:
         """When the limit over all has room for a line: *now* or earlier at once, infinity after a response."""
+        if now < self._shut_out_until:
+            return self._shut_out_until
         if not key.over_all:
             return now
         if now < self._paused_until:
@@ -341,7 +344,9 @@ class Pacer:
         """A 429 all the same: somebody else's requests, a limit that nobody told, or Cloudflare's."""
         until = now + _retry_after(headers)
         scope = headers.get("X-RateLimit-Scope", "user") if "Via" in headers else "Cloudflare"
-        if scope in ("global", "Cloudflare"):
+        if scope == "Cloudflare":
+            self._shut_out_until = max(self._shut_out_until, until)
+        elif scope == "global":
             self._paused_until = max(self._paused_until, until)
         else:
             bucket = self._bucket(key)

@@ -13,6 +13,7 @@ from bot.discord.live_message import LiveMessage
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import GaveUpItsTurn, Importance
+from bot.discord.payloads import Content
 from bot.discord.place import SECONDS_LEFT_TO_EDIT
 from bot.discord.refusals import CannotReply
 
@@ -30,6 +31,7 @@ class DiscordReplies:
         self._clock = clock
         self._pace = DraftPace(clock)
         self._cleanup = Cleanup(store=store, outbox=outbox, clock=clock)
+        self._unsent: set[str] = set()  # nonces of notices that became an answer's first part before they went out
 
     def open(self, taken: TakenUp) -> LiveMessage:
         return LiveMessage(
@@ -40,6 +42,7 @@ class DiscordReplies:
             pace=self._pace,
             cleanup=self._cleanup,
             buttons=self._buttons,
+            unsent=self._unsent,
         )
 
     def clean_up(self) -> None:
@@ -66,10 +69,17 @@ class DiscordReplies:
             await self._post_notice(address, part, unless=unless)
 
     async def _post_notice(self, address: Address, part: Part, *, unless: asyncio.Event) -> None:
+        begun = False
+
+        def content() -> Content:
+            nonlocal begun
+            begun = True
+            return Content(text=part.text)
+
         create = partial(
             self._outbox.create,
             part.channel_id,
-            part.text,
+            content,
             nonce=part.nonce,
             importance=Importance.NOTICE,
             unless=unless,
@@ -80,7 +90,10 @@ class DiscordReplies:
             except CannotReply:
                 posted = await create()
         except (GaveUpItsTurn, Undeliverable):
-            await self._store.drop_notice(part.nonce)
+            if not begun:
+                self._unsent.add(part.nonce)
+            if await self._store.drop_notice(part.nonce):
+                self._unsent.discard(part.nonce)
             raise
         await self._store.notice_posted(part.nonce, message_id=posted.message_id)
 

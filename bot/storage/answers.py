@@ -167,6 +167,12 @@ def part_posted(connection: Connection, answer_id: int, *, n: int, message_id: i
     connection.execute(_PART_POSTED, {"answer": answer_id, "number": n, "message_id": message_id})
 
 
+def part_refused(connection: Connection, answer_id: int, *, n: int) -> None:
+    connection.execute(
+        delete(parts).where(parts.c.turn_id == answer_id, parts.c.n == n, parts.c.message_id.is_(None))
+    )
+
+
 def part_deleting(connection: Connection, answer_id: int, *, n: int) -> None:
     connection.execute(_PART, {"answer": answer_id, "number": n, "state": "deleting", "text": ""})
 

@@ -38,8 +38,10 @@ def posted(connection: Connection, nonce: str, *, message_id: int) -> None:
     connection.execute(update(parts).where(mine, parts.c.state == "pending").values(state="posted"))
 
 
-def drop(connection: Connection, nonce: str) -> None:
-    connection.execute(delete(parts).where(parts.c.nonce == nonce, parts.c.message_id.is_(None), _OF_A_QUESTION))
+def drop(connection: Connection, nonce: str) -> bool:
+    """False: it is an answer's by now."""
+    mine = (parts.c.nonce == nonce, parts.c.message_id.is_(None), _OF_A_QUESTION)
+    return connection.execute(delete(parts).where(*mine)).rowcount == 1
 
 
 def hand_over(connection: Connection, questions: Collection[int], answer_id: int) -> tuple[Part, ...]:

@@ -7,6 +7,7 @@ from itertools import takewhile
 
 from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, true, update
 
+from bot.core.errors import TextRefused
 from bot.core.history import quote_tokens, turn_tokens
 from bot.core.messages import (
     ConversationKey,
@@ -48,6 +49,11 @@ _OPEN = (
     .order_by(turns.c.state, turns.c.message_id)
     .limit(MOST_NEIGHBOURS)
 )
+_OPEN_ANYWHERE = (
+    select(turns, conversations.c.channel_id, conversations.c.private_to)
+    .join(conversations, turns.c.conversation_id == conversations.c.id)
+    .where(IS_OPEN)
+)
 _DRAFT = insert(turns).returning(turns.c.id)
 _PLACE = (
     update(turns)
@@ -60,8 +66,8 @@ _PLACE = (
         restarts=bindparam("restarted"),
     )
 )
-_STATE_BEFORE = (
-    select(turns.c.state)
+_ANSWER_BEFORE = (
+    select(turns.c.state, turns.c.outcome)
     .where(
         turns.c.conversation_id == bindparam("conversation_id"),
         turns.c.position >= bindparam("since"),
@@ -126,12 +132,18 @@ def unfinished(connection: Connection) -> list[ConversationKey]:
 def waiting(connection: Connection) -> list[WaitingQuestion]:
     """Lowest Discord id first."""
     rows = connection.execute(
-        select(turns, conversations.c.channel_id, conversations.c.private_to)
-        .join(conversations, turns.c.conversation_id == conversations.c.id)
-        .where(IS_OPEN, turns.c.state == TurnState.WAITING, turns.c.kind != Kind.QUOTE)
+        _OPEN_ANYWHERE.where(turns.c.state == TurnState.WAITING, turns.c.kind != Kind.QUOTE)
     ).all()
     # Ordered by SQL, it would read every turn there is.
     return [_as_waiting(row) for row in sorted(rows, key=lambda row: row.message_id)]
+
+
+def open_commands(connection: Connection) -> list[WaitingQuestion]:
+    holds_text = exists().where(parts.c.turn_id == turns.c.answered_by, parts.c.message_id.is_not(None))
+    rows = connection.execute(
+        _OPEN_ANYWHERE.where(turns.c.kind == Kind.SLASH, or_(conversations.c.private_to != 0, ~holds_text))
+    )
+    return [_as_waiting(row) for row in rows]
 
 
 def _as_waiting(row: TurnRow) -> WaitingQuestion:
@@ -314,11 +326,12 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
 
 
 def _answer_was_missed(connection: Connection, place: Place, *, before: int) -> bool:
-    """Whether the answer before was ready too late for the one person who could have seen it."""
+    """Whether the answer before could not be shown to the one person who could have seen it."""
     if not place.conversation.key.private_to:
         return False  # who is in the channel sees what becomes of answers there
-    state = connection.scalar(
-        _STATE_BEFORE,
+    row = connection.execute(
+        _ANSWER_BEFORE,
         {"conversation_id": place.conversation.id, "since": place.reset_position, "before": before},
-    )
-    return state == TurnState.UNDELIVERABLE
+    ).one_or_none()
+    # What filters refused was said to be refused.
+    return row is not None and row.state == TurnState.UNDELIVERABLE and row.outcome != TextRefused.code

@@ -101,6 +101,9 @@ class SqlTurnStore:
     async def waiting(self) -> list[WaitingQuestion]:
         return await self._database.run(questions.waiting)
 
+    async def open_commands(self) -> list[WaitingQuestion]:
+        return await self._database.run(questions.open_commands)
+
     async def write_answer(
         self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
     ) -> None:
@@ -136,8 +139,8 @@ class SqlTurnStore:
     async def notice_posted(self, nonce: str, *, message_id: int) -> None:
         await self._database.run(partial(notices.posted, nonce=nonce, message_id=message_id))
 
-    async def drop_notice(self, nonce: str) -> None:
-        await self._database.run(partial(notices.drop, nonce=nonce))
+    async def drop_notice(self, nonce: str) -> bool:
+        return await self._database.run(partial(notices.drop, nonce=nonce))
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
         work = partial(answers.add_part, answer_id=answer_id, attempt=attempt, part=part, now=self._clock.now())
@@ -145,6 +148,9 @@ class SqlTurnStore:
 
     async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
         await self._database.run(partial(answers.part_posted, answer_id=answer_id, n=n, message_id=message_id))
+
+    async def part_refused(self, answer_id: int, *, n: int) -> None:
+        await self._database.run(partial(answers.part_refused, answer_id=answer_id, n=n))
 
     async def part_deleting(self, answer_id: int, *, n: int) -> None:
         await self._database.run(partial(answers.part_deleting, answer_id=answer_id, n=n))

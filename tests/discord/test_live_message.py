@@ -1,17 +1,20 @@
 """An answer grows in its channel: first words, drafts at a pace, an exact final state, whatever goes wrong."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from discord.http import Route
 
 from bot.core.errors import DatabaseUnavailable, Undeliverable, Withdrawn
-from bot.core.messages import Part
+from bot.core.messages import Kind, Part, WaitingQuestion
 from bot.core.wording import question_head
 from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.first_words import FIRST_WORDS_SECONDS
 from bot.discord.live_message import SECONDS_AFTER_FAILED_DRAFT
+from bot.discord.pacer import GaveUpItsTurn, Importance
 from bot.discord.responses import FOLLOWS_BELOW
 from bot.discord.split import split
 from bot.discord.typing_sign import SECONDS_BEFORE_TYPING, SECONDS_BETWEEN_TYPING
@@ -586,3 +589,43 @@ async def test_all_that_is_asked_of_discord_is_as_discord_describes_it(stage):
     await chatted.close()
 
     assert validate_record(stage.discord.requests) >= 8
+
+
+@pytest.mark.parametrize("handed_over", [True, False])
+async def test_an_answer_whose_notice_had_no_turn_is_posted_as_if_there_had_been_none(
+    stage, monkeypatch, handed_over
+):
+    taken = await stage.asked()
+    told, left = [], asyncio.Event()
+
+    async def add_notice(_message_id, *, part):
+        told.append(part)
+        return True
+
+    async def drop_notice(_nonce):
+        return not handed_over
+
+    monkeypatch.setattr(stage.store, "add_notice", add_notice)
+    monkeypatch.setattr(stage.store, "drop_notice", drop_notice)
+    question = WaitingQuestion(
+        key=taken.conversation.key, kind=Kind.MESSAGE, author_id=stage.you.id, address=taken.address
+    )
+    async with AsyncExitStack() as held:
+        for _ in range(4):  # all that Discord lets out but what is in reserve
+            route = Route("POST", "/channels/{channel_id}/messages", channel_id=stage.channel.id)
+            await held.enter_async_context(stage.pacer.turn(route, Importance.FINAL))
+        telling = stage.spawn(stage.replies.say_waiting(question, "Please wait.", unless=left))
+        await stage.settle()
+        left.set()
+        with pytest.raises(GaveUpItsTurn):
+            await telling
+
+    if handed_over:
+        stage.store.parts[taken.answer_id][0] = told[0]
+        taken = replace(taken, parts=tuple(told))
+    reply = stage.replies.open(taken)
+    await reply.finish(SENTENCE)
+    await reply.close()
+
+    assert stage.said() == [SENTENCE]
+    assert not edits(stage)

@@ -36,6 +36,12 @@ class Line:
         async with self.pacer.turn(route, importance):
             await self.request("POST", route.url, "/channels/{channel_id}/messages", channel_id, name=name)
 
+    async def respond(self) -> None:
+        template = "/webhooks/{webhook_id}/{webhook_token}"
+        route = Route("POST", template, webhook_id=1, webhook_token="token")
+        async with self.pacer.turn(route, Importance.FINAL):
+            await self.request("POST", route.url, template)
+
     async def request(self, method: str, url: str, template: str, channel_id: int = 0, *, name: str = "") -> None:
         """One request as aiohttp makes it: with its trace's signals."""
         context = SimpleNamespace()
@@ -224,6 +230,18 @@ async def test_a_refusal_for_all_stops_every_channel(line, headers):
     seconds = await finish(line, line.post(CHANNELS[1]))
 
     assert 7 <= seconds < 7.2
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({"Via": "1.1 google", "X-RateLimit-Scope": "global", "Retry-After": "7"}, 0), ({"Retry-After": "7"}, 7)],
+    ids=["global", "Cloudflare"],
+)
+async def test_responses_to_interactions_heed_cloudflare_alone(line, headers, seconds):
+    line.answers = [(429, headers)]
+    await finish(line, line.post(CHANNELS[0]))
+
+    assert seconds <= await finish(line, line.respond()) < seconds + 0.2
 
 
 async def test_a_shared_refusal_stops_its_channel_and_counts_towards_no_ban(line):

@@ -8,9 +8,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.core.errors import BotError, ResponseExpires, ShuttingDown
+from bot.core.errors import BotError, ShuttingDown
 from bot.core.messages import IncomingMessage, Interaction, Kind
 from bot.discord.commands.doors import Doors, conversation_of
+from bot.discord.in_time import end_thinking
 from bot.discord.inbound import parent_id
 from bot.discord.link_search import find_links
 from bot.discord.words import read_text
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 6000  # characters, the most that Discord takes in an option
 INTERACTION_LIFE = timedelta(minutes=15)
-SECONDS_LEFT_TO_SETTLE = 60.0  # when "thinking…" is over at the latest
 
 Question = app_commands.Range[str, 1, LONGEST_MESSAGE]
 
@@ -65,7 +65,7 @@ async def ask(
         log.warning("interaction=%d was not acknowledged: %s", interaction.id, acknowledged)
     elif isinstance(acknowledged, BaseException):
         raise acknowledged
-    doors.keep(_end_thinking(question, doors))
+    doors.keep(end_thinking(question.key, question.address, doors))
 
 
 def read_chat(
@@ -91,19 +91,3 @@ def read_chat(
             id=interaction.id, token=interaction.token, expires_at=interaction.created_at + INTERACTION_LIFE
         ),
     )
-
-
-async def _end_thinking(question: IncomingMessage, doors: Doors) -> None:
-    """See that the response holds text while it can still be edited."""
-    interaction = question.interaction
-    if interaction is None:
-        raise RuntimeError("a command has an interaction")
-    left = (interaction.expires_at - doors.clock.now()).total_seconds()
-    await doors.clock.sleep(max(left - SECONDS_LEFT_TO_SETTLE, 0.0))
-    try:
-        if not question.address.private:
-            await doors.outbox.settle_original(interaction)
-        elif not doors.intake.end_in_time(question):
-            await doors.outbox.settle_original(interaction, ResponseExpires.user_message)
-    except BotError as error:
-        log.debug("interaction=%d keeps its response: %s", interaction.id, error)

@@ -1,0 +1,33 @@
+"""The response to a /chat holds text while it can still be edited: "thinking…" is over after 14 minutes."""
+
+import logging
+
+from bot.core.errors import BotError, ResponseExpires
+from bot.core.messages import Address, ConversationKey
+from bot.discord.commands.doors import Doors
+
+log = logging.getLogger(__name__)
+
+SECONDS_LEFT_TO_SETTLE = 60.0  # of the 15 minutes
+
+
+async def end_thinking(key: ConversationKey, address: Address, doors: Doors) -> None:
+    """For a question by command: to be run beside its answer, from its being asked or from the bot's start on."""
+    interaction = address.interaction
+    if interaction is None:
+        raise RuntimeError("a command has an interaction")
+    left = (interaction.expires_at - doors.clock.now()).total_seconds()
+    await doors.clock.sleep(max(left - SECONDS_LEFT_TO_SETTLE, 0.0))
+    try:
+        if not address.private:
+            await doors.outbox.settle_original(interaction)
+        elif not doors.intake.end_in_time(address.message_id, key):
+            await doors.outbox.settle_original(interaction, ResponseExpires.user_message)
+    except BotError as error:
+        log.debug("interaction=%d keeps its response: %s", interaction.id, error)
+
+
+async def end_thinking_left_over(doors: Doors) -> None:
+    """The same for the questions that an earlier run of the bot left open."""
+    for question in await doors.intake.open_commands():
+        doors.keep(end_thinking(question.key, question.address, doors))
