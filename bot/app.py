@@ -202,7 +202,13 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
         )
         admission = Admission(queue.line, clock=clock, limits=admission_limits(settings))
         intake = Intake(
-            store=store, queue=queue, replies=replies, clock=clock, handled=handled, admission=admission
+            store=store,
+            queue=queue,
+            replies=replies,
+            clock=clock,
+            handled=handled,
+            admission=admission,
+            stored=observer.question_stored if observer else None,
         )
         presses = Presses(store=store, queue=queue, admission=admission) if buttons else None
         notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)

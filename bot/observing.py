@@ -1,7 +1,7 @@
 """Watches a running bot for its operator: reads its vital signs off its parts, and serves them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from bot.core.answer import Ended
@@ -34,6 +34,11 @@ class Observer:
 
     def models(self, models: Sequence[ChatModel]) -> list[ChatModel]:
         return [ObservedModel(model, metrics=self._metrics, clock=self._clock) for model in models]
+
+    @property
+    def question_stored(self) -> Callable[[float], None]:
+        """Told of each question how many seconds storing it took."""
+        return self._metrics.question_stored
 
     def also(self, ended: Ended | None) -> Ended:
         def both(taken: TakenUp, outcome: str) -> None:

@@ -109,6 +109,7 @@ class FakeStore:
         self.notices: dict[str, int | None] = {}  # nonces, and the messages that were posted
         self.marks: dict[int, datetime] = {}
         self.fault: BotError | None = None
+        self.busy = False
         self.answers = asyncio.Event()  # cleared: every unit of work waits
         self.answers.set()
         self.changed = asyncio.Condition()

@@ -107,6 +107,7 @@ async def test_metrics_tell_of_turns_calls_and_requests_and_of_nobody(stage, por
         'confab_first_token_seconds_count{model="gpt-5.4"} 1.0',
         'confab_discord_requests_total{method="POST",route="/channels/{id}/messages",status="200"} 1.0',
         "confab_answer_seconds_count 1.0",
+        "confab_intake_seconds_count 1.0",
         "confab_waiting_questions 0.0",
         "confab_discord_invalid_requests 0.0",
     ):

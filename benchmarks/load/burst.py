@@ -1,4 +1,7 @@
-"""1,000 messages at once over 200 channels, to confab and, as the yardstick, to a client without a pacer."""
+"""1,000 messages at once over 200 channels, to confab and, as the yardstick, to a client without a pacer.
+
+Confab is asked 100 more meanwhile, one after the other: the burst must not keep others from being heard.
+"""
 
 import asyncio
 import math
@@ -20,6 +23,7 @@ from benchmarks.load.under_load import Asked, confab, naive, play
 from benchmarks.load.watching import loop_lag, noting_stored, sampling, since
 
 CHANNELS, AUTHORS = 200, 5
+LATER, LATER_FROM_SECOND, SECONDS_BETWEEN_LATER = 100, 1.0, 0.15
 IDLE_SECONDS = 10
 LONGER = 1.05  # than Discord's limit makes it
 MEMORY_RATIO = 1.5
@@ -29,10 +33,11 @@ SCRIPT = Script(pieces=3, gap_seconds=0.25)
 
 
 async def burst(stage: Stage, folder: Path) -> list[Line]:
-    schedule = await _schedule(stage)
+    schedule = await _at_once(stage) + await _later(stage)
     async with confab(stage, folder, MODEL_CONCURRENCY=str(CHANNELS)) as bot:
         await asyncio.sleep(IDLE_SECONDS)
-        idle, lag_before = bot.memory, await loop_lag(bot.metrics_url)
+        idle = bot.memory
+        lag_before = await loop_lag(bot.metrics_url)
         async with sampling(bot.pid, every_seconds=0.05) as usage:
             with noting_stored(bot.database) as stored:
                 record = await bot.play(schedule, SCRIPT)
@@ -50,7 +55,7 @@ async def burst(stage: Stage, folder: Path) -> list[Line]:
 
 
 async def yardstick(stage: Stage, folder: Path) -> list[Line]:
-    schedule = await _schedule(stage)
+    schedule = await _at_once(stage)
     async with naive(stage, folder):
         record = await play(stage, schedule, SCRIPT, quiet_seconds=SECONDS_AFTER_REFUSALS)
     answered = len(record.questions) - len(judge(record, SCRIPT.text_of).unanswered)
@@ -66,11 +71,21 @@ async def yardstick(stage: Stage, folder: Path) -> list[Line]:
     ]
 
 
-async def _schedule(stage: Stage) -> list[Asked]:
+async def _at_once(stage: Stage) -> list[Asked]:
     """Every channel's five people, one after the other: no two neighbours are by the same author."""
     channels = await stage.call("channels", count=CHANNELS)
     people = await stage.call("people", count=AUTHORS)
     return [Asked(seconds=0.0, channel=channel, author=author) for author in people for channel in channels]
+
+
+async def _later(stage: Stage) -> list[Asked]:
+    """Each in a channel of its own."""
+    channels = await stage.call("channels", count=LATER)
+    people = await stage.call("people", count=LATER)
+    return [
+        Asked(seconds=LATER_FROM_SECOND + n * SECONDS_BETWEEN_LATER, channel=channel, author=author)
+        for n, (channel, author) in enumerate(zip(channels, people, strict=True))
+    ]
 
 
 def _duration(record: Record) -> Iterator[Line]:
@@ -85,13 +100,16 @@ def _duration(record: Record) -> Iterator[Line]:
 
 
 def _intake(record: Record, stored: Mapping[int, float]) -> Iterator[Line]:
-    intake = [
+    took = [
         (stored[question.message_id] - question.sent_at) * 1000
         for question in record.questions
         if question.message_id in stored
     ]
-    asked = record.questions
-    yield shown("the questions were sent within", asked[-1].sent_at - asked[0].sent_at, unit="s")
-    yield shown("questions stored", len(intake))
-    yield shown("intake, median", percentile(intake, 50), unit="ms")
-    yield below("intake, p99", percentile(intake, 99), INTAKE_MILLISECONDS, unit="ms")
+    at_once, later = took[:-LATER], took[-LATER:]
+    asked = record.questions[:-LATER]
+    yield shown("questions stored", len(took))
+    yield shown("the 1,000 were sent within", asked[-1].sent_at - asked[0].sent_at, unit="s")
+    yield shown("their intake, median", percentile(at_once, 50), unit="ms")
+    yield shown("their intake, p99", percentile(at_once, 99), unit="ms")
+    yield shown("intake of the later ones, median", percentile(later, 50), unit="ms")
+    yield below("intake of the later ones, p99", percentile(later, 99), INTAKE_MILLISECONDS, unit="ms")

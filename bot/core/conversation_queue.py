@@ -174,7 +174,7 @@ class ConversationQueue:
     async def _deliver(self, message: IncomingMessage) -> bool:
         """Whether it is new."""
         key, slot = message.key, None
-        at_once = self._missed.is_read(key.channel_id) and not self._closing.is_set()
+        at_once = self._missed.is_read(key.channel_id) and not (self._closing.is_set() or self._store.busy)
         if at_once and key not in self._workers:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:

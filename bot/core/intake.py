@@ -56,13 +56,16 @@ class Intake:
         clock: Clock,
         handled: Handled,
         admission: Admission,
+        stored: Callable[[float], None] | None = None,
     ) -> None:
+        """*stored* is told how many seconds it took to store a question."""
         self._store = store
         self._queue = queue
         self._replies = replies
         self._clock = clock
         self._handled = handled
         self._admission = admission
+        self._stored = stored
         self._turning_away = OnceAnHour(clock)
         self.closed = False
 
@@ -92,9 +95,12 @@ class Intake:
         While the bot is being stopped a message is stored as well, and answered after the next start; /chat asks
         `closed` first, since its token would not live as long.
         """
+        began = self._clock.monotonic()
         try:
             with self._handled.storing(message):
                 await self._queue.deliver(message)
+            if self._stored is not None:
+                self._stored(self._clock.monotonic() - began)
         except DatabaseUnavailable as error:
             log.error("not stored: channel=%d: %s", message.key.channel_id, error)  # noqa: TRY400 - the cause is named
             await self._replies.say(message.address, error.user_message)

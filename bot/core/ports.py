@@ -54,6 +54,10 @@ class TurnStore(Protocol):
     DatabaseUnavailable when the database cannot be reached or written.
     """
 
+    @property
+    def busy(self) -> bool:
+        """So much waits to be stored or read that questions had better be stored first, and taken up later."""
+
     async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
         """Store a question, once per message id, and with *take_up* take up the conversation's next one."""
 

@@ -1,7 +1,7 @@
 """What a Discord message says, in the words that the model reads and people see: names instead of ids."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bot.core.legible import UNSEEN, legible
@@ -22,6 +22,8 @@ _MARKUP = re.compile(
 _PLAIN = {"code": "{}", "emoji": ":{}:", "command": "/{}", "place": "#{}"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES_SHOWN = 3
+
+NameOf = Callable[[int], str | None]  # by id, where it is known
 _NAME_LENGTH = 40
 _ENDING_LENGTH = 5
 
@@ -31,9 +33,9 @@ def readable(
     *,
     bot_id: int,
     bot_name: str,
-    users: Mapping[int, str],
-    roles: Mapping[int, str],
-    channels: Mapping[int, str],
+    user_name: NameOf,
+    role_name: NameOf,
+    channel_name: NameOf,
     bot_role_ids: frozenset[int] = frozenset(),
 ) -> str:
     """*content* with mentions, custom emoji and times made readable, and without characters nobody sees.
@@ -43,9 +45,9 @@ def readable(
     """
     bot = "|".join([f"<@!?{bot_id}>", *(f"<@&{role_id}>" for role_id in sorted(bot_role_ids))])
     named = {
-        "user": ("@", users, "someone"),
-        "role": ("@", roles, "a-role"),
-        "channel": ("#", channels, "a-channel"),
+        "user": ("@", user_name, "someone"),
+        "role": ("@", role_name, "a-role"),
+        "channel": ("#", channel_name, "a-channel"),
     }
 
     def read(match: re.Match[str]) -> str:
@@ -53,8 +55,8 @@ def readable(
         if re.fullmatch(bot, match[0]):
             return speaker_label(bot_name)
         if kind in named:
-            sign, names, unknown = named[kind]
-            name = names.get(int(match[kind]))
+            sign, name_of, unknown = named[kind]
+            name = name_of(int(match[kind]))
             return sign + (speaker_label(name) if name else unknown)
         if kind == "time":
             return _time(int(match["time"]))

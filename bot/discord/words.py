@@ -51,8 +51,8 @@ def read_text(
         content,
         bot_id=me.id,
         bot_name=(own_member or me).display_name,
-        users={user.id: user.display_name for user in users},
-        roles={role.id: role.name for role in guild.roles} if guild else {},
-        channels={channel.id: channel.name for channel in (*guild.channels, *guild.threads)} if guild else {},
+        user_name={user.id: user.display_name for user in users}.get,
+        role_name=lambda id_: role.name if guild and (role := guild.get_role(id_)) else None,
+        channel_name=lambda id_: channel.name if guild and (channel := guild.get_channel_or_thread(id_)) else None,
         bot_role_ids=frozenset({own_role.id}) if own_role else frozenset(),
     )

@@ -14,7 +14,7 @@ from bot.observe.vitals import Vitals
 
 _ANSWER_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 _TOKEN_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
-_LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_SHORT_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
 class Metrics:
@@ -26,6 +26,12 @@ class Metrics:
             "confab_answer_seconds",
             "From the question in Discord to the end of its turn.",
             buckets=_ANSWER_BUCKETS,
+            registry=self.registry,
+        )
+        self._intake = Histogram(
+            "confab_intake_seconds",
+            "From hearing a question to having it on the disk.",
+            buckets=_SHORT_BUCKETS,
             registry=self.registry,
         )
         self._calls = Counter(
@@ -44,7 +50,7 @@ class Metrics:
         self._lag = Histogram(
             "confab_loop_lag_seconds",
             "How late the event loop wakes.",
-            buckets=_LAG_BUCKETS,
+            buckets=_SHORT_BUCKETS,
             registry=self.registry,
         )
         self._worst_lag = Gauge(
@@ -62,6 +68,9 @@ class Metrics:
         if taken.question.message_id is not None:
             asked = snowflake_time(taken.question.message_id)
             self._answers.observe(max(0.0, (now - asked).total_seconds()))
+
+    def question_stored(self, seconds: float) -> None:
+        self._intake.observe(seconds)
 
     def first_token(self, model: str, seconds: float) -> None:
         self._first_token.labels(model).observe(seconds)

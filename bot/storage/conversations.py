@@ -1,5 +1,7 @@
 """Conversations, and who has spoken in them since the last reset."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,16 +47,28 @@ _AUTHORS_LABEL = (
     .scalar_subquery()
     .label("author_label")
 )
-_ENSURE = {
+_ENSURE_ANY = {
     dialect: statement.on_conflict_do_update(
         index_elements=[conversations.c.channel_id, conversations.c.private_to],
         set_={
             "guild_id": statement.excluded.guild_id,
             "parent_id": func.coalesce(statement.excluded.parent_id, conversations.c.parent_id),
         },
-    ).returning(*_COLUMNS, _AUTHORS_LABEL)
+    )
     for dialect, statement in inserts(conversations).items()
 }
+_ENSURE = {dialect: statement.returning(*_COLUMNS, _AUTHORS_LABEL) for dialect, statement in _ENSURE_ANY.items()}
+_ENSURE_ALL = {
+    dialect: statement.returning(*_COLUMNS, conversations.c.channel_id, conversations.c.private_to)
+    for dialect, statement in _ENSURE_ANY.items()
+}
+_LABELS = select(speakers.c.conversation_id, speakers.c.author_id, speakers.c.label).where(
+    speakers.c.conversation_id.in_(bindparam("conversations", expanding=True)),
+    speakers.c.author_id.in_(bindparam("authors", expanding=True)),
+)
+_ALL_TAKEN = select(speakers.c.conversation_id, speakers.c.label_key).where(
+    speakers.c.conversation_id.in_(bindparam("conversations", expanding=True))
+)
 _TAKEN = select(speakers.c.label_key).where(
     speakers.c.conversation_id == bindparam("conversation_id"),
     speakers.c.author_id != bindparam("author_id"),
@@ -79,7 +93,23 @@ def find(connection: Connection, key: ConversationKey) -> Place | None:
 
 def ensure(connection: Connection, message: IncomingMessage, *, now: datetime) -> Place:
     """The message's conversation, made if this is its first message."""
-    values = {
+    values = _new(message, now) | {"author_id": message.author_id}
+    row = connection.execute(_ENSURE[connection.dialect.name], values).one()
+    return _place(message.key, row, author_label=row.author_label)
+
+
+def ensure_all(
+    connection: Connection, messages: Sequence[IncomingMessage], *, now: datetime
+) -> dict[ConversationKey, Place]:
+    """Those of many messages."""
+    ones = {message.key: _new(message, now) for message in messages}  # each once: the newest tells
+    rows = connection.execute(_ENSURE_ALL[connection.dialect.name], list(ones.values())).all()
+    keys = {(key.channel_id, key.private_to): key for key in ones}
+    return {key: _place(key, row) for row in rows if (key := keys[row.channel_id, row.private_to])}
+
+
+def _new(message: IncomingMessage, now: datetime) -> dict[str, Any]:
+    return {
         "channel_id": message.key.channel_id,
         "private_to": message.key.private_to,
         "guild_id": message.guild_id,
@@ -88,10 +118,7 @@ def ensure(connection: Connection, message: IncomingMessage, *, now: datetime) -
         "window_start": 1,
         "reset_position": 1,
         "created_at": now,
-        "author_id": message.author_id,
     }
-    row = connection.execute(_ENSURE[connection.dialect.name], values).one()
-    return _place(message.key, row, author_label=row.author_label)
 
 
 def _place(key: ConversationKey, row: Row[*tuple[Any, ...]], *, author_label: str | None = None) -> Place:
@@ -112,11 +139,38 @@ def speak(connection: Connection, conversation_id: int, *, author_id: int, displ
     beginning = label_key(speaker_label(display_name))
     taken = connection.scalars(_TAKEN, {**speaker, "length": len(beginning), "beginning": beginning}).all()
     label = unique_label(display_name, author_id=author_id, taken=taken)
-    connection.execute(
-        _SPEAK[connection.dialect.name],
-        {**speaker, "label": label, "label_key": label_key(label)},
-    )
+    connection.execute(_SPEAK[connection.dialect.name], _speaker(conversation_id, author_id, label))
     return label
+
+
+def speak_all(connection: Connection, speaking: Iterable[tuple[int, int, str]]) -> dict[tuple[int, int], str]:
+    """The labels of many speakers, by conversation and author: each is given with their display name."""
+    names = {(conversation_id, author_id): name for conversation_id, author_id, name in speaking}
+    among = {"conversations": list({each for each, _ in names}), "authors": list({author for _, author in names})}
+    labels = {(row.conversation_id, row.author_id): str(row.label) for row in connection.execute(_LABELS, among)}
+    new = {speaker: name for speaker, name in names.items() if speaker not in labels}
+    if not new:
+        return labels
+    taken = defaultdict[int, set[str]](set)
+    for row in connection.execute(_ALL_TAKEN, {"conversations": list({each for each, _ in new})}):
+        taken[row.conversation_id].add(row.label_key)
+    rows = []
+    for (conversation_id, author_id), name in new.items():
+        label = unique_label(name, author_id=author_id, taken=taken[conversation_id])
+        labels[conversation_id, author_id] = label
+        taken[conversation_id].add(label_key(label))
+        rows.append(_speaker(conversation_id, author_id, label))
+    connection.execute(_SPEAK[connection.dialect.name], rows)
+    return labels
+
+
+def _speaker(conversation_id: int, author_id: int, label: str) -> dict[str, Any]:
+    return {
+        "conversation_id": conversation_id,
+        "author_id": author_id,
+        "label": label,
+        "label_key": label_key(label),
+    }
 
 
 def reset(connection: Connection, key: ConversationKey) -> None:

@@ -44,6 +44,11 @@ class Database:
         """Set when another process may have become the owner."""
         return self._back_end.ownership_lost
 
+    @property
+    def waiting(self) -> int:
+        """How many units of work wait for their turn."""
+        return len(self._units)
+
     async def run(
         self,
         work: Callable[[Connection], T],
@@ -58,6 +63,10 @@ class Database:
         """
         result: T = await self._units.run(_Unit(work, erases), rank=rank)
         return result
+
+    def put(self, work: Callable[[Connection], Any], *, rank: Rank = Rank.REST) -> asyncio.Future[Any]:
+        """The same for work that erases nothing; it is in the queue when this returns."""
+        return self._units.put(_Unit(work, lambda _result: False), rank=rank)
 
     async def close(self) -> None:
         await self._units.close()

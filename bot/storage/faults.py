@@ -8,6 +8,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 from bot.core.errors import BotError, DatabaseUnavailable
 
 NOT_ALLOWED = "42501"  # PostgreSQL's "insufficient privilege", which asyncpg counts as a faulty statement
+DATA_EXCEPTION = "22"  # the beginning of PostgreSQL's codes for values that cannot be
 _OUR_FAULT = (IntegrityError, DataError, NotSupportedError, ProgrammingError)
 
 
@@ -27,8 +28,10 @@ def own_words() -> Iterator[None]:
 
 def is_our_fault(error: DBAPIError) -> bool:
     """Whether the statement is at fault, and not the database's condition: trying again would not help."""
-    code = _code(error)
-    return code != NOT_ALLOWED and (isinstance(error, _OUR_FAULT) or code == "SQLITE_ERROR")
+    code = _code(error) or ""
+    if code == NOT_ALLOWED:
+        return False
+    return isinstance(error, _OUR_FAULT) or code == "SQLITE_ERROR" or code.startswith(DATA_EXCEPTION)
 
 
 def _name(error: DBAPIError) -> str:

@@ -1,4 +1,4 @@
-"""Stores questions, and takes up the next one together with what answering it needs."""
+"""Takes up the next question together with what answering it needs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,29 +19,19 @@ from bot.core.messages import (
     TakenUp,
     TurnState,
     WaitingQuestion,
-    snowflake_time,
 )
 from bot.storage import conversations as places
-from bot.storage import notices, quotes
+from bot.storage import notices, quotes, receiving
 from bot.storage.answers import as_part
 from bot.storage.conversations import Place
 from bot.storage.history import read_history
 from bot.storage.rows import TurnRow, as_interaction, as_turn
 from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
-from bot.storage.upsert import inserts
 
 SHARE_OF_NEIGHBOURS = 0.5  # of the token budget: those beyond it wait, rather than be refused together
 MOST_NEIGHBOURS = 50  # questions taken up together: far more than a budget holds, and a bound for one read
 
 
-class AlreadyStored(Exception):
-    """The message was stored before."""
-
-
-_STORE = {
-    dialect: statement.on_conflict_do_nothing().returning(turns.c.id)
-    for dialect, statement in inserts(turns).items()
-}
 # In the order of the index, so that nothing is sorted. "answering" comes before "waiting".
 _OPEN = (
     select(turns, quotes.BRINGS_SOME)
@@ -100,15 +90,10 @@ _ADVANCE = (
 )
 
 
-def receive(
-    connection: Connection, message: IncomingMessage, *, take_up: bool, history_tokens: int, now: datetime
-) -> Received:
-    """Raises AlreadyStored."""
-    place = places.ensure(connection, message, now=now)
-    question_id = _store(connection, place, message)
-    taken = None
-    if take_up:
-        taken = _take_up(connection, place, history_tokens=history_tokens, now=now, just_stored=question_id)
+def receive(connection: Connection, message: IncomingMessage, *, history_tokens: int, now: datetime) -> Received:
+    """Store the question and take up what is next. Raises AlreadyStored."""
+    place, question_id = receiving.store(connection, message, now=now)
+    taken = _take_up(connection, place, history_tokens=history_tokens, now=now, just_stored=question_id)
     return Received(stored=True, taken_up=taken)
 
 
@@ -154,37 +139,6 @@ def _as_waiting(row: TurnRow) -> WaitingQuestion:
         author_id=row.author_id,
         address=key.address(row.message_id, as_interaction(row)),
     )
-
-
-def _store(connection: Connection, place: Place, message: IncomingMessage) -> int:
-    """The question's row."""
-    conversation_id, interaction = place.conversation.id, message.interaction
-    question = {
-        "conversation_id": conversation_id,
-        "role": Role.USER,
-        "state": TurnState.WAITING,
-        "attempts": 0,
-        "kind": message.kind,
-        "author_id": message.author_id,
-        "label": place.author_label
-        or places.speak(
-            connection, conversation_id, author_id=message.author_id, display_name=message.author_name
-        ),
-        "raw_text": message.raw_text,
-        "text": message.text,
-        "note": message.note,
-        "message_id": message.message_id,
-        "reply_to_id": message.reply_to,
-        "interaction_id": interaction.id if interaction else None,
-        "interaction_token": interaction.token if interaction else None,
-        "interaction_expires_at": interaction.expires_at if interaction else None,
-        "sent_at": snowflake_time(message.message_id),
-    }
-    question_id = connection.scalar(_STORE[connection.dialect.name], question)
-    if question_id is None:
-        raise AlreadyStored
-    quotes.store(connection, place, question_id, message)
-    return int(question_id)
 
 
 def _take_up(

@@ -30,11 +30,25 @@ from bot.core.messages import (
 )
 from bot.core.ports import Clock
 from bot.core.quotes import Opened
-from bot.storage import answers, conversations, erasure, history, missed, notices, questions, quotes, rewriting
+from bot.storage import (
+    answers,
+    conversations,
+    erasure,
+    history,
+    missed,
+    notices,
+    questions,
+    quotes,
+    receiving,
+    rewriting,
+)
+from bot.storage.arrivals import Arrivals
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
 from bot.storage.units import Rank
 from bot.storage.upsert import inserts
+
+UNITS_OF_A_BUSY_STORE = 8  # that wait: a burst of fewer questions is answered soonest if each is taken up at once
 
 _WRITE_FACT = {
     dialect: statement.on_conflict_do_update(
@@ -59,6 +73,7 @@ class SqlTurnStore:
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
+        self._arrivals = Arrivals(database)
         self._clock = clock
 
     @property
@@ -71,17 +86,18 @@ class SqlTurnStore:
         """When something was last stored or read, in monotonic seconds."""
         return self._database.stored_at
 
+    @property
+    def busy(self) -> bool:
+        return self._database.waiting > UNITS_OF_A_BUSY_STORE
+
     async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
-        work = partial(
-            questions.receive,
-            message=message,
-            take_up=take_up,
-            history_tokens=history_tokens,
-            now=self._clock.now(),
-        )
+        now = self._clock.now()
+        if not take_up:
+            return await self._arrivals.store(message, now=now)
+        work = partial(questions.receive, message=message, history_tokens=history_tokens, now=now)
         try:
             return await self._database.run(work, rank=Rank.INTAKE)
-        except questions.AlreadyStored:
+        except receiving.AlreadyStored:
             return Received(stored=False)
 
     async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
@@ -195,8 +211,8 @@ class SqlTurnStore:
         now = self._clock.now()
 
         def work(connection: Connection) -> None:
-            with suppress(questions.AlreadyStored):
-                questions.receive(connection, message, take_up=False, history_tokens=0, now=now)
+            with suppress(receiving.AlreadyStored):
+                receiving.store(connection, message, now=now)
                 missed.miss(connection, message.message_id)
 
         await self._database.run(work)

@@ -73,8 +73,8 @@ class UnitQueue(Generic[Work]):
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    async def run(self, work: Work, *, rank: Rank = Rank.REST) -> Any:
-        """Have *work* done and wait for what it brings. Cancelling the wait does not cancel the work."""
+    def put(self, work: Work, *, rank: Rank = Rank.REST) -> asyncio.Future[Any]:
+        """Have *work* done, and what it brings. Raises DatabaseUnavailable."""
         if self._closing or self._worker.done():
             raise DatabaseUnavailable("the database is closed")
         if len(self) >= self._longest:
@@ -82,7 +82,11 @@ class UnitQueue(Generic[Work]):
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[rank].append(_Unit(work=work, done=done))
         self._wake.set()
-        return await done
+        return done
+
+    async def run(self, work: Work, *, rank: Rank = Rank.REST) -> Any:
+        """Have *work* done and wait for what it brings. Cancelling the wait does not cancel the work."""
+        return await self.put(work, rank=rank)
 
     async def close(self) -> None:
         """Finish what is queued, take nothing more. Cancelled, it gives up what has not begun."""

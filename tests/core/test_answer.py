@@ -148,6 +148,23 @@ async def test_a_message_delivered_twice_is_answered_once() -> None:
     assert len(world.texts()) == 1
 
 
+async def test_while_the_store_is_busy_a_question_is_stored_first_and_taken_up_then(monkeypatch) -> None:
+    world = World(["Hello."])
+    world.store.busy = True
+    taken_up = []
+    receive = world.store.receive
+
+    async def noted(message, *, take_up, history_tokens):
+        taken_up.append(take_up)
+        return await receive(message, take_up=take_up, history_tokens=history_tokens)
+
+    monkeypatch.setattr(world.store, "receive", noted)
+    await world.ask(message("Hi", id=1))
+
+    assert taken_up == [False]
+    assert world.texts() == ["Hello."]
+
+
 @pytest.mark.parametrize("busy", [False, True])
 async def test_a_message_that_a_bot_stored_which_is_gone_is_answered_when_it_is_told_of_again(busy) -> None:
     gate = asyncio.Event()

@@ -126,7 +126,7 @@ class TestTheQueue:
 
     async def test_an_answers_first_words_do_not_wait_for_a_burst_of_questions(self, store):
         taken, ended = await take(store, message("first", id=1)), []
-        asked = [wait(store, message("more", id=n, channel=n)) for n in range(2, 12)]
+        asked = [take(store, message("more", id=n, channel=n)) for n in range(2, 12)]
         units = [asyncio.create_task(unit, name="question") for unit in asked]
         await asyncio.sleep(0)
         units.append(asyncio.create_task(store.add_part(taken.answer_id, attempt=1, part=part()), name="words"))
