@@ -306,7 +306,9 @@ class FakeStore:
         await self._begin()
         return [
             SurplusPart(
-                answer_id=answer, part=self.parts[answer][n], first_tried_at=self.first_tried_at, private=False
+                answer_id=answer,
+                part=replace(self.parts[answer][n], first_tried_at=self.first_tried_at),
+                private=False,
             )
             for answer, n in sorted(self.deleting, reverse=True)
         ]
@@ -358,6 +360,11 @@ class FakeStore:
             and turn.message_id
             and turn.message_id > after
             and turn.state is not TurnState.WITHDRAWN
+        ] + [
+            StoredMessage(message_id=part.message_id)
+            for parts in self.parts.values()
+            for part in parts.values()
+            if part.channel_id == channel_id and part.message_id and part.message_id > after
         ]
 
     async def direct_channels(self, *, after: int) -> list[int]:

@@ -227,6 +227,12 @@ class Undeliverable(BotError):
     user_message = "I'm not able to post the answer here."
 
 
+class Uncertain(Undeliverable):
+    """Nobody can find out whether a part was posted, so it is not posted again."""
+
+    code = "uncertain"
+
+
 class TextRefused(Undeliverable):
     """Discord's filters (AutoMod, harmful links) will not take these words; others they would."""
 

@@ -189,6 +189,7 @@ class Part:
     nonce: str
     text: str
     message_id: int | None = None
+    first_tried_at: datetime | None = None  # None: just now
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,7 +198,6 @@ class SurplusPart:
 
     answer_id: int
     part: Part
-    first_tried_at: datetime
     private: bool  # only its interaction reaches it
 
 

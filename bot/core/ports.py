@@ -47,7 +47,12 @@ class Clock(Protocol):
         """As `asyncio.timeout`: raises TimeoutError out of its block when it ends."""
 
 
-class TurnStore(Protocol):
+class StoredMessages(Protocol):
+    async def stored_since(self, channel_id: int, *, after: int) -> list[StoredMessage]:
+        """What is stored of a channel's messages beyond this id, questions and answers."""
+
+
+class TurnStore(StoredMessages, Protocol):
     """The stored turns. Every method is one transaction, committed when it returns.
 
     A call is carried out whole or not at all, also when its caller is cancelled meanwhile. Every method raises
@@ -176,14 +181,11 @@ class TurnStore(Protocol):
     async def write_fact(self, name: str, value: str) -> None: ...
 
 
-class MissedStore(Protocol):
+class MissedStore(StoredMessages, Protocol):
     """What catching up needs of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
 
     async def record_missed(self, message: IncomingMessage) -> None:
         """Store a question that came too late to be answered; it is not history."""
-
-    async def stored_since(self, channel_id: int, *, after: int) -> list[StoredMessage]:
-        """What is stored of a channel's messages beyond this id, questions and answers."""
 
     async def direct_channels(self, *, after: int) -> list[int]:
         """The DMs in which somebody wrote beyond this id."""

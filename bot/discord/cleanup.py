@@ -7,13 +7,13 @@ from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import SurplusPart
 from bot.core.ports import Clock, TurnStore
 from bot.discord.outbound import Outbox
+from bot.discord.part_search import nonce_holds
 from bot.discord.refusals import Gone
 
 log = logging.getLogger(__name__)
 
 PLACEHOLDER = "…"  # what a part says that is posted only so that its nonce finds it
 LONGEST_PAUSE = 60.0  # seconds between attempts; they begin with one and double
-NONCE_SECONDS = 120.0  # how long a nonce surely finds its message: Discord says "a few minutes"
 
 
 class Cleanup:
@@ -70,9 +70,8 @@ class Cleanup:
 
     async def _find(self, surplus: SurplusPart) -> int | None:
         """What a request of unknown outcome posted: its nonce finds it, or posts what is deleted then."""
-        age = self._clock.now() - surplus.first_tried_at
-        if surplus.private or age.total_seconds() > NONCE_SECONDS:
-            return None
         part = surplus.part
+        if surplus.private or not nonce_holds(part, now=self._clock.now()):
+            return None
         posted = await self._outbox.create(part.channel_id, PLACEHOLDER, nonce=part.nonce, resumed=True)
         return posted.message_id

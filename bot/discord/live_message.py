@@ -56,7 +56,7 @@ class LiveMessage:
         self._clock = clock
         self._pace = pace
         self._cleanup = cleanup
-        self._place = Place(taken, outbox=outbox, clock=clock)
+        self._place = Place(taken, store=store, outbox=outbox, clock=clock)
         self._head = question_head(taken)
         self._parts = {part.n: part for part in taken.parts}
         self._tried = set(self._parts)  # parts for which a request has gone out, now or in an earlier attempt
@@ -260,7 +260,9 @@ class LiveMessage:
         self._unsent.discard(part.nonce)
         self._tried.add(part.n)
         try:
-            posted = await self._place.post(part, content, resumed=resumed, unless=unless)
+            before = self._parts.get(part.n - 1)
+            behind = before.message_id if before is not None else None
+            posted = await self._place.post(part, content, behind=behind, resumed=resumed, unless=unless)
         except GaveUpItsTurn:
             if not resumed:
                 self._tried.discard(part.n)

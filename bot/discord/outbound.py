@@ -6,6 +6,7 @@ interactions, the Outbox's other half, are in responses.py.
 
 import asyncio
 import logging
+from typing import Any
 
 import discord
 from discord.abc import GuildChannel
@@ -22,6 +23,7 @@ from bot.discord.responses import Responses
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_WARNINGS = 3600.0  # about one channel that cannot be written to
+MESSAGES_IN_A_PAGE = 100
 SECONDS_BEFORE_ASKING_AGAIN = 600.0  # in a channel where the bot may not write
 
 
@@ -53,6 +55,11 @@ class Outbox(Responses):
         is_thread = isinstance(self._client.get_channel(channel_id), discord.Thread)
         may_write = allowed.send_messages_in_threads if is_thread else allowed.send_messages
         return allowed.attach_files or not may_write
+
+    def may_read_history(self, channel_id: int) -> bool:
+        """As far as is known. Where it may not, Discord says that there is nothing."""
+        allowed = self._permissions(channel_id)
+        return allowed is None or (allowed.view_channel and allowed.read_message_history)
 
     def sees(self, channel_id: int) -> bool:
         """Whether the bot can come back to what it posted there, without an interaction's token."""
@@ -146,6 +153,13 @@ class Outbox(Responses):
             "DELETE", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id
         )
         await self._requests.ask(route)
+
+    async def read_messages(self, channel_id: int, *, after: int) -> list[dict[str, Any]]:
+        """The first MESSAGES_IN_A_PAGE of a channel's messages behind that one, newest first."""
+        route = Route("GET", "/channels/{channel_id}/messages", channel_id=channel_id)
+        params = {"after": after, "limit": MESSAGES_IN_A_PAGE}
+        page: list[dict[str, Any]] = await self._requests.ask(route, params=params)
+        return page
 
     async def show_typing(self, channel_id: int) -> None:
         """Best effort: not while more important requests wait."""

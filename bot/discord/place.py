@@ -4,11 +4,12 @@ import asyncio
 import logging
 from functools import partial
 
-from bot.core.errors import BotError, Undeliverable
+from bot.core.errors import BotError, Uncertain, Undeliverable
 from bot.core.messages import Interaction, Kind, Part, TakenUp
-from bot.core.ports import Clock
+from bot.core.ports import Clock, StoredMessages
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Importance
+from bot.discord.part_search import PartSearch, Sought, nonce_holds
 from bot.discord.payloads import Content, Wanted, content_now
 from bot.discord.refusals import CannotReply, Gone
 from bot.discord.requests import Posted
@@ -17,17 +18,21 @@ log = logging.getLogger(__name__)
 
 SECONDS_LEFT_TO_BEGIN = 60.0  # an interaction with less is no place for a new answer
 SECONDS_LEFT_TO_EDIT = 5.0
+_NEVER_POSTED = Sought(message_id=None, certain=True)
 
 
 class Place:
     """The way of each part of one answer into Discord. A private answer has no way into the channel."""
 
-    def __init__(self, taken: TakenUp, *, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, taken: TakenUp, *, store: StoredMessages, outbox: Outbox, clock: Clock) -> None:
+        self._store = store
+        self._search = PartSearch(outbox)
         self._outbox = outbox
         self._clock = clock
         self.channel_id = taken.address.channel_id
         self._private = bool(taken.conversation.key.private_to)
         self._in_dm = taken.conversation.guild_id is None
+        self._question_id = taken.address.message_id
         self._interaction = taken.question.interaction
         self._reply_to = taken.question.message_id if taken.question.kind is Kind.MESSAGE else None
         # An earlier attempt began in the original response if there is still time to begin there now.
@@ -60,24 +65,28 @@ class Place:
         return self._private or self._outbox.may_attach(self.channel_id)
 
     async def post(
-        self, part: Part, content: Wanted, *, resumed: bool, unless: asyncio.Event | None = None
+        self,
+        part: Part,
+        content: Wanted,
+        *,
+        behind: int | None = None,
+        resumed: bool,
+        unless: asyncio.Event | None = None,
     ) -> Posted:
-        """*resumed*: an earlier request for this part may have succeeded. *unless*: as for `edit`."""
-        seconds = SECONDS_LEFT_TO_EDIT if self._private else SECONDS_LEFT_TO_BEGIN
-        if part.n == 0 and (interaction := self._living(seconds)) is not None:
-            try:
-                posted = await self._outbox.edit_original(interaction, content, patient=True)
-            except Undeliverable:
-                if self._private:
-                    raise
-            else:
-                self._responses.add(0)
-                return posted
+        """Post a part *behind* the message of the part before, or find it there.
+
+        *resumed*: an earlier request for it may have succeeded. *unless*: as for `edit`.
+        """
+        if part.n == 0 and (posted := await self._post_in_response(content)) is not None:
+            return posted
         if self._private:
             if resumed:
                 raise Undeliverable("nobody knows whether a follow-up was posted, and it is never repeated")
             return await self._follow_up(part, content_now(content))
-        posted = await self._post_in_channel(part, content, resumed=resumed, unless=unless)
+        sought = await self._look_for(part, behind or self._question_id) if resumed else _NEVER_POSTED
+        if sought.message_id is not None:
+            return Posted(message_id=sought.message_id, content=None)
+        posted = await self._post_in_channel(part, content, resumed=resumed, certain=sought.certain, unless=unless)
         if part.n == 0:
             await self._settle_original()
         return posted
@@ -135,9 +144,37 @@ class Place:
         if interaction is not None and not self._outbox.original_has_text(interaction.id):
             await self._outbox.delete_original(interaction)
 
+    async def _post_in_response(self, content: Wanted) -> Posted | None:
+        """The first part, in the original response while that is possible."""
+        interaction = self._living(SECONDS_LEFT_TO_EDIT if self._private else SECONDS_LEFT_TO_BEGIN)
+        if interaction is None:
+            return None
+        try:
+            posted = await self._outbox.edit_original(interaction, content, patient=True)
+        except Undeliverable:
+            if self._private:
+                raise
+            return None
+        self._responses.add(0)
+        return posted
+
+    async def _look_for(self, part: Part, behind: int) -> Sought:
+        """Raises Uncertain where neither the channel nor the nonce can tell whether it was posted."""
+        stored = await self._store.stored_since(part.channel_id, after=behind)
+        sought = await self._search.look_for(
+            part,
+            question_id=self._question_id,
+            behind=behind,
+            known=frozenset(message.message_id for message in stored),
+        )
+        if sought.message_id is None and not sought.certain and not nonce_holds(part, now=self._clock.now()):
+            raise self._uncertain(part)
+        return sought
+
     async def _post_in_channel(
-        self, part: Part, content: Wanted, *, resumed: bool, unless: asyncio.Event | None
+        self, part: Part, content: Wanted, *, resumed: bool, certain: bool, unless: asyncio.Event | None
     ) -> Posted:
+        """*certain*: it was not posted before; else its nonce tells."""
         create = partial(
             self._outbox.create,
             part.channel_id,
@@ -155,7 +192,19 @@ class Place:
         except Undeliverable:
             if self._living(SECONDS_LEFT_TO_EDIT) is None:
                 raise
+        if not certain:
+            raise self._uncertain(part)  # a follow-up has no nonce
         return await self._follow_up(part, content_now(content))
+
+    def _uncertain(self, part: Part) -> Uncertain:
+        log.warning(
+            "a part of an answer may be in the channel or not, and is not posted again: channel=%d question=%d "
+            "part=%d; the permission to read the channel's history would help to find out",
+            part.channel_id,
+            self._question_id,
+            part.n,
+        )
+        return Uncertain("nobody can find out whether it was posted")
 
     async def _follow_up(self, part: Part, content: Content) -> Posted:
         interaction = self._living(SECONDS_LEFT_TO_EDIT)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +63,12 @@ class Requests:
             await self._clock.sleep(seconds)
         return await self._write_once(writing)
 
-    async def ask(self, route: Route, importance: Importance = Importance.OTHER) -> object:
+    async def ask(
+        self, route: Route, importance: Importance = Importance.OTHER, *, params: Mapping[str, int] | None = None
+    ) -> Any:
         """A request without a body; it ends with whoever asks."""
         async with self._pacer.turn(route, importance):
-            request = self._begin(route, None)
+            request = self._begin(route, None, params)
             try:
                 await asyncio.wait({request})
             except asyncio.CancelledError:
@@ -107,17 +109,19 @@ class Requests:
                 raise
             raise FileRefused(str(error)) from error
 
-    def _begin(self, route: Route, body: Body | None) -> asyncio.Task[object]:
-        request = asyncio.create_task(self._request(route, body))
+    def _begin(
+        self, route: Route, body: Body | None, params: Mapping[str, int] | None = None
+    ) -> asyncio.Task[object]:
+        request = asyncio.create_task(self._request(route, body, params))
         self._under_way.add(request)
         request.add_done_callback(self._ended)
         return request
 
-    async def _request(self, route: Route, body: Body | None) -> object:
+    async def _request(self, route: Route, body: Body | None, params: Mapping[str, int] | None) -> object:
         http = self._client.http
         async with self._clock.deadline(REQUEST_SECONDS):
             if body is None:
-                return await http.request(route)
+                return await http.request(route, params=params)
             if body.file is None:
                 return await http.request(route, json=body.json)
             return await http.request(route, form=body.form(body.file))

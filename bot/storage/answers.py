@@ -194,7 +194,6 @@ def surplus(connection: Connection) -> list[SurplusPart]:
         SurplusPart(
             answer_id=row.turn_id,
             part=as_part(row),
-            first_tried_at=row.first_tried_at,
             private=row.private_to != 0,
         )
         for row in rows
@@ -202,7 +201,14 @@ def surplus(connection: Connection) -> list[SurplusPart]:
 
 
 def as_part(row: Row[*tuple[Any, ...]]) -> Part:
-    return Part(n=row.n, channel_id=row.channel_id, nonce=row.nonce, text=row.text, message_id=row.message_id)
+    return Part(
+        n=row.n,
+        channel_id=row.channel_id,
+        nonce=row.nonce,
+        text=row.text,
+        message_id=row.message_id,
+        first_tried_at=row.first_tried_at,
+    )
 
 
 def _forget_withdrawn(connection: Connection, answer_id: int) -> None:

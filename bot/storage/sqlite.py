@@ -41,7 +41,7 @@ _ON_CONNECT = (
     "journal_mode = WAL",
     "synchronous = FULL",  # NORMAL would lose the newest commits in a power cut
     "secure_delete = ON",  # what is deleted is overwritten with zeros
-    "cache_size = -16000",  # KiB at most: the pages of many channels' newest turns
+    "cache_size = -4000",  # KiB at most; more of it was no faster, as the system keeps the file's pages, too
     "temp_store = MEMORY",  # no message text in temporary files
     "foreign_keys = ON",
 )

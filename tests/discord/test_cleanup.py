@@ -1,7 +1,7 @@
 """Parts that must not stay are deleted, by whatever is known of them."""
 
 from bot.core.messages import Part
-from bot.discord.cleanup import NONCE_SECONDS
+from bot.discord.part_search import NONCE_SECONDS
 
 ONE_MESSAGE = r"/channels/\d+/messages/\d+$"
 

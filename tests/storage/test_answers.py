@@ -119,7 +119,10 @@ class TestParts:
 
         again = await next_turn(store)
 
-        assert again.parts == (replace(parts[0], message_id=70), parts[2])
+        assert again.parts == (
+            replace(parts[0], message_id=70, first_tried_at=START),
+            replace(parts[2], first_tried_at=START),
+        )
 
     async def test_a_part_that_may_be_in_the_channel_keeps_its_nonce(self, store):
         taken = await take(store, message("question", id=1))
@@ -137,7 +140,9 @@ class TestParts:
 
         await store.add_part(taken.answer_id, attempt=2, part=part(nonce="second", text="anew"))
 
-        assert (await next_turn(store)).parts == (part(nonce="second", text="anew"),)
+        assert (await next_turn(store)).parts == (
+            replace(part(nonce="second", text="anew"), first_tried_at=START),
+        )
         assert await rows(store, "SELECT attempt, state FROM parts") == [(2, "pending")]
 
 
@@ -175,7 +180,7 @@ class TestSurplusParts:
         await store.part_deleting(answer_id, n=1)
 
         (part,) = await store.surplus()
-        assert (part.part.n, part.first_tried_at, part.private) == (1, START, False)
+        assert (part.part.n, part.part.first_tried_at, part.private) == (1, START, False)
 
     async def test_a_part_that_only_one_person_sees_is_known_as_such(self, store):
         answer_id = await self.shown(store, key=ConversationKey(channel_id=10, private_to=1))
