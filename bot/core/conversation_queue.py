@@ -70,7 +70,7 @@ class ConversationQueue:
         finally:
             if stored:
                 place.stored = True
-            elif place.question is question:  # else it came before, and waits
+            elif place.question is question and not place.stored:  # else it came before, and waits
                 self.line.leave(message.key, [message.message_id])
 
     @property
@@ -258,7 +258,7 @@ class ConversationQueue:
     async def _take_up(self, key: ConversationKey, worker: _Worker) -> TakenUp | None:
         if self._closing.is_set():
             return None
-        worker.more = False
+        more, worker.more = worker.more, False
         worker.taking_up = True
         try:
             taken = await self._store.take_up(key, history_tokens=self._history_tokens)
@@ -267,6 +267,7 @@ class ConversationQueue:
         if taken is None:
             self.line.nothing_stored(key)
         else:
+            worker.more |= more  # it may have been more than one
             self._took_up(worker, taken)
         return taken
 

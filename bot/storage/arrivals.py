@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import IncomingMessage, Received
 from bot.storage import receiving
-from bot.storage.database import Database
-from bot.storage.units import LONGEST_QUEUE, Rank
+from bot.storage.database import Database, try_out
+from bot.storage.units import LONGEST_QUEUE, Fault, Rank
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -54,17 +54,18 @@ class Arrivals:
             try:
                 self._queue()
             except DatabaseUnavailable:
-                self._waiting.remove(arrival)
-                raise
+                if arrival in self._waiting:  # else it was taken at this moment
+                    self._waiting.remove(arrival)
+                    raise
         return await arrival.stored
 
     def _queue(self) -> None:
         taken: list[_Arrival] = []
 
-        def work(connection: Connection) -> list[Received]:
+        def work(connection: Connection) -> list[Received | Exception]:
             if not taken:  # else it is tried again
                 self._take(taken)
-            return receiving.store_all(connection, [(each.message, each.now) for each in taken]) if taken else []
+            return _store_all(connection, taken)
 
         carried_out = self._database.put(work, rank=Rank.INTAKE)
         self._queued = True
@@ -72,20 +73,18 @@ class Arrivals:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, taken: list[_Arrival], carried_out: asyncio.Future[list[Received]]) -> None:
+    async def _tell(self, taken: list[_Arrival], carried_out: asyncio.Future[list[Received | Exception]]) -> None:
         outcomes: Sequence[Received | Exception]
         try:
             outcomes = await carried_out
-        except DatabaseUnavailable as error:
-            if not taken:  # it did not even begin
-                self._take(taken)
-            outcomes = [error] * len(taken)
         except asyncio.CancelledError:  # the program is being torn down
             for each in [*taken, *self._waiting]:
                 each.stored.cancel()
             raise
-        except Exception:  # noqa: BLE001 - raised where the caller waits whose question it is about
-            outcomes = [await self._alone(each) for each in taken]
+        except Exception as error:  # noqa: BLE001 - raised where the callers wait
+            if not taken:  # it did not even begin
+                self._take(taken)
+            outcomes = [error] * len(taken)
         for each, outcome in zip(taken, outcomes, strict=True):
             each.end(outcome)
 
@@ -95,9 +94,24 @@ class Arrivals:
         while self._waiting:
             taken.append(self._waiting.popleft())
 
-    async def _alone(self, arrival: _Arrival) -> Received | Exception:
-        work = partial(receiving.store_all, arrived=[(arrival.message, arrival.now)])
-        try:
-            return (await self._database.run(work, rank=Rank.INTAKE))[0]
-        except Exception as error:  # noqa: BLE001 - as above
-            return error
+
+def _store_all(connection: Connection, arrived: Sequence[_Arrival]) -> list[Received | Exception]:
+    """One that cannot be stored takes none of its neighbours along."""
+    if not arrived:
+        return []
+    outcomes = try_out(partial(receiving.store_all, arrived=_messages(arrived)), connection)
+    if not isinstance(outcomes, Fault):
+        return list(outcomes)
+    return [_store_alone(connection, each) for each in arrived]
+
+
+def _store_alone(connection: Connection, arrival: _Arrival) -> Received | Exception:
+    outcome = try_out(partial(receiving.store_all, arrived=_messages([arrival])), connection)
+    if isinstance(outcome, Fault):
+        return outcome.error
+    received: Received = outcome[0]
+    return received
+
+
+def _messages(arrived: Sequence[_Arrival]) -> list[tuple[IncomingMessage, datetime]]:
+    return [(each.message, each.now) for each in arrived]

@@ -27,6 +27,7 @@ class _Unit(NamedTuple):
 
     work: Callable[[Connection], Any]
     erases: Callable[[Any], bool]
+    repeatable: bool = False  # also if nobody knows whether it was committed
 
 
 class Database:
@@ -65,8 +66,11 @@ class Database:
         return result
 
     def put(self, work: Callable[[Connection], Any], *, rank: Rank = Rank.REST) -> asyncio.Future[Any]:
-        """The same for work that erases nothing; it is in the queue when this returns."""
-        return self._units.put(_Unit(work, lambda _result: False), rank=rank)
+        """The same for work that erases nothing, and may be carried out twice: a lost connection is made up for.
+
+        It is in the queue when this returns.
+        """
+        return self._units.put(_Unit(work, lambda _result: False, repeatable=True), rank=rank)
 
     async def close(self) -> None:
         await self._units.close()
@@ -77,10 +81,13 @@ class Database:
             return [await self._alone(units[0])]
         outcomes: list[Any] = []
         try:
-            await self._transact(lambda connection: outcomes.extend(_try_out(unit, connection) for unit in units))
+            await self._transact(
+                lambda connection: outcomes.extend(try_out(unit.work, connection) for unit in units)
+            )
         except BotError as error:
             if len(outcomes) == len(units):
-                raise  # nobody knows whether it is committed: as with a lone unit, that is for the callers to hear
+                # Nobody knows whether it is committed: as with a lone unit, that is for the callers to hear.
+                return [await self._outcome_alone(unit) if unit.repeatable else Fault(error) for unit in units]
             log.debug("%d units of work are carried out one by one: %s", len(units), error)
             return [await self._outcome_alone(unit) for unit in units]
         await self._forget_if_erased(units, outcomes)
@@ -93,7 +100,14 @@ class Database:
             return Fault(error)
 
     async def _alone(self, unit: _Unit) -> Any:
-        result = await self._transact(unit.work)
+        was_away = self._away
+        try:
+            result = await self._transact(unit.work)
+        except DatabaseUnavailable as error:
+            if was_away or not unit.repeatable:
+                raise
+            log.info("a unit of work is carried out once more: %s", error)
+            result = await self._transact(unit.work)
         await self._forget_if_erased([unit], [result])
         return result
 
@@ -122,8 +136,8 @@ class Database:
             )
 
 
-def _try_out(unit: _Unit, connection: Connection) -> Any:
-    """Do the work within somebody's transaction, so that a Fault undoes it alone.
+def try_out(work: Callable[[Connection], Any], connection: Connection) -> Any:
+    """Do the work within somebody's transaction: what it brings, or a Fault, which undoes it alone.
 
     Raises what ended the connection.
     """
@@ -132,7 +146,7 @@ def _try_out(unit: _Unit, connection: Connection) -> Any:
     outcome: Any
     try:
         with own_words():
-            outcome = unit.work(connection)
+            outcome = work(connection)
     except Exception as error:
         if connection.invalidated:
             raise

@@ -50,10 +50,13 @@ def store_all(connection: Connection, arrived: Sequence[tuple[IncomingMessage, d
         for each in messages
     ]
     rows = {row.message_id: row.id for row in connection.execute(_STORE[connection.dialect.name], questions)}
+    received = []
     for message in messages:
-        if message.message_id in rows and (message.quote or message.links):
-            quotes.store(connection, placed[message.key], rows[message.message_id], message)
-    return [Received(stored=each.message_id in rows) for each in messages]
+        question_id = rows.pop(message.message_id, None)  # of those told of twice, the first one's
+        if question_id is not None:
+            quotes.store(connection, placed[message.key], question_id, message)
+        received.append(Received(stored=question_id is not None))
+    return received
 
 
 def _question(place: Place, message: IncomingMessage, *, label: str) -> dict[str, Any]:

@@ -168,16 +168,41 @@ async def test_while_the_store_is_busy_a_question_is_stored_first_and_taken_up_t
 @pytest.mark.parametrize("busy", [False, True])
 async def test_a_message_that_a_bot_stored_which_is_gone_is_answered_when_it_is_told_of_again(busy) -> None:
     gate = asyncio.Event()
-    world = World(*[["First.", gate]] * busy, ["Hello."])
+    world = World(*[["First.", gate]] * busy, ["Hello."], ["Bye."])
     if busy:
         await world.intake.take(message("Before", id=1))
-    await world.store.receive(message("Hi", id=2, author=2), take_up=False, history_tokens=1000)
+    for n, text in enumerate(("Hi", "Bye"), start=2):
+        await world.store.receive(message(text, id=n, author=n), take_up=False, history_tokens=1000)
 
-    await world.intake.take(message("Hi", id=2, author=2))
+    await world.intake.take(message("Bye", id=3, author=3))
     gate.set()
     await world.idle()
 
-    assert world.texts()[-1] == "Hello."
+    assert world.texts()[-2:] == ["Hello.", "Bye."]
+
+
+async def test_a_message_stored_by_its_second_copy_waits_as_by_its_first() -> None:
+    gate, away = asyncio.Event(), asyncio.Event()
+    world = World(["First.", gate], ["Second."], ["Third."])
+    await world.intake.take(message("one", id=1))
+    await world.intake.take(message("two", id=2, author=2))
+    receive = world.store.receive
+
+    async def first_copy_late(asked, **how):
+        if not away.is_set():
+            away.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        return await receive(asked, **how)
+
+    world.store.receive = first_copy_late
+    copies = [asyncio.create_task(world.intake.take(message("three", id=3, author=3))) for _ in range(2)]
+    await asyncio.gather(*copies)
+
+    assert [place.question.address.message_id for place in world.queue.line] == [2, 3]
+    gate.set()
+    await world.idle()
+    assert world.texts() == ["First.", "Second.", "Third."]
 
 
 async def test_turns_that_waited_are_answered_by_lowest_id_and_read_in_answered_order() -> None:

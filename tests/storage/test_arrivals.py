@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
+from bot.core.messages import Received
 from bot.core.quotes import Link
 from bot.storage import receiving
 from bot.storage.turns import open_store
@@ -132,3 +133,60 @@ async def test_a_full_store_says_so_and_takes_more_when_there_is_room(store, mon
 
     assert (await take(store, message("three", id=3))).questions[0].message_id == 2
     assert await rows(store, "SELECT message_id FROM turns WHERE message_id = 1") == []
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_lost_connection_is_made_up_for(store, monkeypatch, committed):
+    back_end = store._database._back_end
+    real = back_end.transact
+
+    async def cut_off(work, **how):
+        monkeypatch.setattr(back_end, "transact", real)
+        if committed:
+            await real(work, **how)
+        raise DatabaseUnavailable("cut off")
+
+    monkeypatch.setattr(back_end, "transact", cut_off)
+    outcomes = await received(store, a_crowd())
+
+    assert outcomes == [not committed] * len(a_crowd())  # those that ask are woken for what is there either way
+    assert len(await rows(store, STORED)) == len(a_crowd()) + 2  # with what is quoted and linked
+
+
+async def test_what_is_told_of_twice_in_one_go_brings_what_it_quotes_once(store):
+    asked = message("seven", id=16, author=4, name="Cleo", quote=quote("before", id=3, author=5, name="Cleo"))
+
+    assert await received(store, [message("one", id=1), asked, asked, asked]) == [True, True, False, False]
+
+    assert await rows(store, "SELECT text FROM turns WHERE kind = 'quote'") == [("before",)]
+
+
+async def test_a_deletion_does_not_overtake_the_neighbours_of_what_cannot_be_stored(store):
+    async with asyncio.TaskGroup() as group:
+        storing = group.create_task(received(store, [message("first", id=1)]))
+        await asyncio.sleep(0)
+        asked = [message("gone", id=2), message("impossible", id=3, author=2**70)]
+        waiting = [store.receive(each, take_up=False, history_tokens=TOKENS) for each in asked]
+        both = group.create_task(asyncio.wait([asyncio.ensure_future(each) for each in waiting]))
+        await asyncio.sleep(0)
+        group.create_task(store.erase_messages([2]))
+    for task in [*both.result()[0]]:
+        task.exception()
+
+    assert storing.result() == [True]
+    assert await rows(store, "SELECT message_id FROM turns WHERE text != ''") == [(1,)]
+
+
+async def test_a_full_store_that_takes_a_question_at_the_same_moment_has_it(store, monkeypatch):
+    arrivals = store._arrivals
+
+    def taken_and_full(*_work, **_how):
+        waiting = list(arrivals._waiting)
+        arrivals._waiting.clear()
+        for each in waiting:
+            each.end(Received(stored=True))
+        raise DatabaseUnavailable("full")
+
+    monkeypatch.setattr(store._database, "put", taken_and_full)
+
+    assert await received(store, [message("one", id=1)]) == [True]
