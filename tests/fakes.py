@@ -18,6 +18,7 @@ from bot.core.messages import (
     Erased,
     IncomingMessage,
     Kind,
+    OpenCommand,
     Outcome,
     Part,
     PastTurn,
@@ -175,10 +176,10 @@ class FakeStore:
             if turn.state is TurnState.WAITING and turn.kind is not Kind.QUOTE
         ]
 
-    async def open_commands(self) -> list[WaitingQuestion]:
+    async def open_commands(self) -> list[OpenCommand]:
         await self._begin()
         return [
-            self._as_waiting(turn)
+            OpenCommand(question=self._as_waiting(turn))
             for turn in self.turns.values()
             if turn.state in (TurnState.WAITING, TurnState.ANSWERING) and turn.kind is Kind.SLASH
         ]

@@ -355,3 +355,66 @@ async def test_an_answer_of_which_nobody_knows_what_became_gives_way_to_a_senten
 
     assert not called.original.components
     assert seen_by_others(stage) == []
+
+
+FOLLOW_UP = ("POST", "/webhooks/{webhook_id}/{webhook_token}")
+
+
+@pytest.mark.parametrize("then", ["nothing", "429"])
+async def test_a_follow_up_that_discord_may_have_posted_is_not_repeated_by_the_library_either(stage, then) -> None:
+    stage.model.answer("word " * 600)
+    stage.discord.faults.add(*FOLLOW_UP, status=500, when="after")
+    if then == "429":
+        stage.discord.faults.add(*FOLLOW_UP, what="rate_limit", times=4, retry_after=0.01)
+    async with stage.bot():
+        called = await stage.chat("Why?", private=True)
+        await stage.discord.until(
+            lambda: called.original and called.original.content == Undeliverable.user_message
+        )
+        second = await answered(stage, "And now?")
+
+    assert len(called.followups) == 1
+    assert len(second.followups) == 1
+    assert second.original.content.startswith("> And now?")
+
+
+async def killed_while_it_writes(stage, gate):
+    """A public /chat whose first words are shown, when the bot dies."""
+    program = await stage.start(**PATIENT)
+    await stage.discord.until(lambda: stage.connected)
+    called = await stage.chat("Why?")
+    gate.let_out(10)
+    await recorded(stage)
+    program.kill()
+    await program.communicate()
+    stage.discord.faults.clear()
+    return called
+
+
+def from_bot(stage):
+    return [message for message in stage.discord.messages(stage.general) if message.author.bot]
+
+
+@pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize("refused", ["acknowledgement", "draft"])
+async def test_a_public_answer_begun_in_the_channel_goes_on_there_after_a_kill(stage, refused, silent) -> None:
+    gate = Gate()
+    stage.model.script(Answer(text=LONG, gate=gate), Answer(text=LONG, gate=Gate() if silent else None))
+    if refused == "acknowledgement":
+        stage.discord.faults.add("POST", "/interactions/", status=404, code=10062)
+    else:
+        stage.discord.faults.add("PATCH", "@original", status=400, code=200000)
+        stage.discord.faults.add("PATCH", "@original", status=503, times=3)
+    called = await killed_while_it_writes(stage, gate)
+    (draft,) = from_bot(stage)
+
+    async with stage.bot(SHUTDOWN_GRACE_SECONDS="0", **PATIENT):
+        if silent:
+            await stage.model.received(2)
+            stage.clock.leap(ALMOST_15_MINUTES)
+            await stage.discord.until(lambda: not called.thinking)
+        else:
+            await stage.settled(draft, f"> Why?\n{LONG}")
+
+    assert not called.thinking
+    assert [each.content for each in from_bot(stage) if LONG in each.content] == [f"> Why?\n{LONG}"] * (not silent)

@@ -213,7 +213,7 @@ class Answerer:
 
     async def _give_up(self, taken: TakenUp, reply: Reply, why: BotError) -> str:
         """The answer does not stand, and is no history. Where words can still get through, they say so."""
-        if taken.address.private or isinstance(why, TextRefused):
+        if taken.address.interaction is not None or isinstance(why, TextRefused):
             await reply.say_instead(why.user_message)
         code = why.code if isinstance(why, Undeliverable) else Undeliverable.code
         await self._store.undeliverable(taken.answer_id, code=code)

@@ -12,7 +12,7 @@ from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import AccessRefused, DatabaseUnavailable, ResponseExpires
 from bot.core.handled import Handled
-from bot.core.messages import ConversationKey, IncomingMessage, WaitingQuestion
+from bot.core.messages import ConversationKey, IncomingMessage, OpenCommand
 from bot.core.ports import Clock, Replies, TurnStore
 
 log = logging.getLogger(__name__)
@@ -110,11 +110,11 @@ class Intake:
         if self._turning_away.is_due(message.author_id):
             await self._replies.say(message.address, refusal.user_message)
 
-    async def open_commands(self) -> list[WaitingQuestion]:
+    async def open_commands(self) -> list[OpenCommand]:
         """The questions by /chat that are not answered yet and still can be, in its response."""
         now = self._clock.now()
-        questions = await self._surely(self._store.open_commands)
-        return [each for each in questions if (asked := each.address.interaction) and asked.expires_at > now]
+        commands = await self._surely(self._store.open_commands)
+        return [each for each in commands if (by := each.question.address.interaction) and by.expires_at > now]
 
     def end_in_time(self, question_id: int, key: ConversationKey) -> bool:
         """Let the answer under way to a private question end while it can be seen. False if there is none."""

@@ -103,6 +103,14 @@ class WaitingQuestion:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OpenCommand:
+    """A question by /chat that has no answer yet. *shown*: the message in which the answer has begun."""
+
+    question: WaitingQuestion
+    shown: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class IncomingMessage:
     """A person's message or /chat, as read at the Discord edge.
 

@@ -12,6 +12,7 @@ from bot.core.messages import (
     ConversationKey,
     Erased,
     IncomingMessage,
+    OpenCommand,
     Outcome,
     Part,
     Press,
@@ -82,8 +83,8 @@ class TurnStore(StoredMessages, Protocol):
     async def waiting(self) -> list[WaitingQuestion]:
         """The questions that wait, lowest Discord id first."""
 
-    async def open_commands(self) -> list[WaitingQuestion]:
-        """The questions by /chat that are not answered yet: private ones, and those without a word to be seen."""
+    async def open_commands(self) -> list[OpenCommand]:
+        """The questions by /chat that are not answered yet."""
 
     async def remembered(self, key: ConversationKey, *, newest: int) -> Remembered:
         """How many turns are history of this conversation, and the *newest* of them."""

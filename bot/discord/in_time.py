@@ -11,8 +11,11 @@ log = logging.getLogger(__name__)
 SECONDS_LEFT_TO_SETTLE = 60.0  # of the 15 minutes
 
 
-async def end_thinking(key: ConversationKey, address: Address, doors: Doors) -> None:
-    """For a question by command: to be run beside its answer, from its being asked or from the bot's start on."""
+async def end_thinking(key: ConversationKey, address: Address, doors: Doors, *, shown: int | None = None) -> None:
+    """For a question by command: to be run beside its answer, from its being asked or from the bot's start on.
+
+    *shown*: the message in which an earlier run of the bot began the answer, be it the response or not.
+    """
     interaction = address.interaction
     if interaction is None:
         raise RuntimeError("a command has an interaction")
@@ -20,7 +23,8 @@ async def end_thinking(key: ConversationKey, address: Address, doors: Doors) -> 
     await doors.clock.sleep(max(left - SECONDS_LEFT_TO_SETTLE, 0.0))
     try:
         if not address.private:
-            await doors.outbox.settle_original(interaction)
+            if shown is None or not await doors.outbox.is_original(interaction, shown):
+                await doors.outbox.settle_original(interaction)
         elif not doors.intake.end_in_time(address.message_id, key):
             await doors.outbox.settle_original(interaction, ResponseExpires.user_message)
     except BotError as error:
@@ -29,5 +33,6 @@ async def end_thinking(key: ConversationKey, address: Address, doors: Doors) -> 
 
 async def end_thinking_left_over(doors: Doors) -> None:
     """The same for the questions that an earlier run of the bot left open."""
-    for question in await doors.intake.open_commands():
-        doors.keep(end_thinking(question.key, question.address, doors))
+    for command in await doors.intake.open_commands():
+        question = command.question
+        doors.keep(end_thinking(question.key, question.address, doors, shown=command.shown))

@@ -26,6 +26,7 @@ from bot.core.errors import DiscordUnavailable
 from bot.core.ports import Clock
 from bot.discord.buckets import NEVER, Bucket, Key, key_of, new_bucket
 from bot.discord.refusals import TOO_MANY_REQUESTS
+from bot.discord.tries import NO_RESPONSE, current
 
 log = logging.getLogger(__name__)
 
@@ -171,6 +172,8 @@ class Pacer:
         url = str(request.url)
         context.key = key_of(request.method, url) if url.startswith(Route.BASE) else None
         context.slot = None
+        if (tries := current()) is not None:
+            tries.begins()
         if context.key is None or "/interactions/" in url:
             return
         slot = _slot.get()
@@ -185,6 +188,8 @@ class Pacer:
         if context.key is None:
             return
         status, headers = request.response.status, request.response.headers
+        if (tries := current()) is not None:
+            tries.ended(status)
         method, route, _ = context.key
         self.counts[method, route, status] += 1
         self._count_invalid(status, headers)
@@ -200,6 +205,8 @@ class Pacer:
     async def _request_fails(
         self, _session: object, context: SimpleNamespace, _request: aiohttp.TraceRequestExceptionParams
     ) -> None:
+        if (tries := current()) is not None:
+            tries.ended(NO_RESPONSE)
         slot: Slot | None = context.slot
         if slot is not None:
             now = self._clock.monotonic()

@@ -35,12 +35,9 @@ class Place:
         self._question_id = taken.address.message_id
         self._interaction = taken.question.interaction
         self._reply_to = taken.question.message_id if taken.question.kind is Kind.MESSAGE else None
-        # An earlier attempt began in the original response if there is still time to begin there now.
-        self._responses = {
-            part.n
-            for part in taken.parts
-            if self._private or (part.n == 0 and self._living(SECONDS_LEFT_TO_BEGIN) is not None)
-        }
+        self._responses = {part.n for part in taken.parts if self._private}  # parts that stand in responses
+        # An earlier attempt may have begun in the original response, or in the channel.
+        self._to_be_placed = {part.n for part in taken.parts if part.n == 0 and not self._private}
 
     @property
     def in_time(self) -> bool:
@@ -99,6 +96,7 @@ class Place:
         With *unless* it is a draft, which gives way when that is set.
         """
         patient = unless is None
+        await self._find_out_where(part, message_id)
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
         if part.n not in self._responses or (interaction is None and not self._private):
             return await self._outbox.edit(
@@ -124,6 +122,7 @@ class Place:
 
     async def delete(self, part: Part, message_id: int) -> None:
         """Delete a part, unless somebody did already, or nothing reaches it any more."""
+        await self._find_out_where(part, message_id)
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
         if self._private and interaction is None:
             log.debug("an ephemeral message stays until its reader dismisses it: part=%d", part.n)
@@ -157,6 +156,16 @@ class Place:
             return None
         self._responses.add(0)
         return posted
+
+    async def _find_out_where(self, part: Part, message_id: int) -> None:
+        """Whether a part that an earlier attempt posted is the original response. Raises DiscordUnavailable."""
+        interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        if part.n in self._to_be_placed and interaction is not None:
+            if await self._outbox.is_original(interaction, message_id):
+                self._responses.add(part.n)
+            else:
+                await self._settle_original()
+            self._to_be_placed.discard(part.n)
 
     async def _look_for(self, part: Part, behind: int) -> Sought:
         """Raises Uncertain where neither the channel nor the nonce can tell whether it was posted."""

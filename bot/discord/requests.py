@@ -9,11 +9,12 @@ from typing import Any
 import discord
 from discord.http import Route
 
-from bot.core.errors import BotError
+from bot.core.errors import BotError, DiscordUnavailable
 from bot.core.ports import Clock
 from bot.discord.pacer import Importance, Pacer
 from bot.discord.payloads import Body, Button, Content
 from bot.discord.refusals import REQUEST_ERRORS, FileRefused, NotAllowed, OutcomeUnknown, translate
+from bot.discord.tries import Tries, counting
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Writing:
     body: Callable[[], Body]
     importance: Importance = Importance.FINAL
     patient: bool = False  # tried again when it is unknown what became of it
+    once: bool = False  # not even the library may repeat it where that is unknown
     heard: asyncio.Future[Posted] | None = None  # how it was told over the gateway
     unless: asyncio.Event | None = None  # set: it is wanted no longer, if its turn has not come
 
@@ -54,14 +56,15 @@ class Requests:
 
     async def write(self, writing: Writing) -> Posted:
         """The message as Discord answers it, or as it was heard over the gateway, whichever comes first."""
+        tries = Tries(once=writing.once)
         for seconds in SECONDS_BEFORE_RETRIES if writing.patient else ():
             try:
-                return await self._write_once(writing)
+                return await self._write_once(writing, tries)
             except OutcomeUnknown as error:
                 route = writing.route
                 log.info("asking Discord again in %.0f s: %s %s: %s", seconds, route.method, route.path, error)
             await self._clock.sleep(seconds)
-        return await self._write_once(writing)
+        return await self._write_once(writing, tries)
 
     async def ask(
         self, route: Route, importance: Importance = Importance.OTHER, *, params: Mapping[str, int] | None = None
@@ -88,7 +91,7 @@ class Requests:
             request.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def _write_once(self, writing: Writing) -> Posted:
+    async def _write_once(self, writing: Writing, tries: Tries) -> Posted:
         heard = writing.heard
         if heard is not None and heard.done():
             return heard.result()
@@ -97,7 +100,8 @@ class Requests:
                 return heard.result()
             # What writes something goes on to its end, whatever becomes of who asked for it.
             body = writing.body()
-            request = self._begin(writing.route, body)
+            with counting(tries):
+                request = self._begin(writing.route, body)
             first: set[asyncio.Future[Any]] = {request} if heard is None else {request, heard}
             await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if heard is not None and heard.done():
@@ -108,6 +112,10 @@ class Requests:
             if body.file is None:
                 raise
             raise FileRefused(str(error)) from error
+        except DiscordUnavailable as error:
+            if isinstance(error, OutcomeUnknown) or not tries.may_have_been_carried_out:
+                raise
+            raise OutcomeUnknown(f"{error}, after another try") from error
 
     def _begin(
         self, route: Route, body: Body | None, params: Mapping[str, int] | None = None

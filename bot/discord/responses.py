@@ -68,6 +68,14 @@ class Responses:
             shown.set_result(None)
             del self._acknowledging[interaction.id]
 
+    async def is_original(self, interaction: Interaction, message_id: int) -> bool:
+        """Whether this message is the original response. Raises DiscordUnavailable."""
+        try:
+            original = await self._requests.ask(self._response("GET", interaction.token, "@original"))
+        except Undeliverable:  # there is none
+            return False
+        return int(original["id"]) == message_id
+
     async def delete_original(self, interaction: Interaction) -> None:
         await self._requests.ask(self._response("DELETE", interaction.token, "@original"))
 
@@ -86,7 +94,7 @@ class Responses:
         body = new_message(sent, ephemeral=ephemeral)
         try:
             posted = await self._requests.write(
-                Writing(route=self._response("POST", interaction.token), body=lambda: body)
+                Writing(route=self._response("POST", interaction.token), body=lambda: body, once=True)
             )
         except OutcomeUnknown as error:
             raise Undeliverable(f"a follow-up is never repeated: {error}") from error

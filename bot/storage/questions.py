@@ -13,6 +13,7 @@ from bot.core.messages import (
     ConversationKey,
     IncomingMessage,
     Kind,
+    OpenCommand,
     PastTurn,
     Received,
     Role,
@@ -38,11 +39,6 @@ _OPEN = (
     .where(turns.c.conversation_id == bindparam("conversation_id"), IS_OPEN, turns.c.kind != Kind.QUOTE)
     .order_by(turns.c.state, turns.c.message_id)
     .limit(MOST_NEIGHBOURS)
-)
-_OPEN_ANYWHERE = (
-    select(turns, conversations.c.channel_id, conversations.c.private_to)
-    .join(conversations, turns.c.conversation_id == conversations.c.id)
-    .where(IS_OPEN)
 )
 _DRAFT = insert(turns).returning(turns.c.id)
 _PLACE = (
@@ -117,18 +113,22 @@ def unfinished(connection: Connection) -> list[ConversationKey]:
 def waiting(connection: Connection) -> list[WaitingQuestion]:
     """Lowest Discord id first."""
     rows = connection.execute(
-        _OPEN_ANYWHERE.where(turns.c.state == TurnState.WAITING, turns.c.kind != Kind.QUOTE)
+        select(turns, conversations.c.channel_id, conversations.c.private_to)
+        .join(conversations, turns.c.conversation_id == conversations.c.id)
+        .where(IS_OPEN, turns.c.state == TurnState.WAITING, turns.c.kind != Kind.QUOTE)
     ).all()
     # Ordered by SQL, it would read every turn there is.
     return [_as_waiting(row) for row in sorted(rows, key=lambda row: row.message_id)]
 
 
-def open_commands(connection: Connection) -> list[WaitingQuestion]:
-    holds_text = exists().where(parts.c.turn_id == turns.c.answered_by, parts.c.message_id.is_not(None))
+def open_commands(connection: Connection) -> list[OpenCommand]:
+    begun = select(parts.c.message_id).where(parts.c.turn_id == turns.c.answered_by, parts.c.n == 0)
     rows = connection.execute(
-        _OPEN_ANYWHERE.where(turns.c.kind == Kind.SLASH, or_(conversations.c.private_to != 0, ~holds_text))
+        select(turns, conversations.c.channel_id, conversations.c.private_to, begun.label("shown"))
+        .join(conversations, turns.c.conversation_id == conversations.c.id)
+        .where(IS_OPEN, turns.c.kind == Kind.SLASH)
     )
-    return [_as_waiting(row) for row in rows]
+    return [OpenCommand(question=_as_waiting(row), shown=row.shown) for row in rows]
 
 
 def _as_waiting(row: TurnRow) -> WaitingQuestion:

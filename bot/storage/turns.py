@@ -16,6 +16,7 @@ from bot.core.messages import (
     Erased,
     IncomingMessage,
     Kind,
+    OpenCommand,
     Outcome,
     Part,
     Press,
@@ -117,7 +118,7 @@ class SqlTurnStore:
     async def waiting(self) -> list[WaitingQuestion]:
         return await self._database.run(questions.waiting)
 
-    async def open_commands(self) -> list[WaitingQuestion]:
+    async def open_commands(self) -> list[OpenCommand]:
         return await self._database.run(questions.open_commands)
 
     async def write_answer(

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from discord.http import Route
 
-from bot.core.errors import DatabaseUnavailable, Undeliverable, Withdrawn
+from bot.core.errors import DatabaseUnavailable, DiscordUnavailable, Undeliverable, Withdrawn
 from bot.core.messages import Kind, Part, WaitingQuestion
 from bot.core.wording import question_head
 from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
@@ -629,3 +629,22 @@ async def test_an_answer_whose_notice_had_no_turn_is_posted_as_if_there_had_been
 
     assert stage.said() == [SENTENCE]
     assert not edits(stage)
+
+
+async def test_a_part_that_one_of_several_tries_may_have_posted_is_posted_once(deaf_stage):
+    stage = deaf_stage
+    stage.discord.faults.add("POST", MESSAGES, status=503, when="after")
+    stage.discord.faults.add("POST", MESSAGES, what="rate_limit", times=5, retry_after=0.01)
+    taken = await stage.asked()
+    for attempt in (1, 2):
+        parts = tuple(stage.store.parts[taken.answer_id].values())
+        reply = stage.replies.open(replace(taken, attempt=attempt, parts=parts))
+        finishing = stage.spawn(reply.finish(SENTENCE))
+        while not finishing.done():
+            stage.clock.jump(0.001)
+            await asyncio.sleep(0)
+        assert isinstance(finishing.exception(), DiscordUnavailable | None)
+        await reply.close()
+
+    assert finishing.exception() is None
+    assert stage.said() == [SENTENCE]
