@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,14 +61,14 @@ class Stage:
             await self.discord.until(lambda: running.serving.done() or self.connected)
             yield
 
-    async def start(self, **changes: str) -> asyncio.subprocess.Process:
+    async def start(
+        self, *, program: Sequence[str] = ("-m", "bot", "run"), **changes: str
+    ) -> asyncio.subprocess.Process:
         """The bot as a program of its own."""
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | self.environment(**changes)
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "bot",
-            "run",
+            *program,
             cwd=self._folder,
             env=environment,
             stdout=asyncio.subprocess.PIPE,

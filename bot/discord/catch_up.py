@@ -48,6 +48,7 @@ class CatchUp:
         self._clock = clock
         self._answer_within = answer_within
         self._marking: asyncio.Task[None] | None = None
+        self._first_run = False  # and nothing was connected yet
         self._marks_known = asyncio.Event()
         self._servers_known = asyncio.Event()
         self._unread: set[int] | None = None  # channels still to be read; None: nobody knows which
@@ -68,6 +69,16 @@ class CatchUp:
 
     # A session's life, as the client's events tell it
 
+    async def before_sessions(self) -> None:
+        """The first run starts at now: that must be known before anything is said that could be missed."""
+        try:
+            self._handled.resume(await self._store.read_marks())
+            if self._handled.mark(EVERYWHERE) is None:
+                await self._store.write_marks(self._handled.marks(heard=self._clock.now()))
+                self._first_run = True
+        except DatabaseUnavailable as error:
+            log.warning("where to begin reading what was missed is not known: %s", error)
+
     async def session_begins(self) -> None:
         """READY: what was said before it will not be told."""
         self._unread = None
@@ -77,14 +88,15 @@ class CatchUp:
         self._since.clear()
         self._ranges.begin()
         try:
-            self._handled.resume(await self._store.read_marks())
-            if self._handled.mark(EVERYWHERE) is None:
-                self._unread = set()  # the first run starts at now
-                await self._store.write_marks(self._handled.marks(heard=self._clock.now()))
+            if self._first_run:
+                self._unread = set()  # there is nothing before it
+            else:
+                self._handled.resume(await self._store.read_marks())
         except DatabaseUnavailable as error:
             log.warning("where to begin reading what was missed is not known: %s", error)
         finally:
             self._marks_known.set()
+        self._first_run = False
         if self._marking is None:
             self._marking = asyncio.create_task(self._keep_marks(), name="watermarks")
 

@@ -134,6 +134,7 @@ class ConfabClient(discord.Client):
             self.tree, application_id=self._about.id, store=self._store, clock=self._clock
         )
         self._keep(registering)
+        await self.catch_up.before_sessions()
         self._keep(end_thinking_left_over(self._doors))
         if self._logged_in is not None:
             self._keep(self._logged_in())

@@ -1,0 +1,165 @@
+"""Channels with people who ask, a model that answers so that every word can be traced, and a bot to be killed."""
+
+import asyncio
+import re
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
+from tests.durability.checker import Run, Violation, check
+from tests.model_server import Answer, ModelServer
+from tests.whole_bot import Stage
+
+LAUNCHER = ("-m", "tests.durability.launcher")
+SETTLED_SECONDS = 60.0
+_ASKED = re.compile(r"What about (\w+) number (\d+)\?")
+_LONG_EVERY = 4  # an answer of two messages
+
+
+def answer_to(text: str) -> str:
+    """What the model says to a prompt that ends in these words."""
+    return " ".join(sentences_to(text))
+
+
+def sentences_to(text: str) -> list[str]:
+    canary, number = _ASKED.findall(text)[-1]
+    length = 90 if int(number) % _LONG_EVERY == 0 else 3
+    return [f"Sentence {n} about {canary} number {number}." for n in range(length)]
+
+
+@dataclass
+class Scene:
+    stage: Stage
+    channels: list[Channel] = field(default_factory=list)
+    asked: int = 0
+    gap: float = 0.0  # seconds between the model's words
+    programs: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    def furnish(self, channels: int) -> None:
+        """Channels in which the bot answers everything."""
+        self.stage.model.behave(self._answer)
+        discord = self.stage.discord
+        self.channels = [discord.add_channel(discord.guild, f"channel-{n}") for n in range(channels)]
+
+    @property
+    def people(self) -> Sequence[User]:
+        return (self.stage.you, self.stage.ada)
+
+    async def ask(self, channel: Channel, person: User) -> Message:
+        self.asked += 1
+        text = f"What about {_canary(channel)} number {self.asked}?"
+        return await self.stage.discord.post(channel, person, text)
+
+    async def ask_everywhere(self, times: int = 2) -> None:
+        for n in range(times):
+            for channel in self.channels:
+                await self.ask(channel, self.people[n % 2])
+
+    async def start(self, **environ: str) -> asyncio.subprocess.Process:
+        program = await self.stage.start(
+            program=LAUNCHER,
+            CHAT_CHANNELS=",".join(str(channel.id) for channel in self.channels),
+            MESSAGES_PER_MINUTE_PER_PERSON="0",
+            MESSAGES_PER_MINUTE_PER_CHANNEL="0",
+            MAX_WAITING_PER_PERSON="0",
+            MAX_WAITING_PER_CHANNEL="0",
+            MAX_WAITING="0",
+            **environ,
+        )
+        self.programs.append(program)
+        return program
+
+    async def close(self) -> None:
+        for program in self.programs:
+            if program.returncode is None:
+                program.kill()
+                await program.communicate()
+
+    async def connected(self, program: asyncio.subprocess.Process) -> None:
+        ended = asyncio.create_task(program.wait())
+        try:
+            await self.stage.discord.until(lambda: ended.done() or self.stage.connected, seconds=30)
+        finally:
+            ended.cancel()
+
+    async def settled(self) -> None:
+        """Wait until everything that was asked is answered to its end, or no more comes."""
+        await self.stage.discord.until(self._all_answered, seconds=SETTLED_SECONDS)
+
+    async def closed_with_a_question(self) -> None:
+        """Ask once more in each channel, and wait for that answer alone: what comes before it may be lost."""
+        last = {channel.id: await self.ask(channel, self.people[1]) for channel in self.channels}
+        await self.stage.discord.until(
+            lambda: all(self._stands(channel, last[channel.id]) for channel in self.channels),
+            seconds=SETTLED_SECONDS,
+        )
+
+    async def violations(self) -> list[Violation]:
+        run = Run(
+            discord=self.stage.discord,
+            prompts=self.stage.model.requests,
+            database_url=self.stage.database_url,
+            channels=self.channels,
+            answer_to=answer_to,
+            canaries={channel.id: _canary(channel) for channel in self.channels},
+        )
+        return await check(run)
+
+    def _answer(self, body: dict[str, Any]) -> Answer:
+        return Answer(text=answer_to(body["messages"][-1]["content"]), gap=self.gap, chunk=None)
+
+    def _stands(self, channel: Channel, question: Message) -> bool:
+        """Its first and its last sentence are there; between its messages there may be others."""
+        ours = [message.content for message in self.stage.discord.messages(channel) if message.author.bot]
+        first, *_, last = sentences_to(question.content)
+        return any(first in each for each in ours) and any(last in each for each in ours)
+
+    def _all_answered(self) -> bool:
+        return all(self._is_answered(channel) for channel in self.channels)
+
+    def _is_answered(self, channel: Channel) -> bool:
+        """The last question's answer stands to its last word; with it, those before."""
+        standing = self.stage.discord.messages(channel)
+        asked = [message for message in standing if not message.author.bot]
+        return all(self._stands(channel, question) for question in _ends(asked))
+
+
+@asynccontextmanager
+async def scened(database_url: str, *, channels: int = 3, rate_limits: bool = False) -> AsyncIterator[Scene]:
+    async with LoopbackDiscord(rate_limits=rate_limits) as discord, ModelServer() as model:
+        scene = Scene(Stage(discord=discord, model=model, database_url=database_url))
+        scene.furnish(channels=channels)
+        try:
+            yield scene
+        finally:
+            await scene.close()
+
+
+async def ended(program: asyncio.subprocess.Process, *, seconds: float = 30.0) -> tuple[int | None, str]:
+    """Its exit code and its log."""
+    async with asyncio.timeout(seconds):
+        _, log = await program.communicate()
+    return program.returncode, log.decode()
+
+
+async def stopped(program: asyncio.subprocess.Process) -> tuple[int | None, str]:
+    """End it as its operator would."""
+    if program.returncode is None:
+        program.send_signal(signal.SIGTERM)
+    return await ended(program)
+
+
+def _ends(asked: list[Message]) -> list[Message]:
+    """Questions that may be answered with the next one, by the same author, need no words of their own."""
+    return [
+        one
+        for one, next_ in zip(asked, [*asked[1:], None], strict=True)
+        if next_ is None or next_.author is not one.author
+    ]
+
+
+def _canary(channel: Channel) -> str:
+    return f"canary{channel.name.rpartition('-')[2]}x"
