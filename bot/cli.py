@@ -1,10 +1,11 @@
-"""The commands: run, playground, doctor, forget."""
+"""The commands: run, playground, doctor, backup, forget."""
 
 import argparse
 import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from bot.core.errors import BotError, StartupRefused
 
@@ -14,6 +15,8 @@ REFUSED = 2  # the exit status when the bot will not start like this: restarting
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
+        if arguments.command == "backup":
+            return _back_up(arguments.file)  # without an event loop, so that Ctrl-C ends it
         with asyncio.Runner(loop_factory=_new_event_loop) as runner:
             return runner.run(_command(arguments))
     except StartupRefused as refusal:
@@ -49,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor = commands.add_parser("doctor", help="check token, permissions, model, database, disk and clock")
     doctor.add_argument("--json", action="store_true", help="print the findings as one JSON object")
+    backup = commands.add_parser(
+        "backup", help="copy the SQLite database into a new file, also while the bot runs"
+    )
+    backup.add_argument("file", type=Path, metavar="FILE", help="the copy; it must not be there yet")
     forget = commands.add_parser(
         "forget", help="erase what is stored of a person or a server (stop the bot first)"
     )
@@ -86,17 +93,30 @@ async def _command(arguments: argparse.Namespace) -> int:
     return await _forget(user=arguments.user, guild=arguments.guild)
 
 
+def _back_up(file: Path) -> int:
+    from bot.storage.backup import back_up  # noqa: PLC0415
+
+    done = back_up(_database_url(), file)
+    print(f"{file}: {done.turns:,} turn{'s' * (done.turns != 1)}, {done.size / 1e6:,.1f} MB")
+    return 0
+
+
 async def _forget(*, user: int | None, guild: int | None) -> int:
-    from bot.settings import Settings, examine_settings  # noqa: PLC0415
     from bot.storage.turns import open_store  # noqa: PLC0415
 
-    # Whoever is forgotten need not wait for a token: the other settings may be wrong, or not there.
-    settings, faults = examine_settings()
-    other = {field.upper() for field in Settings.model_fields} - {"DATABASE_URL"}
-    if wrong := [fault for fault in faults if fault.place not in other]:
-        raise StartupRefused("\n".join(f"{fault.place} {fault.fault} {fault.cure}".rstrip() for fault in wrong))
-    async with open_store(settings.database_url.get_secret_value()) as store:
+    async with open_store(_database_url()) as store:
         erased = await (store.forget_user(user) if user is not None else store.erase_guild(guild or 0))
     whom = f"person {user}" if user is not None else f"server {guild}"
     print(f"Erased {erased.turns} stored messages of {whom}, and the answers to them.")
     return 0
+
+
+def _database_url() -> str:
+    """For commands that need no token: the other settings may be wrong, or not there. Raises StartupRefused."""
+    from bot.settings import Settings, examine_settings  # noqa: PLC0415
+
+    settings, faults = examine_settings()
+    other = {field.upper() for field in Settings.model_fields} - {"DATABASE_URL"}
+    if wrong := [fault for fault in faults if fault.place not in other]:
+        raise StartupRefused("\n".join(f"{fault.place} {fault.fault} {fault.cure}".rstrip() for fault in wrong))
+    return settings.database_url.get_secret_value()
