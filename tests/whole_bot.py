@@ -62,11 +62,12 @@ class Stage:
             yield
 
     async def start(
-        self, *, program: Sequence[str] = ("-m", "bot", "run"), **changes: str
+        self, *, program: Sequence[str] = ("-m", "bot", "run"), under: Sequence[str] = (), **changes: str
     ) -> asyncio.subprocess.Process:
-        """The bot as a program of its own."""
+        """The bot as a program of its own; *under*: another that carries it out, as `env` does."""
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | self.environment(**changes)
         return await asyncio.create_subprocess_exec(
+            *under,
             sys.executable,
             *program,
             cwd=self._folder,

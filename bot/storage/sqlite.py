@@ -20,7 +20,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from bot.core.errors import StartupRefused
+from bot.core.errors import DatabaseUnavailable, StartupRefused
+from bot.storage.faults import MOVED
 from bot.storage.migrate import migrate
 
 T = TypeVar("T")
@@ -63,8 +64,10 @@ class _Connection(aiosqlite.Connection):
 class SqliteFile:
     """The open file. See `open_sqlite`."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
+        self._identity = _identity(path)
         self._engine = _engine(connection)
         self._wait_for_others = _PATIENT
         self.ownership_lost = asyncio.Event()  # never: the lock on the file lasts as long as the process
@@ -77,12 +80,12 @@ class SqliteFile:
         """Copy the WAL into the file and empty it, erased text included. False if that must be tried again."""
         return await self._connection.run(self._checkpoint)
 
-    async def prepare(self, path: Path) -> None:
+    async def prepare(self) -> None:
         """Check the file and bring its tables up to date. Raises StartupRefused."""
         try:
-            await self._connection.run(self._prepare, path)
+            await self._connection.run(self._prepare)
         except (DBAPIError, sqlite3.Error) as error:
-            raise refusal(error, path) from error
+            raise refusal(error, self._path) from error
 
     async def close(self) -> None:
         await self._connection.run(self._engine.dispose)
@@ -92,6 +95,9 @@ class SqliteFile:
         if wait_for_others != self._wait_for_others:
             self._pragma(wait_for_others)
             self._wait_for_others = wait_for_others
+        # SQLite would go on in the file that nobody finds any more, and say that all is stored.
+        if _identity(self._path) != self._identity:
+            raise DatabaseUnavailable(MOVED)
         with self._engine.begin() as connection:
             return work(connection)
 
@@ -106,11 +112,11 @@ class SqliteFile:
             self._pragma(self._wait_for_others)
         return not busy
 
-    def _prepare(self, path: Path) -> None:
+    def _prepare(self) -> None:
         # SQLite changes tables by copying them; with foreign keys on, dropping the old one would cascade.
         self._pragma("foreign_keys = OFF")
         with self._engine.begin() as connection:
-            _check(connection, path)
+            _check(connection, self._path)
             migrate(connection)
         self._pragma("foreign_keys = ON")
         self._checkpoint()  # erased text that a kill left in the WAL
@@ -133,9 +139,9 @@ async def open_sqlite(url: URL) -> AsyncIterator[SqliteFile]:
     path = path_of(url)
     with _locked(path):
         _create(path)
-        file = SqliteFile(await _connect(path))
+        file = SqliteFile(await _connect(path), path)
         try:
-            await file.prepare(path)
+            await file.prepare()
             yield file
         finally:
             await file.close()
@@ -207,6 +213,15 @@ def path_of(url: URL) -> Path:
         )
     # Resolved: two names of one file have one lock.
     return Path(url.database).expanduser().resolve()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name. None: there is no such file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _create(path: Path) -> None:
