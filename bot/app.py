@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,7 +38,9 @@ from bot.limits import admission_limits, answer_limits
 from bot.llm.chat_model import OpenAIChatModel
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
+from bot.regaining import run_anew
 from bot.settings import Settings, load_settings, names_given
+from bot.storage.database import SECONDS_FOR_PREDECESSOR
 from bot.storage.turns import SqlTurnStore, open_store
 
 log = logging.getLogger(__name__)
@@ -69,7 +72,8 @@ async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
     configure_logging(settings.log_level, secrets=settings.secrets, lines=settings.log_format)
     stopping = asyncio.create_task(_stop_signal().wait())
     started = asyncio.Event()
-    running = asyncio.create_task(_run_until(stopping, settings, started=started))
+    run = partial(_run_until, stopping, settings, started)
+    running = asyncio.create_task(run_anew(run, stopping=stopping, started=started, clock=SystemClock()))
     await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
     if stopping.done() and not started.is_set():
         running.cancel()  # it may be waiting for Discord or the database: nothing has been taken on
@@ -134,8 +138,14 @@ def _playground_log() -> TextIO:
 
 
 @asynccontextmanager
-async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None = None) -> AsyncIterator[Running]:
-    """The bot, answering.
+async def running_bot(
+    settings: Settings,
+    *,
+    clock: Clock,
+    ended: Ended | None = None,
+    wait_seconds: float = SECONDS_FOR_PREDECESSOR,
+) -> AsyncIterator[Running]:
+    """The bot, answering. Another owner of the database has *wait_seconds* to end.
 
     Leaving the block takes nothing more on, lets answers under way finish within the grace period, and lets go of
     everything in the reverse order of its making. Raises StartupRefused.
@@ -147,7 +157,8 @@ async def running_bot(settings: Settings, *, clock: Clock, ended: Ended | None =
             from bot.observing import observing  # noqa: PLC0415 -- without it, no time is spent on its libraries
 
             observer = await stack.enter_async_context(observing(settings, clock))
-        store = await stack.enter_async_context(open_store(settings.database_url.get_secret_value()))
+        database_url = settings.database_url.get_secret_value()
+        store = await stack.enter_async_context(open_store(database_url, wait_seconds=wait_seconds))
         application = await look_up_application(
             api_url=settings.discord_api_url,
             token=token,
@@ -260,8 +271,10 @@ async def _end_answers(
         drained.cancel()
 
 
-async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started: asyncio.Event) -> None:
-    async with running_bot(settings, clock=SystemClock()) as running:
+async def _run_until(
+    stopping: asyncio.Task[Any], settings: Settings, started: asyncio.Event, wait_seconds: float
+) -> None:
+    async with running_bot(settings, clock=SystemClock(), wait_seconds=wait_seconds) as running:
         started.set()
         _spare_the_collector()
         obstacles = [
@@ -282,6 +295,7 @@ async def _run_until(stopping: asyncio.Task[Any], settings: Settings, *, started
 
 def _spare_the_collector() -> None:
     """What was made by now stays; to look through it again would stop everything for 0.1 s each time."""
+    gc.unfreeze()  # of a bot that lost its database and began anew, what was made before may go
     gc.collect()
     gc.freeze()
 

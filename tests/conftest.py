@@ -20,8 +20,8 @@ TABLES = ", ".join(metadata.tables)
 
 
 @pytest.fixture(scope="session")
-def postgresql():
-    """The URL of a PostgreSQL server's own database, to make others from; the socket lies in a short path."""
+def postgresql_server():
+    """A PostgreSQL server; the socket lies in a short path."""
     folder = Path(tempfile.mkdtemp(prefix="confab-pg-"))
     try:
         with warnings.catch_warnings():
@@ -34,10 +34,15 @@ def postgresql():
         if os.environ.get("CI"):
             raise
         pytest.skip(f"PostgreSQL does not start here: {error!r}")
-    url = server.get_uri()
-    asyncio.run(execute(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
-    yield url
+    asyncio.run(execute(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
+    yield server
     server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgresql_server):
+    """The URL of the server's own database, to make others from."""
+    return postgresql_server.get_uri()
 
 
 async def execute(url, *statements):

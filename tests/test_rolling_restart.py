@@ -35,6 +35,13 @@ async def database(stage):
     await connection.close()
 
 
+@pytest.fixture
+def server(postgresql_server):
+    """PostgreSQL itself, to be stopped; others find it running."""
+    yield postgresql_server
+    postgresql_server.ensure_postgres_running()
+
+
 async def ended(program):
     async with asyncio.timeout(30):
         _, log = await program.communicate()
@@ -105,8 +112,61 @@ async def test_who_loses_the_database_posts_no_more_and_the_next_one_carries_on(
 
     assert (await ended(new))[0] == 0
     assert len(answers(stage)) == 1
-    assert status == {"killed": -signal.SIGKILL, "lock": 1, "lock while it stops": 0}[lost]
+    assert status == {"killed": -signal.SIGKILL, "lock": 2, "lock while it stops": 0}[lost]
     assert ("another bot may answer now" in log) == (lost == "lock")
+    assert ("Another bot is using" in log) == (lost == "lock")  # it wanted the lock back, and did not get it
+
+
+async def test_a_bot_whose_server_is_restarted_carries_on_where_it_was(stage, server) -> None:
+    gate = Gate()
+    stage.model.script(Answer(text="First."), Answer(text=LONG, gate=gate), Answer(text="Second."))
+    bot = await stage.start()
+    await stage.discord.until(lambda: stage.connected)
+    await stage.settled(await stage.ask("one"), "First.")
+    await stage.discord.post(stage.general, stage.you, "two")
+    gate.let_out(10)
+    _, draft = await stage.discord.until(lambda: len(answers(stage)) == 2 and answers(stage))
+
+    await asyncio.to_thread(server.stop)
+    await logged(bot, "the lock on the database was lost")
+    gate.open()
+    await logged(bot, "waiting for the database: ")
+    meanwhile = await stage.discord.post(stage.general, stage.ada, "three")
+    await asyncio.to_thread(server.ensure_postgres_running)
+    stage.model.script(Answer(text="Third."))
+    await stage.settled(draft, "Second.")
+    await stage.discord.until(lambda: stage.reply_to(meanwhile) and answers(stage)[-1].content == "Third.")
+    bot.send_signal(signal.SIGTERM)
+
+    assert (await ended(bot))[0] == 0
+    assert [each.content for each in answers(stage)] == ["First.", "Second.", "Third."]
+    assert [text for _, text in stage.prompts()[-1]][1:] == [
+        "You: one",
+        "First.",
+        "You: two",
+        "Second.",
+        "Ada: three",
+    ]
+
+
+async def test_a_bot_that_waits_for_its_server_can_be_stopped(stage, server) -> None:
+    bot = await stage.start()
+    await stage.discord.until(lambda: stage.connected)
+    await asyncio.to_thread(server.stop)
+    await logged(bot, "waiting for the database: ")
+
+    bot.send_signal(signal.SIGTERM)
+
+    assert (await ended(bot))[0] == 0
+
+
+async def logged(program, words):
+    """Wait for a line of the log with *words*."""
+    async with asyncio.timeout(30):
+        while line := (await program.stderr.readline()).decode():
+            if words in line:
+                return
+    raise AssertionError(f"the program ended without saying: {words}")
 
 
 async def test_who_loses_the_database_hears_nothing_more_before_letting_go(database_url) -> None:

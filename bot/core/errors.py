@@ -264,3 +264,7 @@ class StartupRefused(BotError):
     """The bot will not start like this. The message is for the operator: what is wrong, and the cure."""
 
     code = "startup_refused"
+
+
+class DatabaseAway(StartupRefused):
+    """The server does not let us in now and may later; a bot that had it already waits for it."""

@@ -112,6 +112,8 @@ class Database:
         return result
 
     async def _transact(self, work: Callable[[Connection], T]) -> T:
+        if self.ownership_lost.is_set():
+            raise DatabaseUnavailable("the lock on the database was lost")  # the next owner may be at work already
         try:
             with own_words():
                 result = await self._back_end.transact(work, hurry=self._away)

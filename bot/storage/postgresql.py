@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.core.errors import StartupRefused
+from bot.core.errors import DatabaseAway, StartupRefused
 from bot.storage.faults import NOT_ALLOWED
 from bot.storage.migrate import migrate
 
@@ -31,6 +31,7 @@ _CURES = {
     "53300": "has no connection left. Close other programs' connections or raise max_connections.",
     "57P03": "is starting up or shutting down. Start the bot again in a moment.",
 }
+_PASSING = ("08", "53", "57P")  # the beginnings of codes: no connection, no room, being stopped or started
 
 
 class PostgresqlServer:
@@ -127,12 +128,16 @@ def check_encoding(connection: Connection, url: URL) -> None:
         raise StartupRefused(f"{where(url)} is encoded as {encoding}. Create the database with ENCODING 'UTF8'.")
 
 
-def refusal(error: DBAPIError | OSError, url: URL) -> StartupRefused:
+def refusal(error: DBAPIError | OSError | asyncpg.InterfaceError, url: URL) -> StartupRefused:
     """What to tell the operator when opening or migrating failed; never with the password."""
-    code = getattr(getattr(error, "orig", error), "sqlstate", None)
-    if cure := _CURES.get(code or ""):
-        return StartupRefused(f"{where(url)} {cure}")
-    return StartupRefused(f"{where(url)} cannot be used ({code or type(error).__name__}). Check the server's log.")
+    code = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    cut_off = isinstance(error, OSError | asyncpg.InterfaceError) or getattr(
+        error, "connection_invalidated", False
+    )
+    kind = DatabaseAway if cut_off or code.startswith(_PASSING) else StartupRefused
+    if cure := _CURES.get(code):
+        return kind(f"{where(url)} {cure}")
+    return kind(f"{where(url)} cannot be used ({code or type(error).__name__}). Check the server's log.")
 
 
 async def connect_to(connect: Connect, url: URL) -> Any:
@@ -142,7 +147,7 @@ async def connect_to(connect: Connect, url: URL) -> Any:
     except asyncpg.PostgresError as error:
         raise refusal(error, url) from error
     except OSError as error:
-        raise StartupRefused(
+        raise DatabaseAway(
             f"{where(url)} cannot be reached ({type(error).__name__}). "
             "Check that it runs, and host and port in DATABASE_URL."
         ) from error
@@ -164,7 +169,7 @@ async def _take_lock(owner: Any, wait_seconds: float, url: URL) -> None:
         raise StartupRefused(
             f"Another bot is using {where(url)}. Stop it first, or give this one a database of its own."
         ) from None
-    except (asyncpg.PostgresError, OSError) as error:
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
         raise refusal(error, url) from error
 
 

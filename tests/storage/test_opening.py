@@ -9,8 +9,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from sqlalchemy import make_url
 
-from bot.core.errors import StartupRefused
+from bot.core.errors import DatabaseAway, StartupRefused
+from bot.storage.postgresql import refusal as why_refused
 from bot.storage.turns import open_store
 from tests.fakes import message
 from tests.storage.talk import exchange, history, rows
@@ -280,3 +282,20 @@ class TestPostgresql:
     async def test_other_spellings_of_the_url_are_understood(self, postgresql_with_tables, scheme):
         async with open_store(postgresql_with_tables.replace("postgresql", scheme, 1)) as store:
             assert isinstance(await store.unfinished(), list)
+
+    @pytest.mark.parametrize(
+        ("error", "passing"),
+        [
+            (asyncpg.CannotConnectNowError("starting up"), True),
+            (asyncpg.TooManyConnectionsError("full"), True),
+            (asyncpg.ConnectionDoesNotExistError("cut off"), True),
+            (asyncpg.InterfaceError("cut off"), True),
+            (TimeoutError(), True),
+            (asyncpg.InvalidPasswordError("wrong"), False),
+            (asyncpg.InvalidCatalogNameError("missing"), False),
+        ],
+    )
+    def test_what_may_pass_is_told_from_what_will_not(self, error, passing):
+        told = why_refused(error, make_url("postgresql://ada@db/memory"))
+
+        assert isinstance(told, DatabaseAway) == passing

@@ -325,11 +325,15 @@ class TestPostgresqlGoesAway:
         await connection.execute("ALTER DATABASE kept ALLOW_CONNECTIONS true")
         await connection.close()
 
-    async def end_connections(self, admin):
-        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'kept'")
+    async def end_connections(self, admin, *, lock_too=False):
+        await admin.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'kept'"
+            " AND ($1 OR pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'))",
+            lock_too,
+        )
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-    async def test_a_restarted_server_is_not_noticed(self, store, admin):
+    async def test_a_connection_that_ended_is_not_noticed(self, store, admin):
         await exchange(store, message("before", id=1), "a")
 
         await self.end_connections(admin)
@@ -366,12 +370,15 @@ class TestPostgresqlGoesAway:
         assert waits == [server.SECONDS_TO_CONNECT, *[server.SECONDS_IN_A_HURRY] * 2]  # the first was tried again
 
     @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-    async def test_losing_the_ownership_shows(self, store, admin):
+    async def test_losing_the_ownership_shows_and_nothing_is_stored_any_more(self, store, admin):
         assert not store.ownership_lost.is_set()
 
-        await self.end_connections(admin)
+        await self.end_connections(admin, lock_too=True)
 
         await asyncio.wait_for(store.ownership_lost.wait(), 10)
+        with pytest.raises(DatabaseUnavailable, match="the lock on the database was lost"):
+            await wait(store, message("?", id=2))
+        assert await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE datname = 'kept'") == 0
 
 
 KILLED = """
