@@ -105,9 +105,14 @@ async def _forget(*, user: int | None, guild: int | None) -> int:
     from bot.storage.turns import open_store  # noqa: PLC0415
 
     async with open_store(_database_url()) as store:
-        erased = await (store.forget_user(user) if user is not None else store.erase_guild(guild or 0))
-    whom = f"person {user}" if user is not None else f"server {guild}"
-    print(f"Erased {erased.turns} stored messages of {whom}, and the answers to them.")
+        if user is not None:
+            share = (await store.forget_user(user)).share
+            print(
+                f"Erased {share.messages} stored messages of person {user}, and {share.answers} answers to them."
+            )
+        else:
+            erased = await store.erase_guild(guild or 0)
+            print(f"Erased {erased.turns} stored messages of server {guild}, and the answers to them.")
     return 0
 
 

@@ -35,6 +35,7 @@ from bot.core.messages import (
     WaitingQuestion,
 )
 from bot.core.quotes import Link, Opened, Quote
+from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
 from bot.core.wording import TOLD
 
@@ -386,9 +387,24 @@ class FakeStore:
     async def erase_guild(self, guild_id: int) -> Erased:
         return await self._erase_rooms(lambda room: room.conversation.guild_id == guild_id)
 
-    async def forget_user(self, user_id: int) -> Erased:
-        ids = [turn.message_id for turn in self.turns.values() if turn.author_id == user_id]
-        return await self.erase_messages([id_ for id_ in ids if id_ is not None])
+    async def share_of(self, user_id: int, *, channel_id: int | None = None) -> Share:
+        await self._begin()
+        mine = self._turns_of(user_id, channel_id)
+        answers = {self.answers_of[turn.id] for turn in mine if turn.id in self.answers_of}
+        return Share(messages=len(mine), answers=len(answers))
+
+    async def forget_user(self, user_id: int, *, channel_id: int | None = None) -> Forgotten:
+        share = await self.share_of(user_id, channel_id=channel_id)
+        ids = [turn.message_id for turn in self._turns_of(user_id, channel_id)]
+        erased = await self.erase_messages([id_ for id_ in ids if id_ is not None])
+        return Forgotten(share=share, erased=erased)
+
+    def _turns_of(self, user_id: int, channel_id: int | None) -> list[Turn]:
+        return [
+            turn
+            for turn in self.turns.values()
+            if turn.author_id == user_id and channel_id in (None, self.room_of[turn.id].channel_id)
+        ]
 
     async def reset(self, key: ConversationKey) -> None:
         await self._begin()

@@ -12,8 +12,10 @@ from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import AccessRefused, DatabaseUnavailable, ResponseExpires
 from bot.core.handled import Handled
-from bot.core.messages import ConversationKey, IncomingMessage, OpenCommand
+from bot.core.line import Place
+from bot.core.messages import ConversationKey, IncomingMessage, Interaction, OpenCommand
 from bot.core.ports import Clock, Replies, TurnStore
+from bot.core.rights import Share
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -147,6 +149,23 @@ class Intake:
         self._queue.stop_erased(await self._surely(partial(self._store.erase_guild, guild_id)))
         await self._surely(self._queue.look_again)
 
+    async def share_of(self, person: int, *, channel_id: int | None) -> Share:
+        """What is stored of a person, in one channel or everywhere. Raises DatabaseUnavailable."""
+        return await self._store.share_of(person, channel_id=channel_id)
+
+    async def forget(self, person: int, *, channel_id: int | None) -> tuple[Share, list[Interaction]]:
+        """Erase that; what they wait for stops and goes. Raises DatabaseUnavailable: nothing is erased then.
+
+        How much it was, and the commands of theirs that waited: nobody answers those now.
+        """
+        waiting = [place for place in self._queue.line if _is_of(place, person, channel_id)]
+        forgotten = await self._store.forget_user(person, channel_id=channel_id)
+        never_begun = [place.question.address for place in waiting if not place.left.is_set()]
+        self._queue.line.leave_everywhere(address.message_id for address in never_begun)
+        self._queue.stop_erased(forgotten.erased)
+        self._replies.clean_up()
+        return forgotten.share, [each.interaction for each in never_begun if each.interaction]
+
     async def reset(self, key: ConversationKey) -> None:
         await self._store.reset(key)
 
@@ -159,3 +178,9 @@ class Intake:
                 log.warning("what happened in Discord waits for the database: %s", error)
             await self._clock.sleep(SECONDS_BETWEEN_TRIES)
         return await change()
+
+
+def _is_of(place: Place, person: int, channel_id: int | None) -> bool:
+    """Whether the store holds this person's question, asked in that channel or anywhere."""
+    question = place.question
+    return place.stored and question.author_id == person and channel_id in (None, question.key.channel_id)

@@ -26,6 +26,7 @@ from bot.core.messages import (
     WaitingQuestion,
 )
 from bot.core.quotes import Link, Opened
+from bot.core.rights import Forgotten, Share
 
 
 class Deadline(Protocol):
@@ -170,8 +171,14 @@ class TurnStore(StoredMessages, Protocol):
 
     async def erase_guild(self, guild_id: int) -> Erased: ...
 
-    async def forget_user(self, user_id: int) -> Erased:
-        """Erase a person's turns everywhere, the answers to them, and their name on model calls."""
+    async def share_of(self, user_id: int, *, channel_id: int | None = None) -> Share:
+        """What is stored of a person, in one channel or everywhere."""
+
+    async def forget_user(self, user_id: int, *, channel_id: int | None = None) -> Forgotten:
+        """Erase a person's turns, the answers to them, and their id on model calls, in one channel or everywhere.
+
+        A call for one of those answers that is recorded later is recorded without its author, too.
+        """
 
     async def reset(self, key: ConversationKey) -> None:
         """Start the conversation anew: nothing said so far is history any more."""

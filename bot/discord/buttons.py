@@ -1,4 +1,4 @@
-"""The buttons below an answer, by the question that it answers."""
+"""The buttons of ours: below an answer, by the question that it answers; to be forgotten, by the person."""
 
 import re
 
@@ -7,7 +7,8 @@ import discord
 from bot.discord.payloads import Button
 
 STOP, AGAIN = "stop", "again"
-_CUSTOM_ID = re.compile(rf"({STOP}|{AGAIN}):([0-9]{{1,19}})")
+FORGET_HERE, FORGET_EVERYWHERE = "forget-here", "forget-everywhere"
+_CUSTOM_ID = re.compile(rf"({STOP}|{AGAIN}|{FORGET_HERE}|{FORGET_EVERYWHERE}):([0-9]{{1,19}})")
 _LARGEST_ID = 2**63 - 1  # that a database holds
 
 
@@ -19,8 +20,13 @@ def again_button(question_id: int) -> Button:
     return Button(label="Regenerate", custom_id=f"{AGAIN}:{question_id}")
 
 
+def forget_button(person: int, *, everywhere: bool) -> Button:
+    action = FORGET_EVERYWHERE if everywhere else FORGET_HERE
+    return Button(label="Forget it", custom_id=f"{action}:{person}")
+
+
 def read_custom_id(custom_id: str) -> tuple[str, int] | None:
-    """What is to be done, and for which question; None for what is no button of ours."""
+    """What is to be done, and for which question or person; None for what is no button of ours."""
     read = _CUSTOM_ID.fullmatch(custom_id)
     if read is None or int(read[2]) > _LARGEST_ID:
         return None

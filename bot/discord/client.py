@@ -97,7 +97,7 @@ class ConfabClient(discord.Client):
     ) -> None:
         """Say where events go. The outbox needs the client, so it comes after it.
 
-        *presses* is None where buttons do nothing. *logged_in* runs as soon as messages can be sent.
+        *presses* is None where buttons below answers do nothing. *logged_in* runs as soon as messages can be sent.
         """
         self._logged_in = logged_in
         self.intake = intake
@@ -110,7 +110,7 @@ class ConfabClient(discord.Client):
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
         self._doors = doors = Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep)
-        self._pressing = Pressing(presses=presses, outbox=outbox, access=self._access)
+        self._pressing = Pressing(doors, presses=presses, access=self._access)
         self.tree = Commands(self, doors, access=self._access)
 
     async def run_forever(self, token: str) -> None:

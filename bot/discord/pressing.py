@@ -10,9 +10,9 @@ from bot.core.errors import BotError, PressRefused
 from bot.core.messages import Press
 from bot.core.presses import Presses
 from bot.discord.askers import asker_of
-from bot.discord.buttons import STOP, read_custom_id
-from bot.discord.commands.doors import conversation_of
-from bot.discord.outbound import Outbox
+from bot.discord.buttons import FORGET_EVERYWHERE, FORGET_HERE, STOP, read_custom_id
+from bot.discord.commands.doors import Doors, conversation_of
+from bot.discord.commands.forget_me import forget
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,10 @@ def _is_unseen_by_others(interaction: discord.Interaction[Any]) -> bool:
 
 
 class Pressing:
-    def __init__(self, *, presses: Presses | None, outbox: Outbox, access: AccessRules) -> None:
+    def __init__(self, doors: Doors, *, presses: Presses | None, access: AccessRules) -> None:
+        self._doors = doors
         self._presses = presses
-        self._outbox = outbox
+        self._outbox = doors.outbox
         self._access = access
 
     async def pressed(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
@@ -43,10 +44,13 @@ class Pressing:
 
     async def _carry_out(self, interaction: discord.Interaction[Any], custom_id: str) -> None:
         """Raises BotError."""
+        read = read_custom_id(custom_id)
+        if read is not None and read[0] in (FORGET_HERE, FORGET_EVERYWHERE):
+            await forget(interaction, self._doors, person=read[1], everywhere=read[0] == FORGET_EVERYWHERE)
+            return
         refusal = self._access.refuse(asker_of(interaction))
         if refusal is not None:
             raise refusal
-        read = read_custom_id(custom_id)
         if self._presses is None or read is None or interaction.channel_id is None:
             raise PressRefused(UNKNOWN)
         action, question_id = read

@@ -110,7 +110,20 @@ class Responses:
     async def delete_follow_up(self, interaction: Interaction, message_id: int) -> None:
         await self._requests.ask(self._response("DELETE", interaction.token, str(message_id)))
 
+    async def show(self, interaction: discord.Interaction[Any], content: Wanted) -> None:
+        """Let the response to an acknowledged command, or the message whose button was pressed, show this."""
+        with self._holding_text(interaction.id):
+            await self._write_response(interaction.token, "@original", content_now(content), patient=True)
+
     # Buttons
+
+    async def take_press(self, interaction: discord.Interaction[Any], sentence: str) -> None:
+        """Let the message whose button was pressed say this, without the button."""
+        await self._respond(
+            interaction.response.edit_message(
+                content=sentence, view=None, allowed_mentions=discord.AllowedMentions.none()
+            )
+        )
 
     async def acknowledge_press(self, interaction: discord.Interaction[Any]) -> None:
         """Let the button come back up; the message that it is below stays as it is."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 _SPOKEN_BY = re.compile(r"@(\w+)(?:\s+(.*))?", re.DOTALL)
 _CHANNEL = re.compile(r"#([\w-]+)")
 STOP, AGAIN = "Stop", "Regenerate"  # as the bot labels its buttons
+_LABELS = {"stop": STOP, "again": AGAIN}
 _COMMAND = re.compile(r"/([\w-]+)(?:\s+(.*))?", re.DOTALL)
 
 HELP = """\
@@ -16,6 +17,7 @@ Type a message, and it is posted in this channel. What else there is:
   /reset           start the conversation anew
   /stop            press Stop, below an answer that is being written
   /again           press Regenerate, below the last answer
+  /press Forget it   press any other button of the bot's, by what is on it
   @ada hello       a second person says hello
   #random          go to the other channel; there the bot answers only if mentioned: @confab hello
   #general         come back
@@ -100,8 +102,8 @@ def _read_command(name: str, text: str) -> Line:
             return Edit(text=text)
         case "delete":
             return Delete()
-        case "stop" | "again":
-            return Press(label=STOP if name == "stop" else AGAIN)
+        case "stop" | "again" | "press":
+            return Press(label=text if name == "press" else _LABELS[name])
         case "help":
             return Help()
         case "quit" | "exit":

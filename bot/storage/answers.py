@@ -5,7 +5,20 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, exists, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from bot.core.completions import ModelCall
 from bot.core.messages import Kind, Part, Role, SurplusPart, TurnState
@@ -214,12 +227,31 @@ def as_part(row: Row[*tuple[Any, ...]]) -> Part:
 def _forget_withdrawn(connection: Connection, answer_id: int) -> None:
     """Nothing of it is in the channel any more."""
     there = exists().where(parts.c.turn_id == answer_id, parts.c.state != "deleted")
-    connection.execute(
-        delete(turns).where(
+    gone = connection.scalars(
+        delete(turns)
+        .where(
             turns.c.id == answer_id,
             turns.c.role == Role.ASSISTANT,  # a question's row stays: its message may be told of again
             turns.c.state == TurnState.WITHDRAWN,
             ~there,
+        )
+        .returning(turns.c.conversation_id)
+    ).all()
+    if gone:
+        drop_forgotten(connection, conversations.c.id.in_(gone))
+
+
+def drop_forgotten(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Let go of private conversations of which nothing is left: commands are not told of again.
+
+    Those with an answer under way stay until it has ended: SQLite would give the row's number to another answer.
+    """
+    left = or_(turns.c.state != TurnState.WITHDRAWN, turns.c.role == Role.ASSISTANT)
+    connection.execute(
+        delete(conversations).where(
+            which,
+            conversations.c.private_to != 0,
+            ~exists().where(turns.c.conversation_id == conversations.c.id, left),
         )
     )
 

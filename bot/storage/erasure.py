@@ -5,10 +5,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, update
 
 from bot.core.messages import Erased, Kind, Role, TurnState
-from bot.storage.answers import BLANK, OURS_TO_DELETE, UNFINISHED, ask_again, blank, remove_parts
+from bot.core.rights import Forgotten, Share
+from bot.storage.answers import (
+    BLANK,
+    OURS_TO_DELETE,
+    UNFINISHED,
+    ask_again,
+    blank,
+    drop_forgotten,
+    remove_parts,
+)
 from bot.storage.schema import (
     IS_NO_QUOTE,
     IS_OPEN,
@@ -112,16 +121,53 @@ def erase_guild(connection: Connection, guild_id: int) -> Erased:
     return tally.erased()
 
 
-def forget_user(connection: Connection, user_id: int) -> Erased:
-    tally = _Tally()
-    _erase_conversations(connection, conversations.c.private_to == user_id, tally)
-    _erase_quotes(connection, and_(IS_QUOTE, turns.c.author_id == user_id), tally)
-    questions = connection.scalars(select(turns.c.id).where(turns.c.author_id == user_id)).all()
+def share_of(connection: Connection, user_id: int, *, channel_id: int | None) -> Share:
+    mine, answers = _turns_of(user_id, channel_id), turns.alias()
+    to_them = (
+        select(func.count(answers.c.id.distinct()))
+        .select_from(turns.join(answers, turns.c.answered_by == answers.c.id))
+        .where(mine, turns.c.kind != Kind.QUOTE, answers.c.state != TurnState.WITHDRAWN)
+    )
+    calls = select(func.count()).select_from(model_calls).where(_calls_of(user_id, channel_id))
+    return Share(
+        messages=connection.execute(select(func.count()).select_from(turns).where(mine)).scalar_one(),
+        answers=connection.execute(to_them).scalar_one(),
+        records=connection.execute(calls).scalar_one(),
+    )
+
+
+def forget_user(connection: Connection, user_id: int, *, channel_id: int | None) -> Forgotten:
+    share, tally = share_of(connection, user_id, channel_id=channel_id), _Tally()
+    _erase_quotes(connection, and_(IS_QUOTE, _turns_of(user_id, channel_id)), tally)
+    questions = connection.scalars(select(turns.c.id).where(_turns_of(user_id, channel_id))).all()
     for ids in _chunks(questions):
         _erase_questions(connection, ids, tally)
-    connection.execute(delete(speakers).where(speakers.c.author_id == user_id))
-    connection.execute(update(model_calls).where(model_calls.c.author_id == user_id).values(author_id=None))
-    return tally.erased()
+    private, named = conversations.c.private_to == user_id, speakers.c.author_id == user_id
+    if channel_id is not None:
+        private &= conversations.c.channel_id == channel_id
+        named &= speakers.c.conversation_id.in_(_conversations_in(channel_id))
+    connection.execute(delete(speakers).where(named))
+    drop_forgotten(connection, private)
+    connection.execute(update(model_calls).where(_calls_of(user_id, channel_id)).values(author_id=None))
+    return Forgotten(share=share, erased=tally.erased())
+
+
+def _turns_of(user_id: int, channel_id: int | None) -> ColumnElement[bool]:
+    """A person's turns: in one channel, with what was linked from it into others, or everywhere."""
+    mine = turns.c.author_id == user_id
+    if channel_id is None:
+        return mine
+    here = turns.c.conversation_id.in_(_conversations_in(channel_id))
+    return mine & or_(here, turns.c.linked_channel_id == channel_id)
+
+
+def _calls_of(user_id: int, channel_id: int | None) -> ColumnElement[bool]:
+    mine = model_calls.c.author_id == user_id
+    return mine if channel_id is None else mine & (model_calls.c.channel_id == channel_id)
+
+
+def _conversations_in(channel_id: int) -> Select[tuple[int]]:
+    return select(conversations.c.id).where(conversations.c.channel_id == channel_id)
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
@@ -154,15 +200,19 @@ def _erase_questions(connection: Connection, ids: Collection[int], tally: _Tally
     remove_parts(connection, ids)
     tally.turns += len(rows)
     _erase_answers(connection, {row.answered_by for row in rows} - {None}, tally)
-    _drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in rows})
+    drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in rows})
 
 
 def _erase_quotes(connection: Connection, which: ColumnElement[bool], tally: _Tally) -> None:
+    tally.turns += drop_quotes(connection, which)
+
+
+def drop_quotes(connection: Connection, which: ColumnElement[bool]) -> int:
     quoted = connection.execute(
         delete(turns).where(which).returning(turns.c.conversation_id, turns.c.author_id)
     ).all()
-    tally.turns += len(quoted)
-    _drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in quoted})
+    drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in quoted})
+    return len(quoted)
 
 
 def _erase_deleted_answers(connection: Connection, ids: Collection[int], tally: _Tally) -> None:
@@ -202,7 +252,7 @@ def _erase_answers(connection: Connection, ids: Collection[int], tally: _Tally) 
         ask_again(connection, unfinished)
 
 
-def _drop_silent_speakers(connection: Connection, spoke: Iterable[tuple[int, int]]) -> None:
+def drop_silent_speakers(connection: Connection, spoke: Iterable[tuple[int, int]]) -> None:
     """Forget the names of those of whom nothing is left in the conversation."""
     for conversation_id, author_id in spoke:
         connection.execute(

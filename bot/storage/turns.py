@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -31,6 +32,7 @@ from bot.core.messages import (
 )
 from bot.core.ports import Clock
 from bot.core.quotes import Opened
+from bot.core.rights import Forgotten, Share
 from bot.storage import (
     answers,
     conversations,
@@ -76,6 +78,7 @@ class SqlTurnStore:
         self._database = database
         self._arrivals = Arrivals(database)
         self._clock = clock
+        self._forgotten: set[tuple[int, int]] = set()  # answers under way that stopped, and who is not to be named
 
     @property
     def ownership_lost(self) -> asyncio.Event:
@@ -125,7 +128,7 @@ class SqlTurnStore:
         self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
     ) -> None:
         def work(connection: Connection) -> bool:
-            answers.record_call(connection, call)
+            self._record_call(connection, call)
             return answers.write(connection, answer_id, kind=Kind.ANSWER, text=text, shown=shown, outcome=outcome)
 
         _or_withdrawn(await self._database.run(work), answer_id)
@@ -179,7 +182,11 @@ class SqlTurnStore:
         return await self._database.run(answers.surplus)
 
     async def record_call(self, call: ModelCall) -> None:
-        await self._database.run(partial(answers.record_call, call=call))
+        await self._database.run(partial(self._record_call, call=call))
+
+    def _record_call(self, connection: Connection, call: ModelCall) -> None:
+        known = (call.answer_id, call.author_id) not in self._forgotten
+        answers.record_call(connection, call if known else replace(call, author_id=None))
 
     async def edit(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
@@ -201,9 +208,16 @@ class SqlTurnStore:
         work = partial(erasure.erase_guild, guild_id=guild_id)
         return await self._database.run(work, erases=_erased_text)
 
-    async def forget_user(self, user_id: int) -> Erased:
-        work = partial(erasure.forget_user, user_id=user_id)
-        return await self._database.run(work, erases=_erased_text)
+    async def share_of(self, user_id: int, *, channel_id: int | None = None) -> Share:
+        return await self._database.run(partial(erasure.share_of, user_id=user_id, channel_id=channel_id))
+
+    async def forget_user(self, user_id: int, *, channel_id: int | None = None) -> Forgotten:
+        def work(connection: Connection) -> Forgotten:
+            forgotten = erasure.forget_user(connection, user_id, channel_id=channel_id)
+            self._forgotten |= {(answer_id, user_id) for answer_id in forgotten.erased.answers}
+            return forgotten
+
+        return await self._database.run(work, erases=lambda _forgotten: True)
 
     async def reset(self, key: ConversationKey) -> None:
         await self._database.run(partial(conversations.reset, key=key), rank=Rank.INTAKE)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.discord.buttons import again_button, read_custom_id, stop_button
+from bot.discord.buttons import again_button, forget_button, read_custom_id, stop_button
 from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.payloads import Button, Content
 from tests.pressing import labels
@@ -83,6 +83,9 @@ async def test_an_edit_is_not_done_when_the_same_words_are_heard_with_another_bu
     [
         (stop_button(2**63 - 1).custom_id, ("stop", 2**63 - 1)),
         (again_button(1).custom_id, ("again", 1)),
+        (forget_button(7, everywhere=False).custom_id, ("forget-here", 7)),
+        (forget_button(7, everywhere=True).custom_id, ("forget-everywhere", 7)),
+        ("forget:7", None),
         (f"again:{2**63}", None),
         (f"again:{2**64}", None),
         ("again:-1", None),
@@ -97,6 +100,6 @@ def test_a_custom_id_is_read_as_what_we_made_or_not_at_all(custom_id, read):
 
 
 def test_a_custom_id_is_no_longer_than_discord_takes():
-    longest: list[Button] = [stop_button(2**64), again_button(2**64)]
+    longest: list[Button] = [stop_button(2**64), again_button(2**64), forget_button(2**64, everywhere=True)]
 
     assert all(len(button.custom_id) <= 100 for button in longest)

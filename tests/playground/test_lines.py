@@ -27,6 +27,7 @@ from bot.playground.lines import Call, Delete, Edit, Help, Press, Quit, Say, Swi
         ("/delete", Delete()),
         ("/stop", Press(label="Stop")),
         ("/again", Press(label="Regenerate")),
+        ("/press Forget it", Press(label="Forget it")),
         ("/help", Help()),
         ("/quit", Quit()),
         ("/exit", Quit()),

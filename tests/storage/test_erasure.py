@@ -9,6 +9,7 @@ import pytest
 
 from bot.core.errors import Withdrawn
 from bot.core.messages import ConversationKey, Erased, Interaction, Kind
+from bot.core.rights import Forgotten, Share
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -307,9 +308,10 @@ class TestForgetting:
         await exchange(store, message("private", id=4, key=ConversationKey(channel_id=10, private_to=1)), "x")
         under_way = await take(store, message("elsewhere", id=5, channel=20))
 
-        erased = await store.forget_user(1)
+        forgotten = await store.forget_user(1)
 
-        assert erased == Erased(turns=7, answers=(under_way.answer_id,))
+        assert forgotten.erased == Erased(turns=7, answers=(under_way.answer_id,))
+        assert forgotten.share == Share(messages=4, answers=3, records=2)
         assert await rows(store, "SELECT text FROM turns WHERE text <> '' ORDER BY id") == [
             ("from bob",), ("to bob",), ("bob on ada",), ("to both",),
         ]  # fmt: skip
@@ -322,7 +324,8 @@ class TestForgetting:
     async def test_forgetting_a_stranger_does_nothing(self, store):
         await exchange(store, message("from ada", id=1), "to ada")
 
-        assert await store.forget_user(99) == Erased(turns=0)
+        assert await store.forget_user(99) == Forgotten(share=Share(), erased=Erased(turns=0))
+        assert await store.share_of(99) == Share()
 
 
 class TestOnTheDisk:
@@ -353,7 +356,7 @@ class TestOnTheDisk:
             if n % 3 == 0:
                 await store.edit(n, text=text * 2, raw_text=text, note=None, edited_at=START)
 
-    @pytest.mark.parametrize("way", ["messages", "channel", "guild", "user"])
+    @pytest.mark.parametrize("way", ["messages", "channel", "guild", "user", "user here"])
     async def test_erased_text_is_in_no_file_of_the_database(self, store, path, way):
         await self.fill(store)
         assert self.found(path)
@@ -365,8 +368,9 @@ class TestOnTheDisk:
         elif way == "guild":
             await store.erase_guild(5)
         else:
-            await store.forget_user(1)
-            await store.forget_user(2)
+            for channel in (10, 11, 12) if way == "user here" else (None,):
+                await store.forget_user(1, channel_id=channel)
+                await store.forget_user(2, channel_id=channel)
 
         assert self.found(path) == []
 

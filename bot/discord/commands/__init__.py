@@ -9,13 +9,15 @@ from discord import app_commands
 from bot.core.access import AccessRules
 from bot.core.errors import BotError
 from bot.discord.askers import asker_of
-from bot.discord.commands import chat, reset
+from bot.discord.commands import chat, forget_me, reset
 from bot.discord.commands.doors import Doors
 from bot.discord.outbound import Outbox
 
 log = logging.getLogger(__name__)
 
-COMMANDS = (chat, reset)
+COMMANDS = (chat, reset, forget_me)
+# Also for whom the operator's lists leave out: something may be stored of them.
+FOR_EVERYBODY = ("forget-me",)
 
 UNKNOWN_COMMAND = "I don't know that command any more. Please try again in a minute."
 
@@ -36,6 +38,8 @@ class Commands(app_commands.CommandTree[discord.Client]):
 
     async def interaction_check(self, interaction: discord.Interaction[discord.Client], /) -> bool:
         """Whether the person may use commands here; they are told, unseen by others, if not."""
+        if interaction.command is not None and interaction.command.name in FOR_EVERYBODY:
+            return True
         refusal = self._access.refuse(asker_of(interaction))
         if refusal is not None:
             await self._tell(interaction, refusal.user_message)

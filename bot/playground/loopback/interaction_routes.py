@@ -2,7 +2,13 @@
 
 from bot.playground.loopback.events import Events
 from bot.playground.loopback.gateway import Gateway
-from bot.playground.loopback.interactions import APPLICATION_COMMAND, MESSAGE_COMPONENT, WITH_MESSAGE, Interactions
+from bot.playground.loopback.interactions import (
+    APPLICATION_COMMAND,
+    MESSAGE_COMPONENT,
+    UPDATE,
+    WITH_MESSAGE,
+    Interactions,
+)
 from bot.playground.loopback.refusals import Json, Refusal
 from bot.playground.loopback.routes import NO_CONTENT, Answer, Call, Route
 from bot.playground.loopback.world import Message, World
@@ -33,7 +39,8 @@ class InteractionRoutes:
     def _respond(self, call: Call) -> Answer:
         body = call.fields()
         answered = self._interactions.respond(call.id("interaction_id"), call.token, body, call.files)
-        message = answered.response
+        kind = body["type"]
+        message = answered.pressed if kind == UPDATE else answered.response
         if call.query.get("with_response") not in ("1", "true", "True"):
             return NO_CONTENT
         interaction: Json = {
@@ -50,8 +57,8 @@ class InteractionRoutes:
         if answered.channel.guild is not None:
             interaction["guild_id"] = str(answered.channel.guild.id)
         answer: Json = {"interaction": interaction}
-        if body["type"] == WITH_MESSAGE and message is not None:
-            answer["resource"] = {"type": WITH_MESSAGE, "message": self._payload(message)}
+        if kind in (WITH_MESSAGE, UPDATE) and message is not None:
+            answer["resource"] = {"type": kind, "message": self._payload(message)}
         return Answer(body=answer)
 
     def _follow_up(self, call: Call) -> Answer:

@@ -30,7 +30,7 @@ from bot.playground.loopback.world import (
 
 SECONDS_TO_ACKNOWLEDGE = 3.0
 TOKEN_SECONDS = 900.0
-WITH_MESSAGE, DEFERRED, DEFERRED_UPDATE = 4, 5, 6
+WITH_MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE = 4, 5, 6, 7
 APPLICATION_COMMAND, MESSAGE_COMPONENT = 2, 3
 
 
@@ -161,11 +161,13 @@ class Interactions:
         if self._clock.monotonic() - interaction.called_at > SECONDS_TO_ACKNOWLEDGE:
             raise Refusal(10062)
         kind = body.get("type")
-        answers = (WITH_MESSAGE, DEFERRED) if interaction.pressed is None else (WITH_MESSAGE, DEFERRED_UPDATE)
-        if kind not in answers:
+        later = (DEFERRED,) if interaction.pressed is None else (DEFERRED_UPDATE, UPDATE)
+        if kind not in (WITH_MESSAGE, *later):
             raise invalid("type", "INTERACTION_CALLBACK_TYPE_INVALID", "Not an answer to such an interaction")
         data = body.get("data") or {}
-        if kind == DEFERRED_UPDATE:
+        if kind in (DEFERRED_UPDATE, UPDATE) and interaction.pressed is not None:
+            if kind == UPDATE:
+                self._edit(interaction.pressed, data, files)
             interaction.acknowledged_at = self._clock.monotonic()
             return interaction
         if kind == DEFERRED:
@@ -185,8 +187,9 @@ class Interactions:
         return self._edit(self.original(token), body, files)
 
     def original(self, token: str) -> Message:
-        response = self._usable(token).response
-        if response is None or response.deleted:
+        """The response; of a press that was answered without one, the message that was pressed."""
+        interaction = self._usable(token)
+        if (response := interaction.response or interaction.pressed) is None or response.deleted:
             raise Refusal(10008)
         return response
 

@@ -105,6 +105,30 @@ async def test_a_press_is_acknowledged_without_a_trace_or_with_a_message_for_one
     assert told.original not in loopback.messages(general, seen_by=you)
 
 
+async def test_a_press_may_change_the_message_that_was_pressed_and_change_it_again(
+    loopback, rest, general, you, messages_path
+):
+    await post(rest, messages_path, row(button()))
+    message = loopback.messages(general)[0]
+    pressed = await loopback.press(message, you, "Stop")
+
+    taken = await respond(rest, pressed, {"type": 7, "data": {"content": "Stopping.", "components": []}})
+    said = message.content
+    webhook = f"/webhooks/{loopback.application_id}/{pressed.token}/messages/@original"
+    changed = await rest.patch(webhook, {"content": "Stopped."})
+
+    assert (taken.status, said, message.components) == (204, "Stopping.", [])
+    assert (changed.status, changed.body["id"], message.content) == (200, str(message.id), "Stopped.")
+
+
+async def test_a_command_has_no_message_to_change(rest, loopback, general, you):
+    await rest.put(f"/applications/{loopback.application_id}/commands", [{"name": "x", "description": "x"}])
+    called = await loopback.slash(general, you, "x")
+
+    assert (await respond(rest, called, {"type": 7, "data": {"content": "No."}})).code == 50035
+    loopback.requests.clear()  # what is refused here is not as Discord describes it
+
+
 async def test_a_press_that_nobody_takes_is_told(loopback, rest, clock, general, you, messages_path):
     await post(rest, messages_path, row(button()))
     pressed = await loopback.press(loopback.messages(general)[0], you, "Stop")
