@@ -18,6 +18,7 @@ from bot.core.answer import Answerer, Ended
 from bot.core.clock import SystemClock
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, OwnershipLost, StartupRefused
+from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
 from bot.core.handled import Handled
 from bot.core.intake import Intake
@@ -34,7 +35,7 @@ from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import Application, invite_link, look_up_application, wants_message_content
 from bot.discord.replies import DiscordReplies
-from bot.limits import admission_limits, answer_limits
+from bot.limits import admission_limits, answer_limits, policy
 from bot.llm.chat_model import OpenAIChatModel
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
@@ -222,11 +223,12 @@ async def running_bot(
             stored=observer.question_stored if observer else None,
         )
         presses = Presses(store=store, queue=queue, admission=admission) if buttons else None
+        rules = policy(settings)
         notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
 
         async def carry_on() -> None:
             replies.clean_up()
-            await queue.resume()
+            await asyncio.gather(queue.resume(), Expiry(rules.retention, store=store, clock=clock).run())
 
         client.wire(
             intake=intake,
@@ -234,6 +236,7 @@ async def running_bot(
             outbox=outbox,
             store=store,
             catch_up=catch_up,
+            policy=rules,
             logged_in=carry_on,
         )
 

@@ -1,8 +1,12 @@
-"""The settings that bound what is asked and answered, as the core's values."""
+"""The settings that bound what is asked, answered and kept, as the core's values."""
+
+from urllib.parse import urlsplit
 
 from bot.core.admission import AdmissionLimits
 from bot.core.answer import AnswerLimits
 from bot.core.generation import Patience
+from bot.core.rights import Policy, Retention
+from bot.llm.chat_model import OPENAI_URL
 from bot.settings import Settings
 
 
@@ -31,4 +35,12 @@ def patience(settings: Settings) -> Patience:
         first_token=settings.first_token_seconds,
         stall=settings.stall_seconds,
         total=settings.answer_seconds,
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    return Policy(
+        provider=urlsplit(settings.openai_base_url or OPENAI_URL).hostname or "",
+        retention=Retention(days=settings.retention_days, by_server=settings.retention_days_by_server),
+        url=settings.privacy_url,
     )

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from bot.redaction import holds_secret
 
 _LONGEST_NAME = 200
+_LONGEST_PAGE = 500  # /privacy is one message
 
 
 def no_secret(value: Any) -> Any:
@@ -34,6 +35,18 @@ def ids(value: Any) -> Any:
     if not all(re.fullmatch(r"[1-9][0-9]{0,18}", each) for each in each_id):
         raise ValueError("holds something that is not an id")
     return frozenset(map(int, each_id))
+
+
+def days_by_id(value: Any) -> Any:
+    """Ids parted by commas or spaces, each with a number of days behind a = or a colon."""
+    if not isinstance(value, str):
+        return value
+    each_id = re.split(r"[,;\s]+", value.strip(",; \t\n"))
+    pairs = [re.fullmatch(r"([1-9][0-9]{0,18})[=:]([0-9]{1,9})", each) for each in each_id]
+    read = {int(pair[1]): int(pair[2]) for pair in pairs if pair}
+    if len(read) < len(pairs):
+        raise ValueError("must be id=days, parted by commas, each server once")
+    return read
 
 
 def bot_token(secret: SecretStr) -> SecretStr:
@@ -93,6 +106,22 @@ def discord_server(value: str) -> str:
     if url.scheme != "https" and not _is_loopback(url.hostname or ""):
         raise ValueError("is not https, and would receive the bot's token")
     return url.geturl()
+
+
+def policy_page(value: str | None) -> str | None:
+    """A page for people, shown to them as it is."""
+    if value is None:
+        return None
+    try:
+        url = urlsplit(value)
+        usable = url.scheme == "https" and url.hostname and url.port != 0 and url.username is None
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"[!-~]+", value) or re.search(r"[<>\"`]", value):
+        raise ValueError("is not a web address beginning with https://")
+    if len(value) > _LONGEST_PAGE:
+        raise ValueError("is too long")
+    return value
 
 
 def _web_address(value: str) -> SplitResult:

@@ -30,6 +30,7 @@ _LEAST_QUESTION_TOKENS = 200
 _Plain = BeforeValidator(rules.no_secret)
 _Seconds = Annotated[float, _Plain, Field(gt=0, le=3600)]
 _Bound = Annotated[int, Field(ge=0, le=10_000)]
+_Days = Annotated[int, Field(ge=0, le=36_500)]
 _Ids = Annotated[frozenset[int], BeforeValidator(rules.ids)]
 _Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -75,6 +76,9 @@ class Settings(BaseModel):
     max_answer_tokens: Annotated[int, Field(ge=16, le=200_000)] = 4_000
 
     database_url: Annotated[SecretStr, AfterValidator(rules.database)] = SecretStr("sqlite:///data/bot.db")
+    retention_days: _Days = 0
+    retention_days_by_server: Annotated[dict[int, _Days], BeforeValidator(rules.days_by_id)] = {}
+    privacy_url: Annotated[str | None, _Plain, AfterValidator(rules.policy_page)] = None
     answer_buttons: Annotated[Literal["on", "off"], BeforeValidator(rules.small_letters)] = "on"
     metrics_port: Annotated[int | None, Field(ge=1, le=65535)] = None
     metrics_host: Annotated[str, _Plain, Field(pattern=r"^\S+$", max_length=255)] = "127.0.0.1"
@@ -156,6 +160,10 @@ _CURES = {
     "history_tokens": "How much of the conversation the model reads, such as 8000.",
     "max_answer_tokens": "How long an answer may be, the model's own thinking included, such as 4000.",
     "database_url": "sqlite:///data/bot.db, or postgresql://user:password@host/database.",
+    "retention_days": "How many days messages and answers are kept, such as 30; 0 until somebody deletes them.",
+    "retention_days_by_server": "Servers and their days, such as 123456789012345678=7,234567890123456789=0. "
+    + _COPY_ID.format("Server"),
+    "privacy_url": "An address such as https://example.org/privacy, or leave it out.",
     "answer_buttons": "on shows Stop and Regenerate below answers; off shows neither.",
     "metrics_port": "A free port such as 9464, or leave it out: nothing is served then.",
     "metrics_host": "127.0.0.1 for this machine alone, or the address at which others may ask.",

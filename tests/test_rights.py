@@ -1,4 +1,4 @@
-"""What people may have erased: /forget-me, over real sockets."""
+"""What people may know and have erased: /privacy, /forget-me and RETENTION_DAYS, over real sockets."""
 
 import asyncio
 import sqlite3
@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
-from bot.core.rights import Share
+from bot.core.rights import Policy, Retention, Share
 from bot.core.rights_wording import (
     COMMAND_FORGOTTEN,
     FORGETTING,
@@ -16,6 +16,7 @@ from bot.core.rights_wording import (
     forgotten_words,
     found_words,
     nothing_words,
+    privacy_words,
 )
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
@@ -26,6 +27,7 @@ from tests.pressing import LONG, draft, labels, pressed, whispered
 from tests.whole_bot import Stage
 
 BUTTON = "Forget it"
+A_DAY = 86_400.0
 
 
 @pytest.fixture
@@ -69,15 +71,50 @@ async def gone(stage, what, value):
             await asyncio.sleep(0)
 
 
-async def test_whom_the_lists_leave_out_may_be_forgotten(stage):
+# /privacy
+
+
+async def test_privacy_says_how_long_and_where_to_and_what_the_operator_says(stage):
+    guild = stage.discord.guild.id
+    async with stage.bot(
+        RETENTION_DAYS="30", RETENTION_DAYS_BY_SERVER=f"{guild}=7", PRIVACY_URL="https://example.org/privacy#bot"
+    ):
+        here = (await called(stage, "privacy")).content
+        there = (await called(stage, "privacy", channel=stage.discord.open_dm(stage.you))).content
+
+    assert "7 days; then I erase them." in here
+    assert "30 days; then I erase them." in there
+    assert "a language model at `127.0.0.1`" in here
+    assert here.endswith("<https://example.org/privacy#bot>")
+
+
+async def test_privacy_of_a_bot_that_keeps_everything_says_so(stage):
+    async with stage.bot():
+        words = (await called(stage, "privacy")).content
+
+    assert "Until they are deleted." in words
+    assert "In the words of" not in words
+
+
+def test_privacy_is_one_message_whatever_is_set():
+    most = Policy(provider="h" * 253, retention=Retention(days=36_500), url="https://" + "e" * 492)
+
+    assert len(privacy_words(most, 1)) <= 2000
+
+
+async def test_whom_the_lists_leave_out_may_know_and_be_forgotten(stage):
     async with stage.bot():
         await stage.ask("my secret")
     async with stage.bot(BLOCKED_USERS=str(stage.you.id), DIRECT_MESSAGES="off", ANSWER_BUTTONS="off"):
+        await called(stage, "privacy", channel=stage.discord.open_dm(stage.you))
         said = await confirmed(stage, await offered(stage))
         refused = await called(stage, "reset")
 
     assert said.startswith("I've forgotten 1 message and 1 answer.")
     assert "not allowed" in refused.content
+
+
+# /forget-me
 
 
 async def test_here_is_forgotten_and_elsewhere_and_others_are_not(stage, database_url):
@@ -267,3 +304,19 @@ async def test_what_stands_in_the_channel_stays_there(stage):
         await confirmed(stage, await offered(stage))
 
     assert not message.deleted
+
+
+# RETENTION_DAYS
+
+
+async def test_what_is_too_old_is_gone_after_the_next_start(stage):
+    async with stage.bot():
+        await stage.ask("canary")
+        await stage.ask("Done?", author=stage.ada)
+    stage.clock.leap(2 * A_DAY)
+    async with stage.bot(RETENTION_DAYS="1"):
+        await gone(stage, "text = ?", "canary")
+        await gone(stage, "text = ?", "Done?")
+        await stage.ask("And now?")
+
+    assert len(stage.prompts()[-1]) == 2

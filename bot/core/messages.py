@@ -15,6 +15,11 @@ def snowflake_time(snowflake: int) -> datetime:
     return datetime.fromtimestamp(((snowflake >> 22) + DISCORD_EPOCH_MS) / 1000, tz=UTC)
 
 
+def snowflake_at(moment: datetime) -> int:
+    """The lowest id that Discord can make at that moment."""
+    return max(0, int(moment.timestamp() * 1000) - DISCORD_EPOCH_MS) << 22
+
+
 class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"

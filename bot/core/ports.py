@@ -26,7 +26,7 @@ from bot.core.messages import (
     WaitingQuestion,
 )
 from bot.core.quotes import Link, Opened
-from bot.core.rights import Forgotten, Share
+from bot.core.rights import Expired, Forgotten, Servers, Share
 
 
 class Deadline(Protocol):
@@ -203,6 +203,16 @@ class MissedStore(StoredMessages, Protocol):
 
     async def write_marks(self, marks: Mapping[int, datetime]) -> None:
         """Let these be the marks, and no others."""
+
+
+class RetentionStore(Protocol):
+    """What letting go of old turns needs of the store. As for TurnStore: one transaction each."""
+
+    async def erase_expired(self, where: Servers, *, after: int, before: int, most: int) -> Expired:
+        """Erase the questions between these ids that are done with, with what they brought and their answers.
+
+        No more than *most* are looked at, lowest first.
+        """
 
 
 class Missed(Protocol):

@@ -16,6 +16,7 @@ from bot.core.errors import StartupRefused
 from bot.core.intake import Intake
 from bot.core.ports import Clock, TurnStore
 from bot.core.presses import Presses
+from bot.core.rights import Policy
 from bot.discord.buttons import button_below
 from bot.discord.catch_up import CatchUp
 from bot.discord.commands import Commands
@@ -93,6 +94,7 @@ class ConfabClient(discord.Client):
         outbox: Outbox,
         store: TurnStore,
         catch_up: CatchUp,
+        policy: Policy,
         logged_in: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         """Say where events go. The outbox needs the client, so it comes after it.
@@ -109,7 +111,9 @@ class ConfabClient(discord.Client):
         catch_up.wire(self.hearing)
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
-        self._doors = doors = Doors(intake=intake, outbox=outbox, clock=self._clock, keep=self._keep)
+        self._doors = doors = Doors(
+            intake=intake, outbox=outbox, clock=self._clock, policy=policy, keep=self._keep
+        )
         self._pressing = Pressing(doors, presses=presses, access=self._access)
         self.tree = Commands(self, doors, access=self._access)
 

@@ -32,7 +32,7 @@ from bot.core.messages import (
 )
 from bot.core.ports import Clock
 from bot.core.quotes import Opened
-from bot.core.rights import Forgotten, Share
+from bot.core.rights import Expired, Forgotten, Servers, Share
 from bot.storage import (
     answers,
     conversations,
@@ -43,6 +43,7 @@ from bot.storage import (
     questions,
     quotes,
     receiving,
+    retention,
     rewriting,
 )
 from bot.storage.arrivals import Arrivals
@@ -72,7 +73,7 @@ async def open_store(
 
 
 class SqlTurnStore:
-    """Implements TurnStore and MissedStore of bot.core.ports, which say what the methods do."""
+    """Implements TurnStore, MissedStore and RetentionStore of bot.core.ports, which say what the methods do."""
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
@@ -218,6 +219,10 @@ class SqlTurnStore:
             return forgotten
 
         return await self._database.run(work, erases=lambda _forgotten: True)
+
+    async def erase_expired(self, where: Servers, *, after: int, before: int, most: int) -> Expired:
+        work = partial(retention.erase_expired, where=where, after=after, before=before, most=most)
+        return await self._database.run(work, erases=lambda expired: expired.questions > 0)
 
     async def reset(self, key: ConversationKey) -> None:
         await self._database.run(partial(conversations.reset, key=key), rank=Rank.INTAKE)

@@ -16,6 +16,7 @@ from bot.core.admission import Refusal
 from bot.core.errors import AccessRefused
 from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
+from bot.core.rights import Policy
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.outbound import Outbox
@@ -104,6 +105,7 @@ class Connected:
         self.outbox = Outbox(client, clock=clock, pacer=pacer)
         self.presses = NoPresses()
         self.handled = Handled()
+        self.policy = Policy(provider="model.example")
         self.catch_up = CatchUp(
             client, store=self.store, handled=self.handled, clock=clock, answer_within=timedelta(hours=1)
         )
@@ -114,6 +116,7 @@ class Connected:
                 outbox=self.outbox,
                 store=self.store,
                 catch_up=self.catch_up,
+                policy=self.policy,
             )
         self.you = loopback.user("you")
         self.ada = loopback.user("ada")

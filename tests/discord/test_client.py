@@ -269,7 +269,12 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             admission=Admission(queue.line, clock=here.clock, limits=AdmissionLimits()),
         )
         here.client.wire(
-            intake=intake, presses=here.presses, outbox=here.outbox, store=here.store, catch_up=here.catch_up
+            intake=intake,
+            presses=here.presses,
+            outbox=here.outbox,
+            store=here.store,
+            catch_up=here.catch_up,
+            policy=here.policy,
         )
         running = asyncio.create_task(here.client.run_forever(here.discord.token))
         await here.discord.until(lambda: here.discord.commands and here.discord.sessions)

@@ -6,6 +6,7 @@ from sqlalchemy import event
 
 from bot.core.messages import ConversationKey, Press
 from bot.core.quotes import Link, Opened
+from bot.core.rights import Servers
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -52,6 +53,8 @@ async def everything(store):
     await store.share_of(1, channel_id=20)
     await store.forget_user(1, channel_id=20)
     await store.forget_user(1)
+    await exchange(store, message("q", id=20, reply_to=19, quote=quote("quoted", id=19)), "a")
+    await store.erase_expired(Servers(ids=frozenset(), all_but=True), after=0, before=21, most=100)
     await store.erase_channel(10)
     await store.erase_guild(5)
 

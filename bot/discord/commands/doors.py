@@ -9,6 +9,7 @@ import discord
 from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
 from bot.core.ports import Clock
+from bot.core.rights import Policy
 from bot.discord.outbound import Outbox
 
 
@@ -19,6 +20,7 @@ class Doors:
     intake: Intake
     outbox: Outbox
     clock: Clock
+    policy: Policy
     keep: Callable[[Coroutine[Any, Any, None]], None]
 
 
