@@ -1,4 +1,4 @@
-"""Builds the parts and owns their lifetimes; the only file that imports everything."""
+"""Runs the bot and the playground: their lifetimes from start to stop."""
 
 import asyncio
 import gc
@@ -8,35 +8,18 @@ import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from bot.core.admission import Admission
-from bot.core.answer import Answerer, Ended
+from bot.assembly import assemble
+from bot.core.answer import Ended
 from bot.core.clock import SystemClock
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, OwnershipLost, StartupRefused
-from bot.core.expiry import Expiry
-from bot.core.fair_slots import FairSlots
-from bot.core.handled import Handled
-from bot.core.intake import Intake
-from bot.core.links import Links
 from bot.core.messages import ConversationKey, Remembered
-from bot.core.models import Models
 from bot.core.ports import Clock
-from bot.core.presses import Presses
-from bot.core.waiting_notices import WaitingNotices
-from bot.discord.catch_up import CatchUp
-from bot.discord.client import ConfabClient, point_library_at
-from bot.discord.links import DiscordLinks
-from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
-from bot.discord.preflight import Application, invite_link, look_up_application, wants_message_content
-from bot.discord.replies import DiscordReplies
-from bot.limits import admission_limits, answer_limits, policy
-from bot.llm.chat_model import OpenAIChatModel
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
 from bot.regaining import run_anew
@@ -116,6 +99,7 @@ async def run_playground(
             lines=settings.log_format,
             stream=stack.enter_context(_playground_log()),
         )
+        await _forget_marks()
         running = await stack.enter_async_context(running_bot(settings, clock=SystemClock(), ended=endings.record))
         running.serving.add_done_callback(lambda _: stop.set())
 
@@ -131,6 +115,12 @@ async def run_playground(
             recall=recall,
             stop=stop,
         )
+
+
+async def _forget_marks() -> None:
+    """The playground's channels begin empty each time: what is not there any more was not deleted."""
+    async with open_store(PLAYGROUND_DATABASE) as store:
+        await store.write_marks({})
 
 
 def _playground_log() -> TextIO:
@@ -151,106 +141,17 @@ async def running_bot(
     Leaving the block takes nothing more on, lets answers under way finish within the grace period, and lets go of
     everything in the reverse order of its making. Raises StartupRefused.
     """
-    token = settings.discord_token.get_secret_value()
     async with AsyncExitStack() as stack:
-        observer = None
-        if settings.metrics_port:
-            from bot.observing import observing  # noqa: PLC0415 -- without it, no time is spent on its libraries
-
-            observer = await stack.enter_async_context(observing(settings, clock))
-        database_url = settings.database_url.get_secret_value()
-        store = await stack.enter_async_context(open_store(database_url, wait_seconds=wait_seconds))
-        application = await look_up_application(
-            api_url=settings.discord_api_url,
-            token=token,
-            clock=clock,
-        )
-        _announce(application, settings)
-        point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
-        chat_models = [await stack.enter_async_context(model) for model in _chat_models(settings)]
-        models = Models(observer.models(chat_models) if observer else chat_models, clock=clock)
-        pacer = Pacer(clock)
-        stack.push_async_callback(pacer.close)
-        client = ConfabClient(
-            application=application,
-            message_content=wants_message_content(settings.message_content, application),
-            chat_channels=settings.chat_channels,
-            access=settings.access,
-            clock=clock,
-            pacer=pacer,
-        )
-        stack.push_async_callback(client.close)
-        outbox = Outbox(client, clock=clock, pacer=pacer)
-        stack.push_async_callback(outbox.close)
-        buttons = settings.answer_buttons == "on"
-        replies = DiscordReplies(store=store, outbox=outbox, clock=clock, buttons=buttons)
-        stack.push_async_callback(replies.close)
-        answerer = Answerer(
-            store=store,
-            models=models,
-            links=Links(store=store, reader=DiscordLinks(client, access=settings.access, clock=clock)),
-            replies=replies,
-            clock=clock,
-            limits=answer_limits(settings),
-            ended=observer.also(ended) if observer else ended,
-        )
-        stack.push_async_callback(answerer.close)
-        handled = Handled()
-        catch_up = CatchUp(
-            client,
-            store=store,
-            handled=handled,
-            clock=clock,
-            answer_within=timedelta(minutes=settings.answer_within_minutes),
-        )
-        stack.push_async_callback(catch_up.close)
-        queue = ConversationQueue(
-            store=store,
-            answerer=answerer,
-            slots=FairSlots(settings.model_concurrency),
-            clock=clock,
-            history_tokens=settings.history_tokens,
-            missed=catch_up,
-        )
-        admission = Admission(queue.line, clock=clock, limits=admission_limits(settings))
-        intake = Intake(
-            store=store,
-            queue=queue,
-            replies=replies,
-            clock=clock,
-            handled=handled,
-            admission=admission,
-            stored=observer.question_stored if observer else None,
-        )
-        presses = Presses(store=store, queue=queue, admission=admission) if buttons else None
-        rules = policy(settings)
-        notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
-
-        async def carry_on() -> None:
-            replies.clean_up()
-            await asyncio.gather(queue.resume(), Expiry(rules.retention, store=store, clock=clock).run())
-
-        client.wire(
-            intake=intake,
-            presses=presses,
-            outbox=outbox,
-            store=store,
-            catch_up=catch_up,
-            policy=rules,
-            logged_in=carry_on,
-        )
-
-        if observer is not None:
-            observer.watch(client=client, store=store, queue=queue, intake=intake, pacer=pacer, models=models)
-
-        serving = asyncio.create_task(client.run_forever(token), name="serve")
-        telling = asyncio.create_task(notices.run(), name="waiting notices")
+        parts = await assemble(settings, stack, clock=clock, ended=ended, wait_seconds=wait_seconds)
+        token = settings.discord_token.get_secret_value()
+        serving = asyncio.create_task(parts.client.run_forever(token), name="serve")
+        telling = asyncio.create_task(parts.notices.run(), name="waiting notices")
         try:
-            yield Running(serving=serving, store=store, pacer=pacer)
+            yield Running(serving=serving, store=parts.store, pacer=parts.pacer)
         finally:
-            intake.closed = True
+            parts.intake.closed = True
             telling.cancel()
-            await _end_answers(queue, store, serving, grace=settings.shutdown_grace_seconds)
+            await _end_answers(parts.queue, parts.store, serving, grace=settings.shutdown_grace_seconds)
             serving.cancel()
             await asyncio.gather(serving, telling, return_exceptions=True)
 
@@ -315,19 +216,3 @@ def _stop_signal() -> asyncio.Event:
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stop.set)
     return stop
-
-
-def _chat_models(settings: Settings) -> list[OpenAIChatModel]:
-    return [
-        OpenAIChatModel(
-            model=model,
-            api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
-            base_url=settings.openai_base_url,
-        )
-        for model in settings.openai_models
-    ]
-
-
-def _announce(application: Application, settings: Settings) -> None:
-    log.info("I am %s (application %d), model %s", application.name, application.id, settings.openai_model)
-    log.info("invite me with %s", invite_link(application.id))

@@ -148,6 +148,8 @@ def database(secret: SecretStr) -> SecretStr:
     scheme, separator, rest = secret.get_secret_value().partition("://")
     if not separator or scheme not in ("sqlite", "postgresql", "postgres"):
         raise ValueError("is not for a database that confab knows")
+    if rest.partition("/")[0].count("@") > 1:
+        raise ValueError("holds an @ in its user name or password; write %40 for it")
     if scheme == "sqlite" and not rest.startswith("/"):
         raise ValueError("needs three slashes after sqlite:, or four where the path begins at the root")
     if scheme == "sqlite" and rest[1:] in ("", ":memory:"):

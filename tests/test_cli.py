@@ -1,5 +1,6 @@
 """The command line as a person meets it: `python -m bot` in a process of its own."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from bot.storage.turns import open_store
 from tests.fakes import message
+from tests.model_server import ModelServer
 
 ROOT = Path(__file__).parent.parent
 
@@ -60,3 +62,14 @@ def test_many_voices_without_words_are_refused(tmp_path):
 
     assert ended.returncode == 2
     assert "--say" in ended.stderr
+
+
+async def test_the_playground_remembers_what_was_said_before_it_was_left(tmp_path):
+    async with ModelServer() as model:
+        settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m"}
+        for words in ("My name is Zorb.", "Who am I?", "And now?"):
+            left = await asyncio.to_thread(run, "playground", "--say", words, folder=tmp_path, **settings)
+            assert left.returncode == 0
+
+    asked = [[each["content"] for each in body["messages"] if each["role"] == "user"] for body in model.requests]
+    assert asked[-1] == ["My name is Zorb.", "Who am I?", "And now?"]

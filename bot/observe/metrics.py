@@ -17,11 +17,16 @@ _TOKEN_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
 _SHORT_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
+_GOES_ON = ("discord_unavailable", "database_unavailable", "?")  # outcomes of take-ups that another one follows
+
+
 class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._turns = Counter("confab_turns", "Turns that came to an end.", ["outcome"], registry=self.registry)
+        self._turns = Counter(
+            "confab_turns", "Take-ups of a turn, by what came of them.", ["outcome"], registry=self.registry
+        )
         self._answers = Histogram(
             "confab_answer_seconds",
             "From the question in Discord to the end of its turn.",
@@ -65,7 +70,7 @@ class Metrics:
 
     def turn_ended(self, taken: TakenUp, outcome: str, now: datetime) -> None:
         self._turns.labels(outcome).inc()
-        if taken.question.message_id is not None:
+        if outcome not in _GOES_ON and taken.question.message_id is not None:
             asked = snowflake_time(taken.question.message_id)
             self._answers.observe(max(0.0, (now - asked).total_seconds()))
 

@@ -1,4 +1,4 @@
-"""What can be asked of a running bot at any moment; app.py fills it in."""
+"""What can be asked of a running bot at any moment; observing.py fills it in."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

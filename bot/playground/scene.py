@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,7 +20,8 @@ _HANDLE = re.compile(r"@(\w+)")
 _CHANNEL = re.compile(r"#([\w-]+)")
 _USER_MENTION = re.compile(r"<@!?(\d+)>")
 _CHANNEL_MENTION = re.compile(r"<#(\d+)>")
-_SWITCH = re.compile(r"(\w+):(true|false)(?:\s+|$)", re.IGNORECASE)
+_SWITCH_FIRST = re.compile(r"(?P<name>\w+):(?P<value>\w+)(?=\s|$)")
+_SWITCH_LAST = re.compile(r"(?<=\s)(?P<name>\w+):(?P<value>\w+)$")
 _BOOLEAN = 5  # the type of a command's option, as Discord numbers them
 _LAYOUT = "\n\t"
 
@@ -202,13 +203,21 @@ def version(message: Message) -> Version:
     return message.id, message.edited_timestamp
 
 
+def _switch_in(text: str, switches: Collection[str]) -> re.Match[str] | None:
+    at_either_end = (_SWITCH_FIRST.match(text), _SWITCH_LAST.search(text))
+    return next((switch for switch in at_either_end if switch and switch["name"] in switches), None)
+
+
 def _entered(name: str, options: Sequence[Json], text: str) -> Json:
-    """What is typed behind a command: `private:true` and the like at its beginning, the rest is its text."""
+    """What is typed behind a command: `private:true` and the like at either end, the rest is its text."""
     values: Json = {}
     names = {option["name"]: option["type"] for option in options}
-    while (switch := _SWITCH.match(text)) and names.get(switch[1]) == _BOOLEAN:
-        values[switch[1]] = switch[2].casefold() == "true"
-        text = text[switch.end() :]
+    switches = [name for name, kind in names.items() if kind == _BOOLEAN]
+    while switch := _switch_in(text, switches):
+        if switch["value"].casefold() not in ("true", "false"):
+            raise NotPossibleError(f"{switch['name']}: takes true or false.")
+        values[switch["name"]] = switch["value"].casefold() == "true"
+        text = (text[: switch.start()] + text[switch.end() :]).strip()
     if text:
         first = next((option for option, kind in names.items() if kind != _BOOLEAN), None)
         if first is None:

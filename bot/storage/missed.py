@@ -81,7 +81,5 @@ def read_marks(connection: Connection) -> dict[int, datetime]:
 
 def write_marks(connection: Connection, marks: Mapping[int, datetime]) -> None:
     connection.execute(delete(watermarks).where(watermarks.c.guild_id.not_in(marks)))
-    connection.execute(
-        _WRITE[connection.dialect.name],
-        [{"guild_id": guild_id, "handled_until": until} for guild_id, until in marks.items()],
-    )
+    if rows := [{"guild_id": guild_id, "handled_until": until} for guild_id, until in marks.items()]:
+        connection.execute(_WRITE[connection.dialect.name], rows)

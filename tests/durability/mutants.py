@@ -80,8 +80,8 @@ def intake_forgets() -> None:
     """The same message told of again is another question."""
     prepare = SqliteFile._prepare
 
-    def prepared(self: SqliteFile, path: Any) -> None:
-        prepare(self, path)
+    def prepared(self: SqliteFile) -> None:
+        prepare(self)
         with self._engine.begin() as connection:
             connection.exec_driver_sql("DROP INDEX IF EXISTS uq_turns_message_id")
 

@@ -80,10 +80,13 @@ class Scene:
 
     async def connected(self, program: asyncio.subprocess.Process) -> None:
         ended = asyncio.create_task(program.wait())
+        connected = asyncio.create_task(self.stage.discord.until(lambda: self.stage.connected, seconds=30))
         try:
-            await self.stage.discord.until(lambda: ended.done() or self.stage.connected, seconds=30)
+            await asyncio.wait({ended, connected}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             ended.cancel()
+            connected.cancel()
+            await asyncio.gather(ended, connected, return_exceptions=True)
 
     async def settled(self) -> None:
         """Wait until everything that was asked is answered to its end, or no more comes."""

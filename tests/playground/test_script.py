@@ -99,15 +99,29 @@ async def test_a_slash_command_is_used_and_its_answer_printed(say):
     assert status == 0
 
 
-async def test_a_switch_before_the_text_of_a_command_is_set(say, loopback):
-    status, _ = await say("/chat private:true Why?", "/chat secret:true or not", "/reset private:true")
+async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopback):
+    status, _ = await say(
+        "/chat private:true Why?",
+        "/chat message:Why not? private:True",
+        "/chat secret:true or not",
+        "/reset private:true",
+    )
 
     assert [call.options for call in loopback.interactions] == [
         {"message": "Why?", "private": True},
+        {"message": "Why not?", "private": True},
         {"message": "secret:true or not"},
         {"private": True},
     ]
     assert status == 0
+
+
+async def test_a_switch_that_is_neither_on_nor_off_is_refused(say, loopback):
+    status, printed = await say("/chat private:maybe my secret")
+
+    assert "private: takes true or false." in printed
+    assert loopback.interactions == []
+    assert status != 0
 
 
 async def test_a_second_person_speaks_under_her_own_name(say, loopback):

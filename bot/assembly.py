@@ -1,0 +1,209 @@
+"""Makes the bot's parts and joins them; the only file that knows all of them."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bot.core.admission import Admission
+from bot.core.answer import Answerer, Ended
+from bot.core.conversation_queue import ConversationQueue
+from bot.core.expiry import Expiry
+from bot.core.fair_slots import FairSlots
+from bot.core.handled import Handled
+from bot.core.intake import Intake
+from bot.core.links import Links
+from bot.core.models import Models
+from bot.core.ports import Clock
+from bot.core.presses import Presses
+from bot.core.waiting_notices import WaitingNotices
+from bot.discord.catch_up import CatchUp
+from bot.discord.client import ConfabClient, point_library_at
+from bot.discord.links import DiscordLinks
+from bot.discord.outbound import Outbox
+from bot.discord.pacer import Pacer
+from bot.discord.preflight import Application, invite_link, look_up_application, wants_message_content
+from bot.discord.replies import DiscordReplies
+from bot.limits import admission_limits, answer_limits, policy
+from bot.llm.chat_model import OpenAIChatModel
+from bot.settings import Settings
+from bot.storage.turns import SqlTurnStore, open_store
+
+if TYPE_CHECKING:
+    from bot.observing import Observer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What is started, watched and ended; the rest hangs on these."""
+
+    store: SqlTurnStore
+    pacer: Pacer
+    client: ConfabClient
+    queue: ConversationQueue
+    intake: Intake
+    notices: WaitingNotices
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outside:
+    """The database, the models and Discord, each within reach."""
+
+    store: SqlTurnStore
+    models: Models
+    pacer: Pacer
+    client: ConfabClient
+    outbox: Outbox
+    replies: DiscordReplies
+
+
+async def assemble(
+    settings: Settings, stack: AsyncExitStack, *, clock: Clock, ended: Ended | None, wait_seconds: float
+) -> Parts:
+    """The parts, to be let go of by *stack* in the reverse order. Nothing is heard yet. Raises StartupRefused."""
+    observer = None
+    if settings.metrics_port:
+        from bot.observing import observing  # noqa: PLC0415 -- without it, no time is spent on its libraries
+
+        observer = await stack.enter_async_context(observing(settings, clock))
+    outside = await _reach_outside(settings, stack, clock=clock, observer=observer, wait_seconds=wait_seconds)
+    answerer = Answerer(
+        store=outside.store,
+        models=outside.models,
+        links=Links(store=outside.store, reader=DiscordLinks(outside.client, access=settings.access, clock=clock)),
+        replies=outside.replies,
+        clock=clock,
+        limits=answer_limits(settings),
+        ended=observer.also(ended) if observer else ended,
+    )
+    stack.push_async_callback(answerer.close)
+    parts = _join(settings, stack, outside, answerer, clock=clock, observer=observer)
+    if observer is not None:
+        observer.watch(
+            client=parts.client,
+            store=parts.store,
+            queue=parts.queue,
+            intake=parts.intake,
+            pacer=parts.pacer,
+            models=outside.models,
+        )
+    return parts
+
+
+async def _reach_outside(
+    settings: Settings,
+    stack: AsyncExitStack,
+    *,
+    clock: Clock,
+    observer: "Observer | None",
+    wait_seconds: float,
+) -> _Outside:
+    database_url = settings.database_url.get_secret_value()
+    store = await stack.enter_async_context(open_store(database_url, wait_seconds=wait_seconds))
+    application = await look_up_application(
+        api_url=settings.discord_api_url, token=settings.discord_token.get_secret_value(), clock=clock
+    )
+    _announce(application, settings)
+    point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
+    chat_models = [await stack.enter_async_context(model) for model in _chat_models(settings)]
+    pacer = Pacer(clock)
+    stack.push_async_callback(pacer.close)
+    client = ConfabClient(
+        application=application,
+        message_content=wants_message_content(settings.message_content, application),
+        chat_channels=settings.chat_channels,
+        access=settings.access,
+        clock=clock,
+        pacer=pacer,
+    )
+    stack.push_async_callback(client.close)
+    outbox = Outbox(client, clock=clock, pacer=pacer)
+    stack.push_async_callback(outbox.close)
+    replies = DiscordReplies(store=store, outbox=outbox, clock=clock, buttons=settings.answer_buttons == "on")
+    stack.push_async_callback(replies.close)
+    return _Outside(
+        store=store,
+        models=Models(observer.models(chat_models) if observer else chat_models, clock=clock),
+        pacer=pacer,
+        client=client,
+        outbox=outbox,
+        replies=replies,
+    )
+
+
+def _join(
+    settings: Settings,
+    stack: AsyncExitStack,
+    outside: _Outside,
+    answerer: Answerer,
+    *,
+    clock: Clock,
+    observer: "Observer | None",
+) -> Parts:
+    """From an event to the answer's place in the queue, and back to the client that hears the event."""
+    store, replies, client = outside.store, outside.replies, outside.client
+    handled = Handled()
+    catch_up = CatchUp(
+        client,
+        store=store,
+        handled=handled,
+        clock=clock,
+        answer_within=timedelta(minutes=settings.answer_within_minutes),
+    )
+    stack.push_async_callback(catch_up.close)
+    queue = ConversationQueue(
+        store=store,
+        answerer=answerer,
+        slots=FairSlots(settings.model_concurrency),
+        clock=clock,
+        history_tokens=settings.history_tokens,
+        missed=catch_up,
+    )
+    admission = Admission(queue.line, clock=clock, limits=admission_limits(settings))
+    intake = Intake(
+        store=store,
+        queue=queue,
+        replies=replies,
+        clock=clock,
+        handled=handled,
+        admission=admission,
+        stored=observer.question_stored if observer else None,
+    )
+    buttons = settings.answer_buttons == "on"
+    rules = policy(settings)
+
+    async def carry_on() -> None:
+        replies.clean_up()
+        await asyncio.gather(queue.resume(), Expiry(rules.retention, store=store, clock=clock).run())
+
+    client.wire(
+        intake=intake,
+        presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
+        outbox=outside.outbox,
+        store=store,
+        catch_up=catch_up,
+        policy=rules,
+        logged_in=carry_on,
+    )
+    notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
+    return Parts(store=store, pacer=outside.pacer, client=client, queue=queue, intake=intake, notices=notices)
+
+
+def _chat_models(settings: Settings) -> list[OpenAIChatModel]:
+    return [
+        OpenAIChatModel(
+            model=model,
+            api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
+            base_url=settings.openai_base_url,
+        )
+        for model in settings.openai_models
+    ]
+
+
+def _announce(application: Application, settings: Settings) -> None:
+    log.info("I am %s (application %d), model %s", application.name, application.id, settings.openai_model)
+    log.info("invite me with %s", invite_link(application.id))
