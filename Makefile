@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
-.PHONY: help playground test check run format bench lock clean
+.PHONY: help playground test test-long soak check run format bench lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,13 @@ playground: $(VENV)/.playground  ## try the bot: no Discord token, no API key
 
 test: $(VENV)/.dev  ## run the tests
 	@$(BIN)/python -m pytest -q
+
+test-long: $(VENV)/.dev  ## kill the bot 300 times at random moments (a quarter of an hour)
+	@$(BIN)/python -m tests.durability.soak --kills 300
+
+soak: $(VENV)/.dev  ## kill it 3,000 times more; totals in data/soak.jsonl
+	@mkdir -p data
+	@$(BIN)/python -m tests.durability.soak --kills 3000 --totals data/soak.jsonl
 
 check: $(VENV)/.dev  ## format, lint, types, import rules, tests
 	$(BIN)/ruff format --check .

@@ -159,7 +159,7 @@ _CURES = {
     "system_prompt": "A few sentences that tell the model how to behave, or a larger HISTORY_TOKENS.",
     "history_tokens": "How much of the conversation the model reads, such as 8000.",
     "max_answer_tokens": "How long an answer may be, the model's own thinking included, such as 4000.",
-    "database_url": "sqlite:///data/bot.db, or postgresql://user:password@host/database.",
+    "database_url": "sqlite:///data/bot.db, or postgresql://… with user:password@host/database behind it.",
     "retention_days": "How many days messages and answers are kept, such as 30; 0 until somebody deletes them.",
     "retention_days_by_server": "Servers and their days, such as 123456789012345678=7,234567890123456789=0. "
     + _COPY_ID.format("Server"),

@@ -33,6 +33,10 @@ class Handled:
         self._everywhere = marks.get(EVERYWHERE)
         self._behind = {server: mark for server, mark in marks.items() if server != EVERYWHERE}
 
+    def begin(self, now: datetime) -> None:
+        """The first run: what was said before it is none of ours."""
+        self._everywhere = now
+
     def mark(self, server: int) -> datetime | None:
         """Since when what was said there is to be read; None before the first run."""
         return self._behind.get(server, self._everywhere)
@@ -82,7 +86,7 @@ class Handled:
         """The marks, to be stored. *heard*: when Discord last said something."""
         oldest = min(self._being_stored, default=None)
         until = heard if oldest is None else min(heard, snowflake_time(oldest))
-        self._everywhere = until - MARGIN
+        self._everywhere = max(until - MARGIN, self._everywhere or until - MARGIN)
         return self._behind | {EVERYWHERE: self._everywhere}
 
 

@@ -74,6 +74,7 @@ class CatchUp:
         try:
             self._handled.resume(await self._store.read_marks())
             if self._handled.mark(EVERYWHERE) is None:
+                self._handled.begin(self._clock.now())
                 await self._store.write_marks(self._handled.marks(heard=self._clock.now()))
                 self._first_run = True
         except DatabaseUnavailable as error:

@@ -34,6 +34,8 @@ class DiscordReplies:
         self._unsent: set[str] = set()  # nonces of notices that became an answer's first part before they went out
 
     def open(self, taken: TakenUp) -> LiveMessage:
+        if len(taken.questions) > 1:  # each may have had a notice, and one of them is the answer's now
+            self._cleanup.wake()
         return LiveMessage(
             taken,
             store=self._store,

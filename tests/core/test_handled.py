@@ -67,3 +67,12 @@ def test_an_earlier_runs_marks_go_on():
     assert handled.mark(SERVER) == NOON - timedelta(hours=1)
     assert handled.mark(6) == NOON
     assert Handled().mark(SERVER) is None
+
+
+def test_what_was_said_before_the_first_run_is_none_of_ours() -> None:
+    handled = Handled()
+    handled.begin(NOON)
+
+    assert handled.marks(heard=NOON) == {EVERYWHERE: NOON}
+    assert handled.marks(heard=NOON + MARGIN / 2) == {EVERYWHERE: NOON}
+    assert handled.marks(heard=NOON + 2 * MARGIN) == {EVERYWHERE: NOON + MARGIN}

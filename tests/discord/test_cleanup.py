@@ -1,5 +1,7 @@
 """Parts that must not stay are deleted, by whatever is known of them."""
 
+from dataclasses import replace
+
 from bot.core.messages import Part
 from bot.discord.part_search import NONCE_SECONDS
 
@@ -66,3 +68,14 @@ async def test_a_part_that_cannot_be_deleted_keeps_no_other_from_going(stage):
     await stage.store.until(lambda: len(stage.store.deleting) == 1)
 
     assert stage.said() == ["second"]
+
+
+async def test_questions_that_are_answered_together_keep_one_notice(stage):
+    taken = await stage.asked()
+    await left(stage, 1, "I've got your message, too.")
+
+    reply = stage.replies.open(replace(taken, questions=taken.questions * 2))
+    await stage.store.until(lambda: not stage.store.deleting)
+    await reply.close()
+
+    assert stage.said() == []

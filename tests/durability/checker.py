@@ -68,7 +68,7 @@ def _in_channel(run: Run, channel: Channel, turns: Sequence[Row], parts: Sequenc
     for message in ours:
         if message.reference is not None:
             replies[message.reference.message_id].append(message)
-    for question, group in _answered_together(asked, replies):
+    for question, group in _answered_together(asked, replies, _joined(turns, parts, ours)):
         if not group:
             yield Violation(invariant="lost", what=f"{channel.name}: nothing answers {question.content!r}")
         elif len(group) > 1:
@@ -78,15 +78,22 @@ def _in_channel(run: Run, channel: Channel, turns: Sequence[Row], parts: Sequenc
 
 
 def _answered_together(
-    asked: Sequence[Message], replies: Mapping[int, list[Message]]
+    asked: Sequence[Message], replies: Mapping[int, list[Message]], joined: Mapping[int, list[Message]]
 ) -> Iterator[tuple[Message, list[Message]]]:
-    """Each question with the messages that reply to it, or to one right behind it by the same author."""
-    for n, question in enumerate(asked):
-        found = replies.get(question.id, [])
-        behind = n + 1
-        while not found and behind < len(asked) and asked[behind].author is question.author:
-            found, behind = replies.get(asked[behind].id, []), behind + 1
-        yield question, found
+    """Each question with the messages that reply to it, or begin the answer to it and its neighbours."""
+    for question in asked:
+        yield question, replies.get(question.id) or joined.get(question.id, [])
+
+
+def _joined(turns: Sequence[Row], parts: Sequence[Row], ours: Sequence[Message]) -> Mapping[int, list[Message]]:
+    """The message that begins the answer to each question, as the rows have it; it need not reply to that one."""
+    there = {message.id: message for message in ours}
+    begin = {part["turn_id"]: part["message_id"] for part in parts if part["n"] == 0 and part["state"] == "posted"}
+    return {
+        turn["message_id"]: [there[begin[turn["answered_by"]]]]
+        for turn in turns
+        if turn["role"] == "user" and begin.get(turn["answered_by"]) in there
+    }
 
 
 def _messages_and_rows(

@@ -1,0 +1,127 @@
+"""`python -m tests.durability.soak`: kills at random moments under load, and what the checker says to each slice.
+
+A slice is a new Discord and a new database: its bot is killed so many times while people go on asking, and is
+left alone at the end. Slices are made from their seed, and their totals are appended to a file, so that a soak
+can be stopped and gone on with. 0 failures in n kills bound the chance of one at 3/n, with 95 % confidence.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.durability.scene import Scene, ended, scened, stopped
+from tests.durability.tables import tables
+
+LONGEST_LIFE = 2.0  # seconds between a bot's start and its kill: most die at work, some while they start
+SECONDS_BETWEEN_QUESTIONS = 0.05
+SECONDS_TO_REST, SECONDS_BETWEEN_LOOKS = 120.0, 0.2
+OPEN = "SELECT id FROM turns WHERE state IN ('waiting', 'answering', 'drafting', 'written')"
+RULE_OF_THREE = 3.0
+
+
+@dataclass(kw_only=True)
+class Slice:
+    seed: int
+    channels: int
+    nonces: bool  # Discord knows them again
+    kills: int = 0
+    questions: int = 0
+    violations: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+async def play(seed: int, *, kills: int, channels: int, nonces: bool) -> Slice:
+    chance = random.Random(seed)
+    done = Slice(seed=seed, channels=channels, nonces=nonces)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        async with scened(f"sqlite:///{folder}/bot.db", channels=channels) as scene:
+            scene.gap = 0.01
+            if not nonces:
+                scene.stage.discord.nonce_seconds = -1.0
+            program = await scene.start()
+            await scene.connected(program)  # what is said before a bot's first run is none of its business
+            asking = asyncio.create_task(_keep_asking(scene, chance))
+            for n in range(kills):
+                if n > 0:
+                    program = await scene.start()
+                await asyncio.sleep(chance.uniform(0.3, LONGEST_LIFE))
+                program.kill()
+                await ended(program)
+                done.kills += 1
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            program = await scene.start()
+            await scene.connected(program)
+            await scene.closed_with_a_question()  # which waits for what was missed before it
+            await _at_rest(scene)
+            await stopped(program)
+            found = await scene.violations()
+            done.questions = scene.asked
+            done.violations = dict(Counter(violation.invariant for violation in found))
+            for violation in found:
+                print(f"  seed {seed}: {violation.invariant}: {violation.what}")
+    done.seconds = round(time.monotonic() - began, 1)
+    return done
+
+
+async def _at_rest(scene: Scene) -> None:
+    """Until nothing is open any more: a question that was taken up three times ends in a sentence."""
+    async with asyncio.timeout(SECONDS_TO_REST):
+        while (await tables(scene.stage.database_url, OPEN))[0]:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+async def _keep_asking(scene: Scene, chance: random.Random) -> None:
+    while True:
+        await scene.ask(chance.choice(scene.channels), chance.choice(scene.people))
+        await asyncio.sleep(chance.expovariate(1 / SECONDS_BETWEEN_QUESTIONS))
+
+
+def report(slices: list[Slice]) -> str:
+    kills, questions = sum(each.kills for each in slices), sum(each.questions for each in slices)
+    failures = Counter[str]()
+    for each in slices:
+        failures.update(each.violations)
+    words = f"{len(slices)} slices, {kills} kills, {questions} questions: "
+    if failures:
+        return words + ", ".join(f"{count} {invariant}" for invariant, count in sorted(failures.items()))
+    return words + f"0 violations; less than {RULE_OF_THREE / max(kills, 1):.2%} of kills at 95 %"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.durability.soak")
+    parser.add_argument("--kills", type=int, default=300, help="in all")
+    parser.add_argument("--per-slice", type=int, default=8, help="Discord lets a bot begin 10 sessions in a row")
+    parser.add_argument("--channels", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1, help="of the first slice")
+    parser.add_argument("--totals", type=Path, help="a file of slices, to go on with and to append to")
+    wanted = parser.parse_args()
+    slices = []
+    if wanted.totals and wanted.totals.exists():
+        slices = [Slice(**json.loads(line)) for line in wanted.totals.read_text().splitlines()]
+    known, seed, kills = {each.seed for each in slices}, wanted.seed, 0
+    while kills < wanted.kills:
+        if seed not in known:
+            nonces = seed % 2 == 0
+            done = asyncio.run(play(seed, kills=wanted.per_slice, channels=wanted.channels, nonces=nonces))
+            slices.append(done)
+            kills += done.kills
+            if wanted.totals:
+                with wanted.totals.open("a") as totals:
+                    totals.write(json.dumps(asdict(done)) + "\n")
+            outcome = done.violations or "ok"
+            print(f"slice {seed}: {done.kills} kills, {done.questions} questions, {outcome}, {done.seconds} s")
+        seed += 1
+    print(report(slices))
+    return 1 if any(each.violations for each in slices) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
