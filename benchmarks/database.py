@@ -36,10 +36,8 @@ async def fill(path: Path, histories: dict[int, int], *, turns_elsewhere: int = 
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.execute(insert(conversations), list(_conversations(everywhere)))
-        if spoken_in := list(_speakers(everywhere)):
-            connection.execute(insert(speakers), spoken_in)
-        if some_turns := list(_turns(written)):
-            connection.execute(insert(turns), some_turns)
+        connection.execute(insert(speakers), list(_speakers(everywhere)))
+        connection.execute(insert(turns), list(_turns(written)))
         if others:
             connection.execute(_copy_conversation(len(written)))
     engine.dispose()

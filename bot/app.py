@@ -183,7 +183,7 @@ async def _run_until(
         _spare_the_collector()
         obstacles = [
             asyncio.create_task(_raise_when(running.store.ownership_lost, OwnershipLost(_OWNERSHIP_LOST))),
-            asyncio.create_task(_raise_when(running.pacer.too_many_invalid, StartupRefused(_TOO_MANY_INVALID))),
+            asyncio.create_task(_raise_when(running.pacer.invalid.too_many, StartupRefused(_TOO_MANY_INVALID))),
         ]
         try:
             ended, _ = await asyncio.wait(

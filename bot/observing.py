@@ -77,7 +77,7 @@ class Observer:
             answering=lambda: queue.answering,
             requests_waiting=lambda: pacer.waiting,
             requests=lambda: pacer.counts,
-            invalid_requests=lambda: pacer.invalid_requests,
+            invalid_requests=lambda: len(pacer.invalid),
             model_admits=lambda: models.admit,
             owns_database=lambda: not store.ownership_lost.is_set(),
             stopping=lambda: intake.closed,

@@ -342,7 +342,7 @@ def _holds(folder: Path, words: tuple[bytes, ...]) -> bool:
 
 
 async def test_it_stops_before_discord_bans_the_machine(stage, monkeypatch) -> None:
-    monkeypatch.setattr("bot.discord.pacer.INVALID_TOO_MANY", 2)
+    monkeypatch.setattr("bot.discord.invalid_requests.INVALID_TOO_MANY", 2)
     for channel in (stage.general, stage.random):
         stage.discord.set_permissions(channel, send_messages=False)
     running = asyncio.create_task(run_bot(stage.environment(SHUTDOWN_GRACE_SECONDS="0")))

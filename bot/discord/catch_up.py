@@ -13,6 +13,7 @@ import discord
 
 from bot.core.errors import BotError, DatabaseUnavailable, Undeliverable
 from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled, server_of
+from bot.core.messages import snowflake_at
 from bot.core.ports import Clock, MissedStore
 from bot.discord.missed_ranges import Listener, MissedRanges
 from bot.discord.reading import Readable, may_read
@@ -200,7 +201,7 @@ class CatchUp:
 
     async def _direct_channels(self) -> list[int]:
         try:
-            return await self._store.direct_channels(after=_snowflake_at(self._clock.now() - OLDEST_READ))
+            return await self._store.direct_channels(after=snowflake_at(self._clock.now() - OLDEST_READ))
         except DatabaseUnavailable as error:
             log.warning("DMs are not looked at for what was missed: %s", error)
             return []
@@ -208,7 +209,7 @@ class CatchUp:
     def _begins_at(self, server: int) -> int | None:
         """The id behind which a server's messages are to be read; None: none are."""
         mark = self._since.setdefault(server, self._handled.mark(server))
-        return None if mark is None else _snowflake_at(max(mark, self._clock.now() - OLDEST_READ))
+        return None if mark is None else snowflake_at(max(mark, self._clock.now() - OLDEST_READ))
 
     # Reading
 
@@ -272,8 +273,3 @@ def _channels_of(guild: discord.Guild) -> Iterator[Readable]:
     yield from guild.voice_channels
     yield from guild.stage_channels
     yield from guild.threads
-
-
-def _snowflake_at(time: datetime) -> int:
-    """The lowest id of that time."""
-    return discord.utils.time_snowflake(time)

@@ -25,8 +25,9 @@ from discord.http import Route
 from bot.core.errors import DiscordUnavailable
 from bot.core.ports import Clock
 from bot.discord.buckets import NEVER, Bucket, Key, key_of, new_bucket
+from bot.discord.invalid_requests import InvalidRequests, forget
 from bot.discord.refusals import TOO_MANY_REQUESTS
-from bot.discord.tries import NO_RESPONSE, current
+from bot.discord.tries import NO_RESPONSE, try_begins, try_ended
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,6 @@ DRAFTS_AT_ONCE = 40  # what may wait for better times leaves room for what may n
 SECONDS_COUNTED = 1.001  # how long a request counts after its response
 BUCKETS_KEPT = 1_000  # before idle ones are forgotten
 SECONDS_WITHOUT_ADVICE = 60.0  # after a refusal that does not say how long it lasts
-
-INVALID_STATUSES = (401, 403, TOO_MANY_REQUESTS)
-INVALID_SECONDS = 600.0
-INVALID_WORTH_A_WARNING = 1_000
-INVALID_TOO_MANY = 8_000  # Discord bans the machine's address at 10,000 in ten minutes
 
 
 class Importance(IntEnum):
@@ -112,22 +108,15 @@ class Pacer:
         self._paused_until = 0.0  # by the limit over all
         self._shut_out_until = 0.0  # by Cloudflare: whatever comes from this machine
         self._buckets_worth_a_look = BUCKETS_KEPT
-        self._invalid: deque[float] = deque()
+        self.invalid = InvalidRequests(clock)
         self._changed = asyncio.Event()
         self._server: asyncio.Task[None] | None = None
-        self.too_many_invalid = asyncio.Event()  # Discord would ban us soon: nothing goes out any more
         self.counts: Counter[tuple[str, str, int]] = Counter()  # by method, route and status
 
     @property
     def waiting(self) -> int:
         """How many requests wait for their turn."""
         return sum(map(len, self._lines.values()))
-
-    @property
-    def invalid_requests(self) -> int:
-        """Those of the last ten minutes that Discord counts towards a ban."""
-        _forget(self._invalid, before=self._clock.monotonic() - INVALID_SECONDS)
-        return len(self._invalid)
 
     @property
     def at_leisure(self) -> bool:
@@ -172,8 +161,7 @@ class Pacer:
         url = str(request.url)
         context.key = key_of(request.method, url) if url.startswith(Route.BASE) else None
         context.slot = None
-        if (tries := current()) is not None:
-            tries.begins()
+        try_begins()
         if context.key is None or "/interactions/" in url:
             return
         slot = _slot.get()
@@ -188,11 +176,10 @@ class Pacer:
         if context.key is None:
             return
         status, headers = request.response.status, request.response.headers
-        if (tries := current()) is not None:
-            tries.ended(status)
+        try_ended(status)
         method, route, _ = context.key
         self.counts[method, route, status] += 1
-        self._count_invalid(status, headers)
+        self.invalid.note(status, headers)
         now = self._clock.monotonic()
         if status == TOO_MANY_REQUESTS:
             self._refused(context.key, headers, now=now)
@@ -205,8 +192,7 @@ class Pacer:
     async def _request_fails(
         self, _session: object, context: SimpleNamespace, _request: aiohttp.TraceRequestExceptionParams
     ) -> None:
-        if (tries := current()) is not None:
-            tries.ended(NO_RESPONSE)
+        try_ended(NO_RESPONSE)
         slot: Slot | None = context.slot
         if slot is not None:
             now = self._clock.monotonic()
@@ -218,7 +204,7 @@ class Pacer:
     async def _acquire(
         self, method: str, url: str, importance: Importance, unless: asyncio.Event | None = None
     ) -> Slot:
-        if self.too_many_invalid.is_set():
+        if self.invalid.too_many.is_set():
             raise DiscordUnavailable("too many requests were refused: one more might get this machine banned")
         key = key_of(method, url, now=self._clock.now())
         bucket = self._bucket(key)
@@ -291,7 +277,7 @@ class Pacer:
         return REQUESTS_AT_ONCE - (KEPT_FREE if now < self._put_off_until else 0)
 
     def _used(self, now: float) -> int:
-        _forget(self._responded, before=now)
+        forget(self._responded, before=now)
         return self._under_way + len(self._responded)
 
     def _respond(self, slot: Slot, *, now: float) -> None:
@@ -360,17 +346,6 @@ class Pacer:
             bucket.blocked_until = max(bucket.blocked_until, until)
         log.warning("Discord said 429 (%s): %s %s, for %.1f s", scope, key[0], key[1], until - now)
 
-    def _count_invalid(self, status: int, headers: Mapping[str, str]) -> None:
-        if status not in INVALID_STATUSES or headers.get("X-RateLimit-Scope") == "shared":
-            return
-        self._invalid.append(self._clock.monotonic())
-        count = self.invalid_requests
-        if count == INVALID_WORTH_A_WARNING:
-            log.warning("Discord refused %d requests in ten minutes; it bans at 10,000", count)
-        if count >= INVALID_TOO_MANY and not self.too_many_invalid.is_set():
-            log.critical("Discord refused %d requests in ten minutes: nothing goes out any more", count)
-            self.too_many_invalid.set()
-
 
 async def _first_of(granted: asyncio.Future[None], unless: asyncio.Event | None) -> None:
     # Unlike a plain await, waiting leaves a future alone when it is cancelled.
@@ -390,8 +365,3 @@ def _retry_after(headers: Mapping[str, str]) -> float:
         return max(float(headers["Retry-After"]), 0.0)
     except (KeyError, ValueError):
         return SECONDS_WITHOUT_ADVICE
-
-
-def _forget(times: deque[float], *, before: float) -> None:
-    while times and times[0] <= before:
-        times.popleft()

@@ -42,5 +42,12 @@ def counting(tries: Tries) -> Iterator[None]:
         _tries.reset(token)
 
 
-def current() -> Tries | None:
-    return _tries.get()
+def try_begins() -> None:
+    """Of a request that is counted, or of any other. Raises OutcomeUnknown."""
+    if (tries := _tries.get()) is not None:
+        tries.begins()
+
+
+def try_ended(status: int) -> None:
+    if (tries := _tries.get()) is not None:
+        tries.ended(status)

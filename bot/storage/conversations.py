@@ -1,7 +1,7 @@
 """Conversations, and who has spoken in them since the last reset."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, literal_column, select, update
 
 from bot.core.messages import Conversation, ConversationKey, IncomingMessage, TurnState
-from bot.core.speakers import label_key, speaker_label, unique_label
+from bot.core.speakers import label_key, unique_label
 from bot.storage.columns import Number
 from bot.storage.schema import IS_OPEN, conversations, speakers, turns
 from bot.storage.upsert import inserts
+
+Speaker = tuple[int, int]  # a conversation and an author
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,9 +37,6 @@ _COLUMNS = (
 # Built once: SQLAlchemy then finds their SQL without looking through them again.
 _FIND = select(*_COLUMNS).where(
     conversations.c.channel_id == bindparam("channel_id"), conversations.c.private_to == bindparam("private_to")
-)
-_LABEL = select(speakers.c.label).where(
-    speakers.c.conversation_id == bindparam("conversation_id"), speakers.c.author_id == bindparam("author_id")
 )
 # As text: a column of the table that RETURNING is about would be another, uncorrelated one in a subquery.
 _RETURNED_ID: ColumnElement[int] = literal_column("conversations.id", Number)
@@ -66,13 +65,8 @@ _LABELS = select(speakers.c.conversation_id, speakers.c.author_id, speakers.c.la
     speakers.c.conversation_id.in_(bindparam("conversations", expanding=True)),
     speakers.c.author_id.in_(bindparam("authors", expanding=True)),
 )
-_ALL_TAKEN = select(speakers.c.conversation_id, speakers.c.label_key).where(
+_TAKEN = select(speakers.c.conversation_id, speakers.c.label_key).where(
     speakers.c.conversation_id.in_(bindparam("conversations", expanding=True))
-)
-_TAKEN = select(speakers.c.label_key).where(
-    speakers.c.conversation_id == bindparam("conversation_id"),
-    speakers.c.author_id != bindparam("author_id"),
-    func.substr(speakers.c.label_key, 1, bindparam("length")) == bindparam("beginning"),
 )
 _SPEAK = {
     dialect: statement.on_conflict_do_update(
@@ -132,45 +126,37 @@ def _place(key: ConversationKey, row: Row[*tuple[Any, ...]], *, author_label: st
 
 def speak(connection: Connection, conversation_id: int, *, author_id: int, display_name: str) -> str:
     """The speaker's label: nobody else's, and kept until a reset, so that no one takes over a name left behind."""
-    speaker = {"conversation_id": conversation_id, "author_id": author_id}
-    known = connection.scalar(_LABEL, speaker)
-    if known is not None:
-        return str(known)
-    beginning = label_key(speaker_label(display_name))
-    taken = connection.scalars(_TAKEN, {**speaker, "length": len(beginning), "beginning": beginning}).all()
-    label = unique_label(display_name, author_id=author_id, taken=taken)
-    connection.execute(_SPEAK[connection.dialect.name], _speaker(conversation_id, author_id, label))
-    return label
+    return speak_all(connection, {(conversation_id, author_id): display_name})[conversation_id, author_id]
 
 
-def speak_all(connection: Connection, speaking: Iterable[tuple[int, int, str]]) -> dict[tuple[int, int], str]:
-    """The labels of many speakers, by conversation and author: each is given with their display name."""
-    names = {(conversation_id, author_id): name for conversation_id, author_id, name in speaking}
+def speak_all(connection: Connection, names: Mapping[Speaker, str]) -> dict[Speaker, str]:
+    """The same for many, given with their display names."""
     among = {"conversations": list({each for each, _ in names}), "authors": list({author for _, author in names})}
     labels = {(row.conversation_id, row.author_id): str(row.label) for row in connection.execute(_LABELS, among)}
     new = {speaker: name for speaker, name in names.items() if speaker not in labels}
-    if not new:
-        return labels
+    return labels | introduce(connection, new) if new else labels
+
+
+def introduce(connection: Connection, names: Mapping[Speaker, str]) -> dict[Speaker, str]:
+    """Give labels to those who have not spoken since the last reset."""
     taken = defaultdict[int, set[str]](set)
-    for row in connection.execute(_ALL_TAKEN, {"conversations": list({each for each, _ in new})}):
+    for row in connection.execute(_TAKEN, {"conversations": list({each for each, _ in names})}):
         taken[row.conversation_id].add(row.label_key)
-    rows = []
-    for (conversation_id, author_id), name in new.items():
+    labels, rows = {}, []
+    for (conversation_id, author_id), name in names.items():
         label = unique_label(name, author_id=author_id, taken=taken[conversation_id])
         labels[conversation_id, author_id] = label
         taken[conversation_id].add(label_key(label))
-        rows.append(_speaker(conversation_id, author_id, label))
+        rows.append(
+            {
+                "conversation_id": conversation_id,
+                "author_id": author_id,
+                "label": label,
+                "label_key": label_key(label),
+            }
+        )
     connection.execute(_SPEAK[connection.dialect.name], rows)
     return labels
-
-
-def _speaker(conversation_id: int, author_id: int, label: str) -> dict[str, Any]:
-    return {
-        "conversation_id": conversation_id,
-        "author_id": author_id,
-        "label": label,
-        "label_key": label_key(label),
-    }
 
 
 def reset(connection: Connection, key: ConversationKey) -> None:

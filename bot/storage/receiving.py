@@ -27,9 +27,8 @@ _STORE = {
 def store(connection: Connection, message: IncomingMessage, *, now: datetime) -> tuple[Place, int]:
     """The conversation, and the question's row. Raises AlreadyStored."""
     place = places.ensure(connection, message, now=now)
-    label = place.author_label or places.speak(
-        connection, place.conversation.id, author_id=message.author_id, display_name=message.author_name
-    )
+    speaker = (place.conversation.id, message.author_id)
+    label = place.author_label or places.introduce(connection, {speaker: message.author_name})[speaker]
     row = connection.execute(_STORE[connection.dialect.name], _question(place, message, label=label)).one_or_none()
     if row is None:
         raise AlreadyStored
@@ -41,13 +40,12 @@ def store_all(connection: Connection, arrived: Sequence[tuple[IncomingMessage, d
     """Each message with the time it came in; nothing is taken up."""
     messages = [message for message, _ in arrived]
     placed = places.ensure_all(connection, messages, now=arrived[0][1])
-    labels = places.speak_all(
-        connection,
-        [(placed[each.key].conversation.id, each.author_id, each.author_name) for each in messages],
-    )
+    speakers = [(placed[each.key].conversation.id, each.author_id) for each in messages]
+    names = {speaker: each.author_name for speaker, each in zip(speakers, messages, strict=True)}
+    labels = places.speak_all(connection, names)
     questions = [
-        _question(placed[each.key], each, label=labels[placed[each.key].conversation.id, each.author_id])
-        for each in messages
+        _question(placed[each.key], each, label=labels[speaker])
+        for speaker, each in zip(speakers, messages, strict=True)
     ]
     rows = {row.message_id: row.id for row in connection.execute(_STORE[connection.dialect.name], questions)}
     received = []

@@ -10,7 +10,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bot.core.errors import DiscordUnavailable
-from bot.discord.pacer import DRAFTS_AT_ONCE, INVALID_TOO_MANY, REQUESTS_AT_ONCE, GaveUpItsTurn, Importance, Pacer
+from bot.discord.invalid_requests import INVALID_TOO_MANY
+from bot.discord.pacer import DRAFTS_AT_ONCE, REQUESTS_AT_ONCE, GaveUpItsTurn, Importance, Pacer
 from bot.playground.loopback.rate_limits import RateLimits
 from tests.clock import ManualClock
 
@@ -250,7 +251,7 @@ async def test_a_shared_refusal_stops_its_channel_and_counts_towards_no_ban(line
 
     assert await finish(line, line.post(CHANNELS[1])) < 0.1
     assert await finish(line, line.post(CHANNELS[0])) > 6.5
-    assert line.pacer.invalid_requests == 0
+    assert len(line.pacer.invalid) == 0
 
 
 async def test_a_bucket_of_another_size_is_learnt(line):
@@ -283,7 +284,7 @@ async def test_it_stops_before_discord_bans_the_machine(line, caplog):
             line, *(line.request("POST", url, "/interactions/{id}/{token}/callback") for _ in range(count))
         )
 
-    assert line.pacer.too_many_invalid.is_set()
+    assert line.pacer.invalid.too_many.is_set()
     with pytest.raises(DiscordUnavailable):
         await line.post(CHANNELS[0])
     assert "secret" not in caplog.text

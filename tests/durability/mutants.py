@@ -2,14 +2,18 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import literal, or_, select
+from sqlalchemy import select
 
-from bot.discord import live_message, payloads, replies
+from bot.core.completions import Finished, FinishReason, Usage
+from bot.core.errors import ModelError
+from bot.discord import live_message, outbound, payloads, replies, responses
 from bot.discord.missed_ranges import MissedRanges
 from bot.discord.part_search import PartSearch, Sought
-from bot.storage import history, questions
+from bot.llm.chat_model import OpenAIChatModel
+from bot.storage import answers, history, questions
 from bot.storage.schema import turns
 from bot.storage.sqlite import SqliteFile
 from bot.storage.turns import SqlTurnStore
@@ -21,8 +25,6 @@ def random_nonce() -> None:
     post = live_message.LiveMessage._post
 
     async def posted(self: Any, part: Any, content: Any, **how: Any) -> int:
-        from dataclasses import replace  # noqa: PLC0415
-
         return await post(self, replace(part, nonce=secrets.token_hex(12)), content, **how)
 
     live_message.LiveMessage._post = posted  # type: ignore[method-assign]
@@ -58,10 +60,9 @@ def no_looking() -> None:
 
 def history_of_all_channels() -> None:
     """The history is not asked for one conversation alone."""
-    everything = or_(turns.c.conversation_id >= 0, literal(value=False))
     history._NEWEST = (
         select(turns.c.kind, turns.c.text, turns.c.label, turns.c.position)
-        .where(everything, turns.c.text != "", turns.c.state.in_(["answered", "standing"]))
+        .where(turns.c.text != "", turns.c.state.in_(["answered", "standing"]))
         .order_by(turns.c.id.desc())
         .limit(history.TURNS_PER_READ)
     )
@@ -95,10 +96,6 @@ def newest_first() -> None:
 
 def truncated_is_complete() -> None:
     """A stream that ends early is an answer."""
-    from bot.core.completions import Finished, FinishReason, Usage  # noqa: PLC0415
-    from bot.core.errors import ModelError  # noqa: PLC0415
-    from bot.llm.chat_model import OpenAIChatModel  # noqa: PLC0415
-
     stream = OpenAIChatModel.stream
 
     async def trusting(self: OpenAIChatModel, prompt: Any) -> Any:
@@ -121,16 +118,12 @@ def pings_everybody() -> None:
             body.json.pop("allowed_mentions", None)
             return body
 
-        from bot.discord import outbound, responses  # noqa: PLC0415
-
         setattr(outbound, name, without)
         setattr(responses, name, without)
 
 
 def cost_forgotten() -> None:
     """What a call cost is not recorded with its answer."""
-    from bot.storage import answers  # noqa: PLC0415
-
     answers.record_call = lambda *_args, **_kwargs: None
 
 

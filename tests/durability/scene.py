@@ -89,7 +89,7 @@ class Scene:
             await asyncio.gather(ended, connected, return_exceptions=True)
 
     async def settled(self) -> None:
-        """Wait until everything that was asked is answered to its end, or no more comes."""
+        """Wait until everything that was asked is answered to its end. Raises TimeoutError."""
         await self.stage.discord.until(self._all_answered, seconds=SETTLED_SECONDS)
 
     async def closed_with_a_question(self) -> None:
@@ -121,13 +121,11 @@ class Scene:
         return any(first in each for each in ours) and any(last in each for each in ours)
 
     def _all_answered(self) -> bool:
-        return all(self._is_answered(channel) for channel in self.channels)
-
-    def _is_answered(self, channel: Channel) -> bool:
-        """The last question's answer stands to its last word; with it, those before."""
-        standing = self.stage.discord.messages(channel)
-        asked = [message for message in standing if not message.author.bot]
-        return all(self._stands(channel, question) for question in _ends(asked))
+        return all(
+            self._stands(channel, question)
+            for channel in self.channels
+            for question in _ends([each for each in self.stage.discord.messages(channel) if not each.author.bot])
+        )
 
 
 @asynccontextmanager
