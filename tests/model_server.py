@@ -119,6 +119,7 @@ class ModelServer:
         """*refuses* names request fields that get HTTP 400, as from servers that do not know them."""
         self.requests: list[Body] = []
         self.headers: list[Mapping[str, str]] = []
+        self.client_ports: list[int] = []  # a request's connection: two of one connection have the same
         self.hang_ups = 0  # answers that the client did not wait for
         self.answering = 0
         self.most_at_once = 0
@@ -175,6 +176,7 @@ class ModelServer:
         async with self._changed:
             self.requests.append(body)
             self.headers.append(dict(request.headers))
+            self.client_ports.append(request.get_extra_info("peername")[1])
             self._changed.notify_all()
         refused = next((name for name in self._refuses if name in body), None)
         if refused:

@@ -11,6 +11,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
+from bot.connections import NewestFirst
 from bot.core.access import AccessRules
 from bot.core.errors import StartupRefused
 from bot.core.intake import Intake
@@ -233,15 +234,14 @@ class ConfabClient(discord.Client):
 
     async def _log_in(self, token: str) -> str | None:
         """None, or what was in the way this time."""
+        self.http.connector = NewestFirst(limit=0)  # each login makes a new session, which closes its connector
         try:
             async with self._clock.deadline(LOGIN_SECONDS):
                 await self.login(token)
         except discord.LoginFailure as error:
             raise token_refused() from error
         except REQUEST_ERRORS as error:
-            # The library makes a new session at each login and forgets the old one.
-            await self.http.close()
-            self.http.connector = discord.utils.MISSING
+            await self.http.close()  # the library forgets this session at the next login
             return str(translate(error))
         return None
 

@@ -5,12 +5,14 @@ import ipaddress
 import logging
 from collections.abc import AsyncGenerator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
+from aiohttp import ClientSession
 from openai import APIStatusError, AsyncOpenAI, AsyncStream, DefaultAioHttpClient, Timeout
 from pydantic_core import to_json
 
+from bot.connections import NewestFirst
 from bot.core.completions import Delta, Finished, FinishReason, Prompt, Usage
 from bot.core.errors import ContextTooLong, ModelError, ModelKeyRefused, ModelUnavailable
 from bot.llm.chunks import Chunk, read_chunk
@@ -19,6 +21,7 @@ from bot.llm.errors import PROVIDER_FAILURES, translate
 
 OPENAI_URL = "https://api.openai.com/v1"
 CONNECT_SECONDS = 10.0
+SECONDS_BETWEEN_CALLS = 5.0  # that a connection is kept for; servers of one's own close theirs about then
 READ_SECONDS = 600.0  # between two pieces; the core's deadlines are the ones that count
 SECONDS_FOR_USAGE = 2.0  # after finish_reason: some servers leave the stream open for good
 
@@ -48,8 +51,7 @@ class OpenAIChatModel:
             base_url=url,
             max_retries=0,
             timeout=timeout,
-            # A proxy from the environment does not lead back to this machine.
-            http_client=DefaultAioHttpClient(timeout=timeout, trust_env=not _is_loopback(url)),
+            http_client=_http_client(url, timeout),
         )
 
     @property
@@ -138,6 +140,17 @@ class OpenAIChatModel:
         except (TimeoutError, ModelError) as error:
             _log.debug("the stream of a complete answer did not end properly: %s", type(error).__name__)
             return None
+
+
+def _http_client(url: str, timeout: Timeout) -> DefaultAioHttpClient:
+    # A proxy from the environment does not lead back to this machine.
+    client = DefaultAioHttpClient(timeout=timeout, trust_env=not _is_loopback(url))
+    # A transport given to it from outside would do away with the environment's proxies.
+    transport: Any = client._transport  # noqa: SLF001
+    transport.client = lambda: ClientSession(
+        connector=NewestFirst(limit=0, keepalive_timeout=SECONDS_BETWEEN_CALLS, ssl=transport.ssl_context)
+    )
+    return client
 
 
 def _is_loopback(url: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.connections import NewestFirst
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import Answerer, AnswerLimits
 from bot.core.conversation_queue import ConversationQueue
@@ -349,6 +350,7 @@ async def test_a_login_that_fails_is_tried_again(monkeypatch):
         await here.clock.advance(10)
 
         await here.discord.until(lambda: here.discord.sessions)
+        assert isinstance(here.client.http.connector, NewestFirst)  # tests/llm has what that means
         await here.client.close()
         await running
 

@@ -293,3 +293,28 @@ async def test_a_proxy_for_the_world_is_not_asked_for_this_machine(server, monke
         pieces, _ = await ask(model)
 
     assert pieces
+
+
+async def test_after_a_rush_the_newest_connection_is_used_so_that_the_others_may_go(server, model):
+    gate = Gate()
+    server.answer("Yes.", gate=gate)
+    rush = [asyncio.create_task(ask(model)) for _ in range(4)]
+    await server.received(4)
+    gate.open()
+    await asyncio.gather(*rush)
+
+    for _ in range(6):
+        await ask(model)
+
+    assert len(set(server.client_ports[:4])) == 4
+    assert len(set(server.client_ports[4:])) == 1
+
+
+async def test_the_proxy_for_the_world_is_asked_for_the_world(monkeypatch):
+    async with ModelServer() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.base_url.removesuffix("/v1"))
+
+        async with OpenAIChatModel(model=MODEL, api_key="k", base_url="http://models.example/v1") as model:
+            await ask(model)
+
+    assert proxy.headers[0]["Host"] == "models.example"
