@@ -24,7 +24,13 @@ from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.links import DiscordLinks
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
-from bot.discord.preflight import Application, invite_link, look_up_application, wants_message_content
+from bot.discord.preflight import (
+    REQUESTS_OF_A_LOOK_UP,
+    Application,
+    invite_link,
+    look_up_application,
+    wants_message_content,
+)
 from bot.discord.replies import DiscordReplies
 from bot.limits import admission_limits, answer_limits, policy
 from bot.llm.chat_model import OpenAIChatModel
@@ -111,6 +117,7 @@ async def _reach_outside(
     point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
     chat_models = [await stack.enter_async_context(model) for model in _chat_models(settings)]
     pacer = Pacer(clock)
+    pacer.made_before(REQUESTS_OF_A_LOOK_UP)
     stack.push_async_callback(pacer.close)
     client = ConfabClient(
         application=application,

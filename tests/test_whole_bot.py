@@ -353,3 +353,17 @@ async def test_it_stops_before_discord_bans_the_machine(stage, monkeypatch) -> N
 
     with pytest.raises(StartupRefused, match="refused thousands of requests"):
         await running
+
+
+async def test_a_rush_in_the_moment_of_its_start_is_refused_nothing(tmp_path) -> None:
+    async with LoopbackDiscord() as discord, ModelServer() as model:
+        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
+        channels = [discord.add_channel(discord.guild, f"channel-{n}") for n in range(60)]
+        async with stage.bot():
+            asked = [
+                await discord.post(channel, stage.you, f"{discord.bot_user.mention} Hello?")
+                for channel in channels
+            ]
+            await discord.until(lambda: all(map(stage.reply_to, asked)))
+
+    assert 429 not in [request.status for request in discord.requests]

@@ -20,7 +20,7 @@ from benchmarks.load.record import Record
 from benchmarks.load.script import Script
 from benchmarks.load.table import Line, answers, at_most, below, number, refusals, shown
 from benchmarks.load.under_load import Asked, confab, naive, play
-from benchmarks.load.watching import loop_lag, noting_stored, sampling, since
+from benchmarks.load.watching import intakes, loop_lag, noting_stored, sampling, since
 
 CHANNELS, AUTHORS = 200, 5
 LATER, LATER_FROM_SECOND, SECONDS_BETWEEN_LATER = 100, 1.0, 0.15
@@ -100,11 +100,7 @@ def _duration(record: Record) -> Iterator[Line]:
 
 
 def _intake(record: Record, stored: Mapping[int, float]) -> Iterator[Line]:
-    took = [
-        (stored[question.message_id] - question.sent_at) * 1000
-        for question in record.questions
-        if question.message_id in stored
-    ]
+    took = intakes(record, stored)
     at_once, later = took[:-LATER], took[-LATER:]
     asked = record.questions[:-LATER]
     yield shown("questions stored", len(took))

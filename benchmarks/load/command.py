@@ -12,10 +12,11 @@ from benchmarks.conductor import Stage, open_stage
 from benchmarks.load.burst import burst, yardstick
 from benchmarks.load.flood import flood
 from benchmarks.load.long_answers import long_answers
+from benchmarks.load.rush import rush
 from benchmarks.load.steady import steady
 from benchmarks.load.table import Line, table
 
-SHORT = ("burst", "yardstick", "long")
+SHORT = ("burst", "yardstick", "rush", "long")
 LONG = ("flood", "steady")
 MINUTES = 10.0
 Scenario = Callable[[Stage, Path], Awaitable[list[Line]]]
@@ -34,6 +35,7 @@ async def main(arguments: argparse.Namespace) -> int:
     scenarios: dict[str, Scenario] = {
         "burst": burst,
         "yardstick": yardstick,
+        "rush": rush,
         "long": long_answers,
         "flood": flood,
         "steady": partial(steady, minutes=arguments.minutes),

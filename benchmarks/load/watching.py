@@ -13,6 +13,8 @@ import aiohttp
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
+from benchmarks.load.record import Record
+
 SECONDS_BETWEEN_LOOKS = 0.002  # at the database: what is stored is noticed so much too late
 MEBIBYTE = 2**20
 
@@ -72,6 +74,15 @@ def noting_stored(database: Path) -> Iterator[dict[int, float]]:
     finally:
         over.set()
         looking.join()
+
+
+def intakes(record: Record, stored: Mapping[int, float]) -> list[float]:
+    """Milliseconds from sending each question to its being stored."""
+    return [
+        (stored[question.message_id] - question.sent_at) * 1000
+        for question in record.questions
+        if question.message_id in stored
+    ]
 
 
 async def loop_lag(metrics_url: str) -> dict[float, float]:

@@ -19,6 +19,7 @@ from bot.core.ports import Clock
 
 log = logging.getLogger(__name__)
 
+REQUESTS_OF_A_LOOK_UP = 2
 REQUEST_SECONDS = 20.0
 FIRST_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 900.0

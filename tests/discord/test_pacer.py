@@ -91,6 +91,16 @@ async def test_a_thousand_posts_at_once_use_the_whole_limit_and_never_exceed_it(
     assert seconds <= 1000 / 50 * 1.05
 
 
+async def test_what_was_made_before_without_it_counts(line):
+    for _ in range(2):
+        line.limits.enter("GET", "/gateway", {})
+    line.pacer.made_before(2)
+
+    await finish(line, *(line.post(channel) for channel in CHANNELS))
+
+    assert line.refused == 0
+
+
 async def test_one_request_of_a_channel_stays_in_reserve_for_what_an_answer_needs_to_stand(line):
     notices = [line.post(CHANNELS[0], importance=Importance.NOTICE) for _ in range(6)]
     tasks = [asyncio.ensure_future(notice) for notice in notices]
