@@ -309,11 +309,21 @@ class FakeStore:
         return [
             SurplusPart(
                 answer_id=answer,
+                attempt=1,
                 part=replace(self.parts[answer][n], first_tried_at=self.first_tried_at),
                 private=False,
+                behind=self.parts[answer][n - 1].message_id if n - 1 in self.parts[answer] else None,
             )
             for answer, n in sorted(self.deleting, reverse=True)
         ]
+
+    async def posting_in(self, channel_id: int) -> bool:
+        await self._begin()
+        return any(
+            part.channel_id == channel_id and part.message_id is None and (answer, n) not in self.deleting
+            for answer, parts in self.parts.items()
+            for n, part in parts.items()
+        )
 
     async def record_call(self, call: ModelCall) -> None:
         await self._begin()

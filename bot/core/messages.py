@@ -210,8 +210,10 @@ class SurplusPart:
     """A part that must go from the channel, and did not yet."""
 
     answer_id: int
+    attempt: int  # of the answer, as in the part's nonce
     part: Part
     private: bool  # only its interaction reaches it
+    behind: int | None = None  # the message of the part before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -155,6 +155,9 @@ class TurnStore(StoredMessages, Protocol):
     async def surplus(self) -> list[SurplusPart]:
         """The parts that are to be deleted, and those of withdrawn answers that are still there."""
 
+    async def posting_in(self, channel_id: int) -> bool:
+        """Whether a part that is to stay may be in that channel already, and its message is not known yet."""
+
     async def record_call(self, call: ModelCall) -> None:
         """Append to the record of model calls."""
 

@@ -14,7 +14,7 @@ from bot.core.messages import Part, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.core.wording import lines_below, question_head
 from bot.discord.buttons import again_button, stop_button
-from bot.discord.cleanup import PLACEHOLDER, Cleanup
+from bot.discord.cleanup import Cleanup
 from bot.discord.draft_pace import DraftPace
 from bot.discord.first_words import FIRST_WORDS_SECONDS, are_worth_showing
 from bot.discord.layout import drafted, finished, in_parts
@@ -284,9 +284,9 @@ class LiveMessage:
     async def _remove(self, part: Part) -> None:
         message_id = part.message_id
         if message_id is None and self._place.can_find(part):
-            # Nobody knows whether it was posted. Its nonce finds it, or posts what is deleted at once.
+            before = self._parts.get(part.n - 1)
             try:
-                message_id = await self._post(part, PLACEHOLDER)
+                message_id = await self._place.find(part, behind=before.message_id if before else None)
             except Gone:
                 log.debug("already deleted: part=%d", part.n)
         # Recorded first: Discord's echo of our own deletion must not read as a moderator's, and a deletion that

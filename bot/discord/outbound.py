@@ -167,6 +167,9 @@ class Outbox(Responses):
             route = Route("POST", "/channels/{channel_id}/typing", channel_id=channel_id)
             await self._requests.ask(route, Importance.TYPING)
 
+    def is_posting(self, nonce: str) -> bool:
+        return nonce in self._creating
+
     def heard_own(self, nonce: str | int | None, message_id: int) -> None:
         """Our own message has come over the gateway: this can be seconds before the library lets go of it."""
         heard = self._creating.get(str(nonce))

@@ -4,12 +4,12 @@ import asyncio
 import logging
 from functools import partial
 
-from bot.core.errors import BotError, Uncertain, Undeliverable
+from bot.core.errors import BotError, DiscordUnavailable, Uncertain, Undeliverable
 from bot.core.messages import Interaction, Kind, Part, TakenUp
 from bot.core.ports import Clock, StoredMessages
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Importance
-from bot.discord.part_search import PartSearch, Sought, nonce_holds
+from bot.discord.part_search import PLACEHOLDER, PartSearch, Sought, nonce_holds
 from bot.discord.payloads import Content, Wanted, content_now
 from bot.discord.refusals import CannotReply, Gone
 from bot.discord.requests import Posted
@@ -33,6 +33,9 @@ class Place:
         self._private = bool(taken.conversation.key.private_to)
         self._in_dm = taken.conversation.guild_id is None
         self._question_id = taken.address.message_id
+        # A notice for one who waited, which the first part may be, replies to any of them.
+        asked = (each for each in taken.questions if each.kind is not Kind.QUOTE)
+        self._question_ids = {each.message_id or self._question_id for each in asked}
         self._interaction = taken.question.interaction
         self._reply_to = taken.question.message_id if taken.question.kind is Kind.MESSAGE else None
         self._responses = {part.n for part in taken.parts if self._private}  # parts that stand in responses
@@ -80,7 +83,7 @@ class Place:
             if resumed:
                 raise Undeliverable("nobody knows whether a follow-up was posted, and it is never repeated")
             return await self._follow_up(part, content_now(content))
-        sought = await self._look_for(part, behind or self._question_id) if resumed else _NEVER_POSTED
+        sought = await self._look_for(part, behind) if resumed else _NEVER_POSTED
         if sought.message_id is not None:
             return Posted(message_id=sought.message_id, content=None)
         posted = await self._post_in_channel(part, content, resumed=resumed, certain=sought.certain, unless=unless)
@@ -119,6 +122,19 @@ class Place:
     def can_find(self, part: Part) -> bool:
         """Whether a part of which nobody knows if it was posted can be found out about."""
         return not self._private or part.n == 0
+
+    async def find(self, part: Part, *, behind: int | None) -> int | None:
+        """The message of such a part, which must go. None: it was never posted. Raises Uncertain."""
+        if part.n == 0 and (posted := await self._post_in_response(PLACEHOLDER)) is not None:
+            return posted.message_id
+        if self._private:
+            raise Undeliverable("the interaction of a private answer has expired")
+        if self._outbox.is_posting(part.nonce):  # as a notice, which became this part meanwhile
+            raise DiscordUnavailable("the part is on its way")
+        sought = await self._look_for(part, behind)
+        if sought.certain:
+            return sought.message_id
+        return await self._search.ask_by_nonce(part)
 
     async def delete(self, part: Part, message_id: int) -> None:
         """Delete a part, unless somebody did already, or nothing reaches it any more."""
@@ -167,12 +183,13 @@ class Place:
                 await self._settle_original()
             self._to_be_placed.discard(part.n)
 
-    async def _look_for(self, part: Part, behind: int) -> Sought:
+    async def _look_for(self, part: Part, behind: int | None) -> Sought:
         """Raises Uncertain where neither the channel nor the nonce can tell whether it was posted."""
+        behind = behind or min(self._question_ids)
         stored = await self._store.stored_since(part.channel_id, after=behind)
         sought = await self._search.look_for(
             part,
-            question_id=self._question_id,
+            question_ids=self._question_ids,
             behind=behind,
             known=frozenset(message.message_id for message in stored),
         )

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from bot.core.completions import ModelCall
 from bot.core.messages import Kind, Part, Role, SurplusPart, TurnState
 from bot.core.wording import TOLD
-from bot.storage.schema import conversations, model_calls, parts, turns
+from bot.storage.schema import IS_OPEN, conversations, model_calls, parts, turns
 from bot.storage.upsert import inserts
 
 UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
@@ -195,9 +195,18 @@ def part_deleted(connection: Connection, answer_id: int, *, n: int) -> None:
     _forget_withdrawn(connection, answer_id)
 
 
+def posting_in(connection: Connection, channel_id: int) -> bool:
+    is_pending = exists().where(
+        parts.c.turn_id == turns.c.id, parts.c.channel_id == channel_id, parts.c.state == "pending"
+    )
+    return connection.scalar(select(turns.c.id).where(IS_OPEN, is_pending).limit(1)) is not None
+
+
 def surplus(connection: Connection) -> list[SurplusPart]:
+    before = parts.alias()
+    behind = select(before.c.message_id).where(before.c.turn_id == parts.c.turn_id, before.c.n == parts.c.n - 1)
     rows = connection.execute(
-        select(parts, conversations.c.private_to)
+        select(parts, conversations.c.private_to, behind.scalar_subquery().label("behind"))
         .join(turns, parts.c.turn_id == turns.c.id)
         .join(conversations, turns.c.conversation_id == conversations.c.id)
         .where(_PART_IS_DELETING)
@@ -206,8 +215,10 @@ def surplus(connection: Connection) -> list[SurplusPart]:
     return [
         SurplusPart(
             answer_id=row.turn_id,
+            attempt=row.attempt,
             part=as_part(row),
             private=row.private_to != 0,
+            behind=row.behind,
         )
         for row in rows
     ]

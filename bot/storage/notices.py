@@ -52,6 +52,7 @@ def hand_over(connection: Connection, questions: Collection[int], answer_id: int
         .order_by(parts.c.turn_id)
     ).all()
     for n, row in enumerate(rows):
-        becomes = {"n": 0} if n == 0 else {"n": BEHIND_ALL_PARTS + n, "state": "deleting", "text": ""}
+        # Its text is a sentence of ours, and finds it in the channel.
+        becomes = {"n": 0} if n == 0 else {"n": BEHIND_ALL_PARTS + n, "state": "deleting"}
         connection.execute(update(parts).where(parts.c.id == row.id).values(turn_id=answer_id, **becomes))
     return tuple(map(as_part, rows[:1]))

@@ -182,6 +182,9 @@ class SqlTurnStore:
     async def surplus(self) -> list[SurplusPart]:
         return await self._database.run(answers.surplus)
 
+    async def posting_in(self, channel_id: int) -> bool:
+        return await self._database.run(partial(answers.posting_in, channel_id=channel_id))
+
     async def record_call(self, call: ModelCall) -> None:
         await self._database.run(partial(self._record_call, call=call))
 

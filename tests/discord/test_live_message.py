@@ -200,16 +200,22 @@ async def test_parts_of_an_earlier_attempt_are_edited_and_surplus_ones_deleted(s
 
 async def test_a_surplus_part_of_which_nobody_knows_whether_it_was_posted_is_found_and_deleted(stage):
     taken = await stage.asked()
-    await stage.outbox.create(stage.channel.id, "Leftover", nonce="stored")
-    part = Part(n=1, channel_id=stage.channel.id, nonce="stored", text="Leftover")
-    await stage.store.add_part(taken.answer_id, attempt=1, part=part)
-    reply = stage.replies.open(replace(taken, attempt=2, parts=(part,)))
+    parts = []
+    for n, text in enumerate(["All", "Leftover"]):
+        posted = await stage.outbox.create(stage.channel.id, text, nonce=f"stored-{n}")
+        known = posted.message_id if n == 0 else None
+        part = Part(n=n, channel_id=stage.channel.id, nonce=f"stored-{n}", text=text, message_id=known)
+        await stage.store.add_part(taken.answer_id, attempt=1, part=part)
+        parts.append(part)
+    stage.discord.nonce_seconds = -1.0
+    reply = stage.replies.open(replace(taken, attempt=2, parts=tuple(parts)))
 
     await reply.finish("All good.")
     await reply.close()
 
     assert stage.said() == ["All good."]
     assert sorted(stage.store.parts[taken.answer_id]) == [0]
+    assert len(creates(stage)) == 2
 
 
 async def test_a_draft_that_waits_for_its_turn_gives_way_to_the_whole_text(stage):
@@ -629,6 +635,37 @@ async def test_an_answer_whose_notice_had_no_turn_is_posted_as_if_there_had_been
 
     assert stage.said() == [SENTENCE]
     assert not edits(stage)
+
+
+async def test_a_notice_that_may_be_there_is_not_forgotten_when_its_question_goes_before_it_is_tried_again(
+    deaf_stage, monkeypatch
+):
+    stage = deaf_stage
+    taken = await stage.asked()
+    left, dropped = asyncio.Event(), []
+
+    async def add_notice(_message_id, *, part):
+        return True
+
+    async def drop_notice(nonce):
+        dropped.append(nonce)
+        return True
+
+    monkeypatch.setattr(stage.store, "add_notice", add_notice)
+    monkeypatch.setattr(stage.store, "drop_notice", drop_notice)
+    question = WaitingQuestion(
+        key=taken.conversation.key, kind=Kind.MESSAGE, author_id=stage.you.id, address=taken.address
+    )
+    stage.discord.faults.add("POST", MESSAGES, status=503, when="after")
+
+    telling = stage.spawn(stage.replies.say_waiting(question, "Please wait.", unless=left))
+    await stage.clock.reach(1.0)
+    left.set()
+    stage.clock.jump(1.0)
+    with pytest.raises(GaveUpItsTurn):
+        await telling
+
+    assert (stage.said(), dropped) == (["Please wait."], [])
 
 
 async def test_a_part_that_one_of_several_tries_may_have_posted_is_posted_once(deaf_stage):

@@ -70,6 +70,18 @@ async def test_a_sentence_of_ours_below_the_question_is_not_taken_for_the_answer
     assert stage.said() == ["I can't reach my memory.", SENTENCE]
 
 
+async def test_a_notice_below_an_earlier_question_that_is_answered_together_is_the_first_part(stage):
+    earlier = await stage.discord.post(stage.channel, stage.you, "Hey,")
+    message_id = await posted(stage, "I've got your message.", reply_to=earlier.id)
+    taken = await stage.asked()
+    together = replace(taken, questions=(replace(taken.question, message_id=earlier.id), taken.question))
+
+    await finish(stage, together, SENTENCE, await unknown(stage, taken, "I've got your message."))
+
+    assert stage.said() == [SENTENCE]
+    assert stage.store.parts[taken.answer_id][0].message_id == message_id
+
+
 @pytest.mark.parametrize("shown", [SECOND[:60], "Something quite different."], ids=["text", "place"])
 async def test_a_later_part_is_found_by_its_text_or_its_place(stage, shown):
     taken = await stage.asked()
@@ -180,6 +192,33 @@ async def test_a_surplus_part_is_found_and_deleted_without_being_posted_first(st
 
     assert stage.said() == []
     assert len(stage.asked_of_discord("POST", "/messages")) == 1
+
+
+async def test_a_surplus_part_that_is_not_there_is_not_posted_to_be_deleted(stage):
+    taken = await stage.asked()
+    reply = stage.replies.open(replace(taken, attempt=2, parts=(await unknown(stage, taken, "The sky"),)))
+
+    await reply.discard()
+    await reply.close()
+
+    assert stage.asked_of_discord("POST", "/messages") == []
+
+
+async def test_a_notice_on_its_way_is_left_to_the_cleanup_where_its_answer_is_discarded(stage):
+    taken = await stage.asked()
+    part = await unknown(stage, taken, "I've got your message.", age=1)
+    hanging = stage.discord.faults.add("POST", r"/messages$", what="hang")
+    posting = stage.spawn(stage.outbox.create(stage.channel.id, part.text, nonce=part.nonce))
+    await stage.discord.until(lambda: hanging.times == 0)
+    reply = stage.replies.open(replace(taken, attempt=2, parts=(part,)))
+
+    await reply.discard()
+    await reply.close()
+    left = dict(stage.store.parts[taken.answer_id])
+    hanging.release()
+    await posting
+
+    assert list(left) == [0]
 
 
 async def test_a_reply_to_another_question_is_not_taken_for_a_part(stage):

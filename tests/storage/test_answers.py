@@ -182,6 +182,28 @@ class TestSurplusParts:
         (part,) = await store.surplus()
         assert (part.part.n, part.part.first_tried_at, part.private) == (1, START, False)
 
+    async def test_a_part_too_many_is_told_with_the_message_of_the_part_before(self, store):
+        answer_id = await self.shown(store)
+
+        for n in (1, 0):
+            await store.part_deleting(answer_id, n=n)
+
+        assert [(each.attempt, each.part.n, each.behind) for each in await store.surplus()] == [
+            (1, 1, 70),
+            (1, 0, None),
+        ]
+
+    async def test_a_part_on_its_way_into_a_channel_is_known_until_its_message_is_or_its_turn_ends(self, store):
+        before = await store.posting_in(10)
+        answer_id = await self.shown(store)
+        on_its_way = [await store.posting_in(channel_id) for channel_id in (10, 11)]
+        await store.part_posted(answer_id, n=1, message_id=71)
+        posted = await store.posting_in(10)
+        await store.add_part(answer_id, attempt=1, part=part(3))
+        await store.undeliverable(answer_id, code="gone")
+
+        assert (before, on_its_way, posted, await store.posting_in(10)) == (False, [True, False], False, False)
+
     async def test_a_part_that_only_one_person_sees_is_known_as_such(self, store):
         answer_id = await self.shown(store, key=ConversationKey(channel_id=10, private_to=1))
 

@@ -24,6 +24,7 @@ async def everything(store):
     await store.part_posted(taken.answer_id, n=0, message_id=72)
     await store.part_deleting(taken.answer_id, n=0)
     await store.surplus()
+    await store.posting_in(10)
     await store.part_deleted(taken.answer_id, n=0)
     await next_turn(store)
     await store.write_notice(taken.answer_id, shown="busy", code="model_busy")

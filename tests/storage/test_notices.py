@@ -57,7 +57,8 @@ async def test_of_several_notices_the_first_becomes_the_answer_and_the_others_mu
     taken = await next_turn(store)
 
     assert [each.nonce for each in taken.parts] == ["a"]
-    assert [each.part.message_id for each in await store.surplus()] == [72]
+    (surplus,) = await store.surplus()
+    assert (surplus.part.message_id, surplus.part.nonce, surplus.part.text) == (72, "b", "you're next")
 
 
 async def test_a_question_deleted_while_it_waits_takes_its_notice_along(store):
