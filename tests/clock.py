@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from bot.core.clock import SystemClock
+from bot.core.ports import Deadline
 
 START = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 ROUNDS_FOR_THE_WOKEN = 20  # of the event loop, so that what was woken can act and wait again
@@ -83,6 +84,33 @@ class ManualClock:
 
     def _set_alarm(self, at: float, ring: Callable[[], None]) -> None:
         heapq.heappush(self._alarms, (at, next(self._order), ring))
+
+
+class HurriedClock(SystemClock):
+    """The real clock, on which pauses and deadlines are over so many times sooner; the time of day is right."""
+
+    def __init__(self, times: float = 50.0) -> None:
+        self._times = times
+
+    def monotonic(self) -> float:
+        return super().monotonic() * self._times
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds / self._times)
+
+    @asynccontextmanager
+    async def deadline(self, seconds: float) -> AsyncIterator["_HurriedDeadline"]:
+        async with super().deadline(seconds / self._times) as deadline:
+            yield _HurriedDeadline(deadline, self._times)
+
+
+class _HurriedDeadline:
+    def __init__(self, deadline: Deadline, times: float) -> None:
+        self._deadline = deadline
+        self._times = times
+
+    def move(self, seconds: float) -> None:
+        self._deadline.move(seconds / self._times)
 
 
 class LeapingClock(SystemClock):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.app import running_bot
+from bot.app import Running, running_bot
 from bot.core.clock import SystemClock
 from bot.core.ports import Clock
 from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
@@ -54,12 +54,12 @@ class Stage:
         } | changes
 
     @asynccontextmanager
-    async def bot(self, **changes: str) -> AsyncIterator[None]:
+    async def bot(self, **changes: str) -> AsyncIterator[Running]:
         """The bot, connected to the channels."""
         settings = load_settings(None, self.environment(**changes))
         async with running_bot(settings, clock=self.clock) as running:
             await self.discord.until(lambda: running.serving.done() or self.connected)
-            yield
+            yield running
 
     async def start(
         self, *, program: Sequence[str] = ("-m", "bot", "run"), under: Sequence[str] = (), **changes: str

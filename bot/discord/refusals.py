@@ -13,7 +13,8 @@ SERVER_ERRORS = 500
 # Discord's JSON error codes
 ALREADY_ACKNOWLEDGED = 40060
 NO_ACCESS, NO_PERMISSION = 50001, 50013
-NO_REPLY_WITHOUT_HISTORY = 160002
+INVALID_FORM, NO_REPLY_WITHOUT_HISTORY = 50035, 160002
+BAD_TOKEN = 401, 0  # the bot's: what is stored waits for a good one. A command's own has another code
 FILTERED = frozenset({200000, 200001, 240000})  # AutoMod: message, title; harmful link
 
 # What a request can raise: ValueError is a body cut off in mid-JSON, RuntimeError a session that is closed.
@@ -37,9 +38,10 @@ class FileRefused(Undeliverable):
 
 
 class CannotReply(Undeliverable):
-    """Replying to a message takes the permission to read the channel's history."""
+    """Discord takes no reply to that message: that takes the permission to read the history, or the message."""
 
 
+_REPLYING = "In message_reference"  # as the library says which field is wrong
 _REFUSALS: dict[int, type[Undeliverable]] = {
     NO_ACCESS: NotAllowed,
     NO_PERMISSION: NotAllowed,
@@ -55,10 +57,16 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
     if not isinstance(error, discord.HTTPException):
         return OutcomeUnknown(type(error).__name__)
     said = f"HTTP {error.status}, code {error.code}"
-    if error.status == TOO_MANY_REQUESTS:
+    if error.status == TOO_MANY_REQUESTS or (error.status, error.code) == BAD_TOKEN:
         return DiscordUnavailable(said)
     if error.status >= SERVER_ERRORS:
         return OutcomeUnknown(said)
+    return _refusal(error)(said)
+
+
+def _refusal(error: discord.HTTPException) -> type[Undeliverable]:
     if error.status == TOO_LARGE:
-        return FileRefused(said)
-    return _REFUSALS.get(error.code, Gone if error.status == NOT_FOUND else Undeliverable)(said)
+        return FileRefused
+    if error.code == INVALID_FORM and _REPLYING in error.text:
+        return CannotReply
+    return _REFUSALS.get(error.code, Gone if error.status == NOT_FOUND else Undeliverable)

@@ -4,13 +4,16 @@ import asyncio
 import re
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.app import Running
+from bot.core.clock import SystemClock
+from bot.core.ports import Clock
 from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
 from tests.durability.checker import Run, Violation, check
-from tests.model_server import Answer, ModelServer
+from tests.model_server import Answer, Gate, ModelServer
 from tests.whole_bot import Stage
 
 LAUNCHER = ("-m", "tests.durability.launcher")
@@ -36,6 +39,7 @@ class Scene:
     channels: list[Channel] = field(default_factory=list)
     asked: int = 0
     gap: float = 0.0  # seconds between the model's words
+    gate: Gate | None = None  # which the model's words wait for
     programs: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     def furnish(self, channels: int) -> None:
@@ -59,18 +63,22 @@ class Scene:
                 await self.ask(channel, self.people[n % 2])
 
     async def start(self, **environ: str) -> asyncio.subprocess.Process:
-        program = await self.stage.start(
-            program=LAUNCHER,
-            CHAT_CHANNELS=",".join(str(channel.id) for channel in self.channels),
-            MESSAGES_PER_MINUTE_PER_PERSON="0",
-            MESSAGES_PER_MINUTE_PER_CHANNEL="0",
-            MAX_WAITING_PER_PERSON="0",
-            MAX_WAITING_PER_CHANNEL="0",
-            MAX_WAITING="0",
-            **environ,
-        )
+        program = await self.stage.start(program=LAUNCHER, **self._environment(), **environ)
         self.programs.append(program)
         return program
+
+    def bot(self) -> AbstractAsyncContextManager[Running]:
+        """The same in the test's own process, where faults can be put into it; it is not killed."""
+        return self.stage.bot(**self._environment())
+
+    def _environment(self) -> dict[str, str]:
+        bounds = ("PER_PERSON", "PER_CHANNEL")
+        return {
+            "CHAT_CHANNELS": ",".join(str(channel.id) for channel in self.channels),
+            **{f"MESSAGES_PER_MINUTE_{each}": "0" for each in bounds},
+            **{f"MAX_WAITING_{each}": "0" for each in bounds},
+            "MAX_WAITING": "0",
+        }
 
     async def close(self) -> None:
         for program in self.programs:
@@ -112,7 +120,7 @@ class Scene:
         return await check(run)
 
     def _answer(self, body: dict[str, Any]) -> Answer:
-        return Answer(text=answer_to(body["messages"][-1]["content"]), gap=self.gap, chunk=None)
+        return Answer(text=answer_to(body["messages"][-1]["content"]), gap=self.gap, gate=self.gate, chunk=None)
 
     def _stands(self, channel: Channel, question: Message) -> bool:
         """Its first and its last sentence are there; between its messages there may be others."""
@@ -129,9 +137,12 @@ class Scene:
 
 
 @asynccontextmanager
-async def scened(database_url: str, *, channels: int = 3, rate_limits: bool = False) -> AsyncIterator[Scene]:
+async def scened(
+    database_url: str, *, channels: int = 3, rate_limits: bool = False, clock: Clock | None = None
+) -> AsyncIterator[Scene]:
+    """*clock*: of a bot in the test's own process."""
     async with LoopbackDiscord(rate_limits=rate_limits) as discord, ModelServer() as model:
-        scene = Scene(Stage(discord=discord, model=model, database_url=database_url))
+        scene = Scene(Stage(discord=discord, model=model, database_url=database_url, clock=clock or SystemClock()))
         scene.furnish(channels=channels)
         try:
             yield scene

@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -22,10 +22,11 @@ When = Literal["before", "after"]
 class Fault:
     """What happens to the next *times* requests that match, after letting *skip* of them pass.
 
-    *what*: "status" answers with an error body, "rate_limit" with a 429 of Discord's (*scope* "user", "shared" or
-    "global"), "html" as Cloudflare does, "truncated" with half of the JSON; "reset" and "close" end the
-    connection without an answer, "hang" never answers until `release` is called. *when*: "after" carries the
-    request out first, so Discord has done what was asked and the client does not know.
+    *what*: "status" answers with an error body (*errors* tells of its fields), "rate_limit" with a 429 of
+    Discord's (*scope* "user", "shared" or "global"), "html" as Cloudflare does, "truncated" with half of the
+    JSON; "reset" and "close" end the connection without an answer, "hang" never answers until `release` is
+    called. *when*: "after" carries the request out first, so Discord has done what was asked and the client
+    does not know.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Fault:
     status: int = 500
     code: int = 0
     message: str = ""
+    errors: dict[str, Any] | None = None
     scope: str = "user"
     retry_after: float = 1.0
     matches: Callable[[RecordedRequest], bool] = field(default=lambda _: True)
@@ -79,6 +81,7 @@ class Faults:
         when: When = "before",
         code: int = 0,
         message: str = "",
+        errors: dict[str, Any] | None = None,
         scope: str = "user",
         retry_after: float = 1.0,
         matches: Callable[[RecordedRequest], bool] = lambda _: True,
@@ -96,6 +99,7 @@ class Faults:
             status=429 if what == "rate_limit" else status,
             code=code,
             message=message or f"{status}: injected",
+            errors=errors,
             scope=scope,
             retry_after=retry_after,
             matches=matches,

@@ -123,7 +123,8 @@ class Rest:
         answer = self._carry_out(arrival)[0] if fault.when == "after" else None
         match fault.what:
             case "status":
-                arrival.record.answer = {"message": fault.message, "code": fault.code}
+                body = {"message": fault.message, "code": fault.code}
+                arrival.record.answer = body if fault.errors is None else {**body, "errors": fault.errors}
                 return _response(Answer(status=fault.status, body=arrival.record.answer), {})
             case "rate_limit":
                 over = exceeded(fault.retry_after, scope=fault.scope, code=fault.code)

@@ -44,6 +44,17 @@ async def test_a_refusal_can_be_any(loopback, rest, messages_path):
     assert (answer.status, answer.body) == (400, {"message": "AutoMod", "code": 200000})
 
 
+async def test_a_refusal_can_name_the_field_that_is_wrong(loopback, rest, messages_path):
+    errors = {
+        "message_reference": {"_errors": [{"code": "REPLIES_UNKNOWN_MESSAGE", "message": "Unknown message"}]}
+    }
+    loopback.faults.add("POST", "/messages$", status=400, code=50035, message="Invalid Form Body", errors=errors)
+
+    answer = await rest.post(messages_path, {"content": "Hello"})
+
+    assert answer.body == {"message": "Invalid Form Body", "code": 50035, "errors": errors}
+
+
 @pytest.mark.parametrize("scope", ["user", "shared", "global"])
 async def test_a_429_can_be_of_each_scope(loopback, rest, messages_path, scope):
     loopback.faults.add("POST", "/messages$", what="rate_limit", scope=scope, retry_after=1.5)
