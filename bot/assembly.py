@@ -187,6 +187,10 @@ def _join(
         replies.clean_up()
         await asyncio.gather(queue.resume(), Expiry(rules.retention, store=store, clock=clock).run())
 
+    def connected() -> None:
+        replies.clean_up()
+        answerer.discord_is_back()
+
     client.wire(
         intake=intake,
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
@@ -195,6 +199,7 @@ def _join(
         catch_up=catch_up,
         policy=rules,
         logged_in=carry_on,
+        connected=connected,
     )
     notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
     return Parts(store=store, pacer=outside.pacer, client=client, queue=queue, intake=intake, notices=notices)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
-from bot.core.errors import BotError, Withdrawn
+from bot.core.errors import BotError, DiscordUnavailable, Withdrawn
 from bot.core.history import newest_within
 from bot.core.messages import (
     Address,
@@ -103,6 +103,7 @@ class FakeStore:
         self.outcomes: dict[int, str] = {}
         self.previous: dict[int, str] = {}  # of answers that are written anew
         self.attempts: dict[int, int] = defaultdict(int)
+        self.restarts: dict[int, int] = defaultdict(int)
         self.parts: dict[int, dict[int, Part]] = defaultdict(dict)
         self.deleting: set[tuple[int, int]] = set()  # answers' parts
         self.first_tried_at = NOW
@@ -255,6 +256,10 @@ class FakeStore:
         self.codes[answer_id] = code
         for question in self._questions(answer_id):
             self._update(question.id, state=TurnState.FAILED)
+
+    async def count_anew(self, answer_id: int) -> None:
+        await self._begin()
+        self.restarts[answer_id] = self.attempts[answer_id]
 
     async def withdraw(self, answer_id: int) -> None:
         await self._begin()
@@ -513,7 +518,7 @@ class FakeStore:
             questions=tuple(questions),
             answer_id=answer.id,
             attempt=self.attempts[answer.id],
-            tries=self.attempts[answer.id],
+            tries=self.attempts[answer.id] - self.restarts[answer.id],
             parts=tuple(self.parts[answer.id].values()),
             written=written,
             previous=self.previous.get(answer.id),
@@ -640,8 +645,11 @@ class FakeReply:
         self.visible = True
         self._channel.said.append((self.taken.address.channel_id, shown))
 
-    async def say_instead(self, sentence: str) -> None:
+    async def say_instead(self, sentence: str) -> bool:
+        if isinstance(self._channel.fault, DiscordUnavailable) and not self._channel.takes_sentences:
+            return False
         self._channel.said.append((self.taken.address.channel_id, sentence))
+        return True
 
     async def discard(self) -> None:
         self.discarded = True
@@ -662,6 +670,7 @@ class FakeReplies:
         self.cleanups = 0
         self.opened: list[FakeReply] = []
         self.fault: BotError | None = None
+        self.takes_sentences = False  # where it does not take an answer
         self.answers = asyncio.Event()  # cleared: every request hangs
         self.answers.set()
         self.visible_from = 40

@@ -13,10 +13,11 @@ Whatever goes wrong becomes a plain sentence in the answer's place, unless the q
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bot.core.answering import Answering
 from bot.core.completions import ModelCall
 from bot.core.errors import (
     BotError,
@@ -43,7 +44,7 @@ from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_a
 log = logging.getLogger(__name__)
 
 MAX_TAKE_UPS = 3  # how often one question is taken up before we give up on it
-MAX_DELIVERIES = 20  # how often a stored answer is brought to a Discord that does not take it: about 15 minutes
+MAX_DELIVERIES = 20  # how often a Discord that takes other words may refuse a stored answer: about 15 minutes
 SECONDS_BEFORE_DELIVERING_AGAIN = 5.0  # times the number of take-ups so far
 LONGEST_DELIVERY_PAUSE = 60.0
 
@@ -65,46 +66,6 @@ class _Written(NamedTuple):
     shown: str
     outcome: str
     kind: Kind
-
-
-class Answering:
-    """One answer under way."""
-
-    def __init__(self) -> None:
-        self.stopped: BotError | None = None
-        self.finishing = False  # its text is stored, and on its way into the channel
-        self.model = "-"  # that its text is by, in the log
-        self._stopping = asyncio.Event()
-        self._generating: asyncio.Task[Generated] | None = None
-
-    def stop(self, why: BotError) -> None:
-        """End it early: generation stops now, and what follows from *why* is done."""
-        if self.stopped is None:
-            self.stopped = why
-            self._stopping.set()
-        if self._generating is not None:
-            self._generating.cancel()
-
-    async def generate(self, generation: Generation) -> Generated:
-        """Run *generation* so that stop() reaches it. Raises what stop() was told when nothing is to be kept."""
-        if self.stopped is not None:
-            raise self.stopped
-        self._generating = asyncio.create_task(generation.run())
-        try:
-            return await self._generating
-        except asyncio.CancelledError:
-            if self.stopped is None:
-                raise
-            raise self.stopped from None
-        finally:
-            self._generating.cancel()
-            self._generating = None
-
-    async def pause(self, seconds: float, clock: Clock) -> None:
-        """Wait, unless it is stopped."""
-        with suppress(TimeoutError):
-            async with clock.deadline(seconds):
-                await self._stopping.wait()
 
 
 class Answerer:
@@ -132,6 +93,12 @@ class Answerer:
         self._limits = limits
         self._ended = ended
         self._recording: set[asyncio.Task[None]] = set()
+        self._pausing: set[Answering] = set()  # those that Discord did not take, until they are tried again
+
+    def discord_is_back(self) -> None:
+        """What it did not take is worth another try now."""
+        for answering in self._pausing:
+            answering.hurry()
 
     async def answer(self, taken: TakenUp, answering: Answering, slot: Slot) -> bool:
         """Bring *taken* to its end; False when some of it waits to be taken up again.
@@ -181,10 +148,11 @@ class Answerer:
         await asyncio.gather(*self._recording, return_exceptions=True)
 
     async def _answer(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> str:
-        if taken.tries > MAX_DELIVERIES or (taken.written is None and not reply.in_time):
-            late = not reply.in_time
-            return await self._give_up(taken, reply, ResponseExpires() if late else DiscordUnavailable())
+        if taken.written is None and not reply.in_time:
+            return await self._give_up(taken, reply, ResponseExpires())
         try:
+            if taken.tries > MAX_DELIVERIES:
+                raise DiscordUnavailable("it was brought there too often")  # noqa: TRY301 - or each try killed us
             if taken.written is None:
                 written = await self._write(taken, answering, slot, reply)
             else:
@@ -200,21 +168,38 @@ class Answerer:
             await self._store.withdraw(taken.answer_id)
             return error.code
         except DiscordUnavailable as error:
-            if taken.tries < MAX_DELIVERIES:
-                # Its text is stored: the queue takes it up again, and it is posted without asking the model.
-                slot.give_back()
-                pause = SECONDS_BEFORE_DELIVERING_AGAIN * taken.tries
-                await answering.pause(min(pause, LONGEST_DELIVERY_PAUSE), self._clock)
-                return error.code
-            return await self._give_up(taken, reply, error)
+            slot.give_back()
+            return await self._deliver_later(taken, answering, reply, error)
         except Undeliverable as error:  # the outbox has told the operator
             return await self._give_up(taken, reply, error)
         return written.outcome
+
+    async def _deliver_later(
+        self, taken: TakenUp, answering: Answering, reply: Reply, error: DiscordUnavailable
+    ) -> str:
+        """Its text is stored: the queue takes it up again, and it is posted without asking the model.
+
+        After MAX_DELIVERIES a sentence is tried in its place. If Discord does not take that either, it is away.
+        """
+        if taken.tries >= MAX_DELIVERIES:
+            if await reply.say_instead(error.user_message):
+                return await self._undelivered(taken, error)
+            await self._store.count_anew(taken.answer_id)
+        self._pausing.add(answering)
+        try:
+            pause = SECONDS_BEFORE_DELIVERING_AGAIN * taken.tries
+            await answering.pause(min(pause, LONGEST_DELIVERY_PAUSE), self._clock)
+        finally:
+            self._pausing.discard(answering)
+        return error.code
 
     async def _give_up(self, taken: TakenUp, reply: Reply, why: BotError) -> str:
         """The answer does not stand, and is no history. Where words can still get through, they say so."""
         if taken.address.interaction is not None or isinstance(why, TextRefused):
             await reply.say_instead(why.user_message)
+        return await self._undelivered(taken, why)
+
+    async def _undelivered(self, taken: TakenUp, why: BotError) -> str:
         code = why.code if isinstance(why, Undeliverable) else Undeliverable.code
         await self._store.undeliverable(taken.answer_id, code=code)
         return code

@@ -10,7 +10,8 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bot.core.answer import Answerer, Answering
+from bot.core.answer import Answerer
+from bot.core.answering import Answering
 from bot.core.errors import DatabaseUnavailable, ShuttingDown, Withdrawn
 from bot.core.fair_slots import FairSlots, Slot
 from bot.core.line import Line

@@ -119,6 +119,9 @@ class TurnStore(StoredMessages, Protocol):
     async def undeliverable(self, answer_id: int, *, code: str) -> None:
         """Discord will not take it: neither the answer nor its questions are history."""
 
+    async def count_anew(self, answer_id: int) -> None:
+        """That it was taken up so often was no fault of this answer: `TakenUp.tries` begins with 1 again."""
+
     async def withdraw(self, answer_id: int) -> None:
         """Drop an unfinished answer; those of its questions that still exist wait again.
 
@@ -266,8 +269,11 @@ class Reply(Protocol):
         Raises Undeliverable, DiscordUnavailable, Withdrawn.
         """
 
-    async def say_instead(self, sentence: str) -> None:
-        """Let this sentence stand where the answer would have. Best effort."""
+    async def say_instead(self, sentence: str) -> bool:
+        """Let this sentence stand where the answer would have, if Discord lets it.
+
+        False: Discord takes nothing now, and may later.
+        """
 
     async def discard(self) -> None:
         """Delete what is visible of it. What Discord does not delete now is surplus, and tried again later."""

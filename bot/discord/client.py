@@ -97,12 +97,15 @@ class ConfabClient(discord.Client):
         catch_up: CatchUp,
         policy: Policy,
         logged_in: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        connected: Callable[[], None] | None = None,
     ) -> None:
         """Say where events go. The outbox needs the client, so it comes after it.
 
-        *presses* is None where buttons below answers do nothing. *logged_in* runs as soon as messages can be sent.
+        *presses* is None where buttons below answers do nothing. *logged_in* runs as soon as messages can be sent,
+        *connected* each time that the gateway lets us in, to a new session or back into the old one.
         """
         self._logged_in = logged_in
+        self._connected = connected
         self.intake = intake
         self.outbox = outbox
         self.hearing = Hearing(
@@ -205,6 +208,10 @@ class ConfabClient(discord.Client):
     async def on_connect(self) -> None:
         """A session begins, and not a connection alone: that would be `on_resumed`."""
         self._keep(self.catch_up.session_begins())
+        self._is_connected()
+
+    async def on_resumed(self) -> None:
+        self._is_connected()
 
     async def on_ready(self) -> None:
         log.info("connected as %s, in %d servers", self.me.id, len(self.guilds))
@@ -221,6 +228,10 @@ class ConfabClient(discord.Client):
         if self.user is None:
             raise RuntimeError("there are no events before the login")
         return self.user
+
+    def _is_connected(self) -> None:
+        if self._connected is not None:
+            self._connected()
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

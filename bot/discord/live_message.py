@@ -103,13 +103,15 @@ class LiveMessage:
             log.info("an answer comes without its file: answer=%d: %s", self._taken.answer_id, error)
             await self._bring_all(self._with_button(in_parts(shown), button))
 
-    async def say_instead(self, sentence: str) -> None:
+    async def say_instead(self, sentence: str) -> bool:
         self._typing.stop()
         await self._stop_writer()
         try:
             await self._bring_all([Content(text=sentence)])
         except BotError as error:
             log.info("a sentence could not be said: channel=%d: %s", self._place.channel_id, error)
+            return not isinstance(error, DiscordUnavailable)
+        return True
 
     async def discard(self) -> None:
         self._typing.stop()

@@ -115,6 +115,14 @@ def undeliverable(connection: Connection, answer_id: int, *, code: str) -> None:
         _end_questions(connection, answer_id, state=TurnState.FAILED, outcome=code)
 
 
+def count_anew(connection: Connection, answer_id: int) -> None:
+    connection.execute(
+        update(turns)
+        .where(or_(turns.c.id == answer_id, turns.c.answered_by == answer_id))
+        .values(restarts=turns.c.attempts)
+    )
+
+
 def withdraw(connection: Connection, answer_id: int) -> bool:
     """False when there was no such unfinished answer. Its row stays while parts of it are in the channel."""
     gone = connection.execute(

@@ -150,6 +150,9 @@ class SqlTurnStore:
     async def undeliverable(self, answer_id: int, *, code: str) -> None:
         await self._database.run(partial(answers.undeliverable, answer_id=answer_id, code=code))
 
+    async def count_anew(self, answer_id: int) -> None:
+        await self._database.run(partial(answers.count_anew, answer_id=answer_id))
+
     async def withdraw(self, answer_id: int) -> None:
         await self._database.run(partial(answers.withdraw, answer_id=answer_id), erases=bool)
 

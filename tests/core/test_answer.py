@@ -622,9 +622,9 @@ async def test_an_answer_that_discord_refuses_is_not_history() -> None:
 
 
 @pytest.mark.parametrize("fault", [DiscordUnavailable("503"), RuntimeError("a fault of ours")])
-async def test_an_answer_that_never_gets_to_its_channel_is_given_up(fault) -> None:
+async def test_an_answer_that_never_gets_to_its_channel_gives_way_to_a_sentence(fault) -> None:
     world = World(["lost"], ["ok"])
-    world.replies.fault = fault
+    world.replies.fault, world.replies.takes_sentences = fault, True
     await world.intake.take(message("Hi", id=1))
     async with asyncio.timeout(10):
         while world.state(1) is not TurnState.FAILED:
@@ -635,7 +635,42 @@ async def test_an_answer_that_never_gets_to_its_channel_is_given_up(fault) -> No
     await world.ask(message("Hello", id=2))
 
     assert len(world.replies.opened) == MAX_DELIVERIES + isinstance(fault, RuntimeError) + 1
+    assert world.texts() == [DiscordUnavailable.user_message, "ok"]
     assert world.model.turns()[1:] == [("user", "Hello")]
+
+
+async def test_while_discord_takes_nothing_at_all_an_answer_is_not_given_up() -> None:
+    world = World(["Paid for."])
+    world.replies.fault = DiscordUnavailable("503")
+    await world.intake.take(message("Hi", id=1))
+    async with asyncio.timeout(10):
+        while len(world.replies.opened) < 2 * MAX_DELIVERIES + 1:
+            await asyncio.sleep(0)
+            world.clock.pass_deadlines()
+
+    world.replies.fault = None
+    world.clock.pass_deadlines()
+    await world.idle()
+
+    assert world.texts() == ["Paid for."]
+    assert world.state(1) is TurnState.ANSWERED
+    assert len(world.model.prompts) == 1
+
+
+async def test_when_discord_is_back_what_it_did_not_take_is_delivered_at_once() -> None:
+    world = World(["Paid for."])
+    world.replies.fault = DiscordUnavailable("503")
+    await world.intake.take(message("Hi", id=1))
+    async with asyncio.timeout(10):
+        while not world.answerer._pausing:
+            await asyncio.sleep(0)
+
+    world.replies.fault = None
+    world.answerer.discord_is_back()
+    async with asyncio.timeout(10):
+        await world.idle()
+
+    assert world.texts() == ["Paid for."]
 
 
 async def test_a_pause_before_delivering_again_ends_when_the_bot_is_stopped() -> None:

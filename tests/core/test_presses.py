@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
-from bot.core.answer import Answering
+from bot.core.answering import Answering
 from bot.core.errors import PressRefused
 from bot.core.line import Line
 from bot.core.messages import ConversationKey, Press

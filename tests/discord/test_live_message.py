@@ -11,6 +11,7 @@ from discord.http import Route
 from bot.core.errors import DatabaseUnavailable, DiscordUnavailable, Undeliverable, Withdrawn
 from bot.core.messages import Kind, Part, WaitingQuestion
 from bot.core.wording import question_head
+from bot.discord import requests
 from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.first_words import FIRST_WORDS_SECONDS
 from bot.discord.live_message import SECONDS_AFTER_FAILED_DRAFT
@@ -283,6 +284,19 @@ async def test_a_refusal_of_a_draft_surfaces_in_the_end(stage):
     await reply.close()
 
     assert len(creates(stage)) == 1
+
+
+@pytest.mark.parametrize(("status", "is_settled"), [(503, False), (403, True), (200, True)])
+async def test_a_sentence_instead_is_settled_unless_discord_is_away(stage, monkeypatch, status, is_settled):
+    monkeypatch.setattr(requests, "SECONDS_BEFORE_RETRIES", ())
+    live = stage.replies.open(await stage.asked())
+    if status != 200:
+        stage.discord.faults.add("POST", r"/messages$", status=status, code=50013, times=5)
+
+    settled = await live.say_instead("Discord didn't take my answer.")
+    await live.close()
+
+    assert settled is is_settled
 
 
 async def test_a_question_withdrawn_meanwhile_gets_no_answer(stage):

@@ -48,6 +48,19 @@ async def test_a_notice_answers_only_when_it_is_all_there_is_to_say(store, code,
     assert await state_of(store, 1) == state
 
 
+async def test_take_ups_that_were_no_fault_of_an_answer_count_no_more(store):
+    taken = await take(store, message("question", id=1))
+    await write(store, taken, "answer")
+    again = await next_turn(store)
+
+    await store.count_anew(taken.answer_id)
+
+    anew = await next_turn(store)
+    assert (again.attempt, again.tries, anew.attempt, anew.tries) == (2, 2, 3, 1)
+    await store.withdraw(taken.answer_id)
+    assert (await next_turn(store)).tries == 1
+
+
 @pytest.mark.parametrize(("reader", "is_told"), [(7, True), (0, False)])
 async def test_that_an_answer_came_too_late_is_told_to_its_only_reader_with_the_next(store, reader, is_told):
     key = ConversationKey(channel_id=10, private_to=reader)
