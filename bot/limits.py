@@ -1,5 +1,6 @@
 """The settings that bound what is asked, answered and kept, as the core's values."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from bot.core.admission import AdmissionLimits
@@ -26,6 +27,7 @@ def answer_limits(settings: Settings) -> AnswerLimits:
         history_tokens=settings.history_tokens,
         max_answer_tokens=settings.max_answer_tokens,
         patience=patience(settings),
+        answer_within=timedelta(minutes=settings.answer_within_minutes),
     )
 
 

@@ -1,4 +1,4 @@
-"""Discord was away while answers were written: the whole bot carries on when it is back."""
+"""Discord was away while answers were written, or the bot while questions waited: the whole bot carries on."""
 
 import asyncio
 
@@ -6,8 +6,11 @@ import pytest
 
 from bot.core import answer
 from bot.core.answering import Answering
+from bot.core.errors import AskedLongAgo
 from bot.discord import client, requests
 from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import open_store
+from tests.fakes import message
 from tests.model_server import Answer, Gate, ModelServer
 from tests.whole_bot import Stage
 
@@ -96,3 +99,17 @@ async def test_what_was_being_written_while_discord_went_away_for_long_is_ended_
     first, _ = ours(stage)
     assert first is draft
     assert [role for role, _ in stage.prompts()[-1]] == ["system", "user", "assistant", "user"]
+
+
+async def test_a_question_stored_before_the_bot_was_away_for_long_gets_a_sentence_and_is_no_history(stage) -> None:
+    asked = await stage.discord.post(stage.general, stage.you, "Why is the sky blue?")
+    async with open_store(stage.database_url) as store:
+        question = message(asked.content, id=asked.id, channel=stage.general.id, author=stage.you.id)
+        await store.receive(question, take_up=False, history_tokens=8000)
+
+    async with stage.bot(ANSWER_WITHIN_MINUTES="0.00001"):
+        told = await stage.discord.until(lambda: stage.reply_to(asked))
+        await stage.settled(told, AskedLongAgo.user_message)
+        await stage.ask("fresh")
+
+    assert [[text for _, text in prompt][1:] for prompt in stage.prompts()] == [["fresh"]]

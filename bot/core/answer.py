@@ -15,11 +15,13 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 from bot.core.answering import Answering
 from bot.core.completions import ModelCall
 from bot.core.errors import (
+    AskedLongAgo,
     BotError,
     CutShort,
     DatabaseUnavailable,
@@ -36,7 +38,7 @@ from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt
 from bot.core.links import Links
-from bot.core.messages import Kind, TakenUp
+from bot.core.messages import Kind, TakenUp, snowflake_at
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice
@@ -55,6 +57,7 @@ class AnswerLimits:
     history_tokens: int
     max_answer_tokens: int
     patience: Patience
+    answer_within: timedelta  # how old a question may be when the bot starts
 
 
 Ended = Callable[[TakenUp, str], None]
@@ -94,6 +97,7 @@ class Answerer:
         self._ended = ended
         self._recording: set[asyncio.Task[None]] = set()
         self._pausing: set[Answering] = set()  # those that Discord did not take, until they are tried again
+        self._oldest = snowflake_at(clock.now() - limits.answer_within)
 
     def discord_is_back(self) -> None:
         """What it did not take is worth another try now."""
@@ -207,6 +211,8 @@ class Answerer:
     async def _write(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> _Written:
         """What stands in the answer's place, stored."""
         sentence, code = said_without_model(taken), TOLD
+        if self._came_too_late(taken):
+            sentence, code = AskedLongAgo.user_message, AskedLongAgo.code
         if sentence is None:
             try:
                 generated = await self._generate(taken, answering, slot, reply)
@@ -229,6 +235,11 @@ class Answerer:
         shown = shown_notice(taken, sentence)
         await self._store.write_notice(taken.answer_id, shown=shown, code=code)
         return _Written(shown, code, Kind.NOTICE)
+
+    def _came_too_late(self, taken: TakenUp) -> bool:
+        """It waited while the bot was away, for too long, and nothing of an answer is there that must be ended."""
+        begun = taken.attempt > 1 and taken.parts
+        return (taken.question.message_id or 0) < self._oldest and not begun and taken.previous is None
 
     async def _keep_previous(self, taken: TakenUp, shown: str, error: BotError) -> _Written:
         """An answer that could not be rewritten stays as it was."""

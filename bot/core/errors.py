@@ -206,6 +206,13 @@ class ResponseExpires(CutShort):
     user_message = "Discord gives me 15 minutes for a private answer, and they are over. Please ask me again."
 
 
+class AskedLongAgo(BotError):
+    """The question was stored, and the bot was away for too long to answer it now."""
+
+    code = "missed"
+    user_message = "I was away when you asked this, a while ago. Please ask again if you'd still like to know."
+
+
 class ShuttingDown(CutShort):
     """The bot is being stopped and the grace period is over."""
 

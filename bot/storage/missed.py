@@ -5,12 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, exists, select, update
 
+from bot.core.errors import AskedLongAgo
 from bot.core.messages import Kind, StoredMessage, TurnState
 from bot.storage.answers import OURS_TO_DELETE
 from bot.storage.schema import IS_NO_QUOTE, conversations, parts, turns, watermarks
 from bot.storage.upsert import inserts
-
-MISSED = "missed"  # the outcome of a question that was read too late to be answered
 
 _CHANNEL = conversations.c.channel_id == bindparam("channel")
 _PUBLIC = conversations.c.private_to == 0  # what is ephemeral is in no channel's history
@@ -66,7 +65,7 @@ def miss(connection: Connection, message_id: int) -> None:
     connection.execute(
         update(turns)
         .where(IS_NO_QUOTE, turns.c.message_id == message_id, turns.c.state == TurnState.WAITING)
-        .values(state=TurnState.FAILED, outcome=MISSED)
+        .values(state=TurnState.FAILED, outcome=AskedLongAgo.code)
     )
 
 

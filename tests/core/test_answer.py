@@ -11,6 +11,7 @@ from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVER
 from bot.core.completions import Finished, FinishReason
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
+    AskedLongAgo,
     BotError,
     ContextTooLong,
     DatabaseUnavailable,
@@ -28,7 +29,7 @@ from bot.core.generation import Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.links import Links
-from bot.core.messages import ConversationKey, Erased, Interaction, Kind, TurnState
+from bot.core.messages import ConversationKey, Erased, Interaction, Kind, Part, Press, TurnState, snowflake_at
 from bot.core.models import Models
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.wording import GREETING
@@ -50,6 +51,7 @@ class World:
         admission=MappingProxyType({}),
         patience=None,
         links=None,
+        answer_within=timedelta(days=36500),
     ) -> None:
         self.store = store or FakeStore()
         models = models or [FakeModel(*scripts)]
@@ -61,6 +63,7 @@ class World:
             history_tokens=history_tokens,
             max_answer_tokens=500,
             patience=patience or Patience(),
+            answer_within=answer_within,
         )
         self.answerer = Answerer(
             store=self.store,
@@ -916,6 +919,79 @@ async def test_questions_left_waiting_are_answered_at_the_next_start() -> None:
     await started.idle()
 
     assert started.texts() == ["Hello."]
+
+
+def hours_ago(hours: float) -> int:
+    return snowflake_at(NOW - timedelta(hours=hours))
+
+
+async def test_a_question_that_waited_for_too_long_while_the_bot_was_away_gets_a_sentence_and_is_no_history() -> (
+    None
+):
+    stopped = World()
+    await stopped.queue.drain(grace=0)
+    await stopped.queue.deliver(message("Long ago", id=hours_ago(2)))
+    await stopped.queue.deliver(message("Just now", id=hours_ago(0.5), author=2))
+
+    started = World(["Hello."], store=stopped.store, answer_within=timedelta(hours=1))
+    await started.queue.resume()
+    await started.idle()
+
+    assert started.texts() == [AskedLongAgo.user_message, "Hello."]
+    assert started.model.turns()[1:] == [("user", "Ada 2: Just now")]
+    assert started.state(hours_ago(2)) is TurnState.FAILED
+
+
+async def test_how_long_a_question_waits_while_the_bot_is_there_does_not_matter() -> None:
+    world = World(["Hello."], answer_within=timedelta(hours=1))
+    world.clock.seconds += 7200
+
+    await world.ask(message("Hi", id=hours_ago(-0.5)))
+
+    assert world.texts() == ["Hello."]
+
+
+async def test_an_old_question_is_answered_with_a_new_one_of_the_same_author() -> None:
+    stopped = World()
+    await stopped.queue.drain(grace=0)
+    await stopped.queue.deliver(message("Long ago", id=hours_ago(2)))
+    await stopped.queue.deliver(message("Just now", id=hours_ago(0.5)))
+
+    started = World(["Hello."], store=stopped.store, answer_within=timedelta(hours=1))
+    await started.queue.resume()
+    await started.idle()
+
+    assert started.texts() == ["Hello."]
+
+
+async def test_an_old_answer_that_was_begun_in_the_channel_is_ended() -> None:
+    crashed = World()
+    await crashed.queue.drain(grace=0)
+    asked = message("Long ago", id=hours_ago(2))
+    await crashed.queue.deliver(asked)
+    taken = await crashed.store.take_up(asked.key, history_tokens=100)
+    draft = Part(n=0, channel_id=1, nonce="n", text="Half of", message_id=5)
+    await crashed.store.add_part(taken.answer_id, attempt=1, part=draft)
+
+    started = World(["The whole."], store=crashed.store, answer_within=timedelta(hours=1))
+    await started.queue.resume()
+    await started.idle()
+
+    assert started.texts() == ["The whole."]
+
+
+async def test_an_old_answer_can_be_written_anew() -> None:
+    world = World(["First."], ["Second."])
+    asked = message("Long ago", id=hours_ago(2))
+    await world.ask(asked)
+    later = World(["Second."], store=world.store, answer_within=timedelta(hours=1))
+    press = Press(id=9, question_id=asked.message_id, person=asked.author_id, moderates=False, key=asked.key)
+    await later.store.reopen(press)
+
+    later.queue.wake(asked.key)
+    await later.idle()
+
+    assert later.texts() == ["Second."]
 
 
 async def test_after_a_fault_of_ours_stored_text_is_shown_at_the_next_start_without_asking_again() -> None:

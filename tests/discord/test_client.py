@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -244,6 +245,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             history_tokens=8000,
             max_answer_tokens=500,
             patience=Patience(),
+            answer_within=timedelta(hours=1),
         )
         answerer = Answerer(
             store=here.store,
