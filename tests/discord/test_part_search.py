@@ -60,6 +60,19 @@ async def test_the_first_part_is_found_by_what_it_replies_to(stage):
     assert stage.store.parts[taken.answer_id][0].message_id == message_id
 
 
+async def test_a_notice_to_the_first_of_several_questions_is_found(stage):
+    first = await stage.asked("Why is the sky blue?")
+    await stage.give_up(first)
+    message_id = await posted(stage, "One other comes first.", reply_to=first.address.message_id)
+    second = await stage.asked("And the sea?")
+    taken = replace(second, questions=(*first.questions, *second.questions))
+
+    await finish(stage, taken, SENTENCE, await unknown(stage, taken, "One other comes first."))
+
+    assert stage.said() == [SENTENCE]
+    assert stage.store.parts[taken.answer_id][0].message_id == message_id
+
+
 async def test_a_sentence_of_ours_below_the_question_is_not_taken_for_the_answer_that_is_there(stage):
     taken = await stage.asked()
     await posted(stage, "I can't reach my memory.", reply_to=taken.address.message_id)
