@@ -15,7 +15,8 @@ playground: $(VENV)/.playground  ## try the bot: no Discord token, no API key
 test: $(VENV)/.dev  ## run the tests
 	@$(BIN)/python -m pytest -q
 
-test-long: $(VENV)/.dev  ## kill the bot 300 times at random moments (a quarter of an hour)
+test-long: $(VENV)/.dev  ## stop the bot under load, and kill it 300 times at random moments (half an hour)
+	@$(BIN)/python -m tests.durability.shutdown
 	@$(BIN)/python -m tests.durability.soak --kills 300
 
 soak: $(VENV)/.dev  ## kill it 3,000 times more; totals in data/soak.jsonl

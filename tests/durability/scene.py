@@ -13,11 +13,14 @@ from bot.core.clock import SystemClock
 from bot.core.ports import Clock
 from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
 from tests.durability.checker import Run, Violation, check
+from tests.durability.tables import tables
 from tests.model_server import Answer, Gate, ModelServer
 from tests.whole_bot import Stage
 
 LAUNCHER = ("-m", "tests.durability.launcher")
 SETTLED_SECONDS = 60.0
+SECONDS_TO_REST, SECONDS_BETWEEN_LOOKS = 120.0, 0.2
+OPEN = "SELECT id FROM turns WHERE state IN ('waiting', 'answering', 'drafting', 'written')"
 _ASKED = re.compile(r"What about (\w+) number (\d+)\?")
 _LONG_EVERY = 4  # an answer of two messages
 
@@ -44,13 +47,17 @@ class Scene:
 
     def furnish(self, channels: int) -> None:
         """Channels in which the bot answers everything."""
-        self.stage.model.behave(self._answer)
+        self.answer_at_once()
         discord = self.stage.discord
         self.channels = [discord.add_channel(discord.guild, f"channel-{n}") for n in range(channels)]
 
     @property
     def people(self) -> Sequence[User]:
         return (self.stage.you, self.stage.ada)
+
+    def answer_at_once(self) -> None:
+        """Let the model answer each question as soon as it is asked."""
+        self.stage.model.behave(self._answer)
 
     async def ask(self, channel: Channel, person: User) -> Message:
         self.asked += 1
@@ -107,6 +114,12 @@ class Scene:
             lambda: all(self._stands(channel, last[channel.id]) for channel in self.channels),
             seconds=SETTLED_SECONDS,
         )
+
+    async def at_rest(self) -> None:
+        """Until nothing is open any more: a question that was taken up three times ends in a sentence."""
+        async with asyncio.timeout(SECONDS_TO_REST):
+            while (await tables(self.stage.database_url, OPEN))[0]:
+                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
     async def violations(self) -> list[Violation]:
         run = Run(

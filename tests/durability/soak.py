@@ -16,12 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.durability.scene import Scene, ended, scened, stopped
-from tests.durability.tables import tables
 
 LONGEST_LIFE = 2.0  # seconds between a bot's start and its kill: most die at work, some while they start
 SECONDS_BETWEEN_QUESTIONS = 0.05
-SECONDS_TO_REST, SECONDS_BETWEEN_LOOKS = 120.0, 0.2
-OPEN = "SELECT id FROM turns WHERE state IN ('waiting', 'answering', 'drafting', 'written')"
 RULE_OF_THREE = 3.0
 
 
@@ -60,7 +57,7 @@ async def play(seed: int, *, kills: int, channels: int, nonces: bool) -> Slice:
             program = await scene.start()
             await scene.connected(program)
             await scene.closed_with_a_question()  # which waits for what was missed before it
-            await _at_rest(scene)
+            await scene.at_rest()
             await stopped(program)
             found = await scene.violations()
             done.questions = scene.asked
@@ -69,13 +66,6 @@ async def play(seed: int, *, kills: int, channels: int, nonces: bool) -> Slice:
                 print(f"  seed {seed}: {violation.invariant}: {violation.what}")
     done.seconds = round(time.monotonic() - began, 1)
     return done
-
-
-async def _at_rest(scene: Scene) -> None:
-    """Until nothing is open any more: a question that was taken up three times ends in a sentence."""
-    async with asyncio.timeout(SECONDS_TO_REST):
-        while (await tables(scene.stage.database_url, OPEN))[0]:
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 async def _keep_asking(scene: Scene, chance: random.Random) -> None:
