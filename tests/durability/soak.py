@@ -12,10 +12,13 @@ import random
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.durability.scene import Scene, ended, scened, stopped
+from tests.postgresql import new_database, postgresql_server
 
 LONGEST_LIFE = 2.0  # seconds between a bot's start and its kill: most die at work, some while they start
 SECONDS_BETWEEN_QUESTIONS = 0.05
@@ -27,51 +30,71 @@ class Slice:
     seed: int
     channels: int
     nonces: bool  # Discord knows them again
+    database: str = "sqlite"
     kills: int = 0
     questions: int = 0
     violations: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
 
-async def play(seed: int, *, kills: int, channels: int, nonces: bool) -> Slice:
-    chance = random.Random(seed)
-    done = Slice(seed=seed, channels=channels, nonces=nonces)
+async def play(done: Slice, database_url: str, *, kills: int) -> None:
+    """Kill a new bot so many times; *done* is told how it went."""
+    chance = random.Random(done.seed)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        async with scened(f"sqlite:///{folder}/bot.db", channels=channels) as scene:
-            scene.gap = 0.01
-            if not nonces:
-                scene.stage.discord.nonce_seconds = -1.0
-            program = await scene.start()
-            await scene.connected(program)  # what is said before a bot's first run is none of its business
-            asking = asyncio.create_task(_keep_asking(scene, chance))
-            for n in range(kills):
-                if n > 0:
-                    program = await scene.start()
-                await asyncio.sleep(chance.uniform(0.3, LONGEST_LIFE))
-                program.kill()
-                await ended(program)
-                done.kills += 1
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
-            program = await scene.start()
-            await scene.connected(program)
-            await scene.closed_with_a_question()  # which waits for what was missed before it
-            await scene.at_rest()
-            await stopped(program)
-            found = await scene.violations()
-            done.questions = scene.asked
-            done.violations = dict(Counter(violation.invariant for violation in found))
-            for violation in found:
-                print(f"  seed {seed}: {violation.invariant}: {violation.what}")
+    async with scened(database_url, channels=done.channels) as scene:
+        scene.gap = 0.01
+        if not done.nonces:
+            scene.stage.discord.nonce_seconds = -1.0
+        program = await scene.start()
+        await scene.connected(program)  # what is said before a bot's first run is none of its business
+        asking = asyncio.create_task(_keep_asking(scene, chance))
+        for n in range(kills):
+            if n > 0:
+                program = await scene.start()
+            await asyncio.sleep(chance.uniform(0.3, LONGEST_LIFE))
+            program.kill()
+            await ended(program)
+            done.kills += 1
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        program = await scene.start()
+        await scene.connected(program)
+        await scene.closed_with_a_question()  # which waits for what was missed before it
+        await scene.at_rest()
+        await stopped(program)
+        found = await scene.violations()
+        done.questions = scene.asked
+        done.violations = dict(Counter(violation.invariant for violation in found))
+        for violation in found:
+            print(f"  seed {done.seed}: {violation.invariant}: {violation.what}")
     done.seconds = round(time.monotonic() - began, 1)
-    return done
 
 
 async def _keep_asking(scene: Scene, chance: random.Random) -> None:
     while True:
         await scene.ask(chance.choice(scene.channels), chance.choice(scene.people))
         await asyncio.sleep(chance.expovariate(1 / SECONDS_BETWEEN_QUESTIONS))
+
+
+class Databases:
+    """A new one for each slice; the PostgreSQL server starts with the first slice that wants it."""
+
+    def __init__(self) -> None:
+        self._kept = ExitStack()
+        self._server = None
+
+    @contextmanager
+    def new(self, done: Slice) -> Iterator[str]:
+        """Its URL."""
+        if done.database == "postgresql":
+            self._server = self._server or self._kept.enter_context(postgresql_server())
+            yield new_database(self._server, f"slice_{done.seed}")
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                yield f"sqlite:///{folder}/bot.db"
+
+    def close(self) -> None:
+        self._kept.close()
 
 
 def report(slices: list[Slice]) -> str:
@@ -91,26 +114,44 @@ def main() -> int:
     parser.add_argument("--per-slice", type=int, default=8, help="Discord lets a bot begin 10 sessions in a row")
     parser.add_argument("--channels", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="of the first slice")
+    parser.add_argument(
+        "--postgresql-every", type=int, default=3, metavar="N", help="slices; the others are on SQLite. 0: none"
+    )
     parser.add_argument("--totals", type=Path, help="a file of slices, to go on with and to append to")
     wanted = parser.parse_args()
     slices = []
     if wanted.totals and wanted.totals.exists():
         slices = [Slice(**json.loads(line)) for line in wanted.totals.read_text().splitlines()]
     known, seed, kills = {each.seed for each in slices}, wanted.seed, 0
-    while kills < wanted.kills:
-        if seed not in known:
-            nonces = seed % 2 == 0
-            done = asyncio.run(play(seed, kills=wanted.per_slice, channels=wanted.channels, nonces=nonces))
-            slices.append(done)
-            kills += done.kills
-            if wanted.totals:
-                with wanted.totals.open("a") as totals:
-                    totals.write(json.dumps(asdict(done)) + "\n")
-            outcome = done.violations or "ok"
-            print(f"slice {seed}: {done.kills} kills, {done.questions} questions, {outcome}, {done.seconds} s")
-        seed += 1
+    with closing(Databases()) as databases:
+        while kills < wanted.kills:
+            if seed not in known:
+                done = _slice(seed, wanted)
+                with databases.new(done) as database_url:
+                    asyncio.run(play(done, database_url, kills=wanted.per_slice))
+                slices.append(done)
+                kills += done.kills
+                if wanted.totals:
+                    with wanted.totals.open("a") as totals:
+                        totals.write(json.dumps(asdict(done)) + "\n")
+                outcome = done.violations or "ok"
+                print(
+                    f"slice {seed}, {done.database}: {done.kills} kills, {done.questions} questions, {outcome}, "
+                    f"{done.seconds} s"
+                )
+            seed += 1
     print(report(slices))
     return 1 if any(each.violations for each in slices) else 0
+
+
+def _slice(seed: int, wanted: argparse.Namespace) -> Slice:
+    on_postgresql = wanted.postgresql_every > 0 and seed % wanted.postgresql_every == 0
+    return Slice(
+        seed=seed,
+        channels=wanted.channels,
+        nonces=seed % 2 == 0,
+        database="postgresql" if on_postgresql else "sqlite",
+    )
 
 
 if __name__ == "__main__":
