@@ -22,6 +22,7 @@ from tests.postgresql import new_database, postgresql_server
 
 LONGEST_LIFE = 2.0  # seconds between a bot's start and its kill: most die at work, some while they start
 SECONDS_BETWEEN_QUESTIONS = 0.05
+FORGETFUL_SECONDS = 0.5  # shorter than any start; two requests under way at once are still made one message
 RULE_OF_THREE = 3.0
 
 
@@ -29,7 +30,7 @@ RULE_OF_THREE = 3.0
 class Slice:
     seed: int
     channels: int
-    nonces: bool  # Discord knows them again
+    nonces: bool  # Discord knows them again after a kill
     database: str = "sqlite"
     kills: int = 0
     questions: int = 0
@@ -44,7 +45,7 @@ async def play(done: Slice, database_url: str, *, kills: int) -> None:
     async with scened(database_url, channels=done.channels) as scene:
         scene.gap = 0.01
         if not done.nonces:
-            scene.stage.discord.nonce_seconds = -1.0
+            scene.stage.discord.nonce_seconds = FORGETFUL_SECONDS
         program = await scene.start()
         await scene.connected(program)  # what is said before a bot's first run is none of its business
         asking = asyncio.create_task(_keep_asking(scene, chance))
