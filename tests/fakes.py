@@ -261,6 +261,11 @@ class FakeStore:
         await self._begin()
         self.restarts[answer_id] = self.attempts[answer_id]
 
+    async def begin_anew(self, answer_id: int) -> None:
+        await self._begin()
+        self._live(answer_id)
+        self.restarts[answer_id] += 1
+
     async def withdraw(self, answer_id: int) -> None:
         await self._begin()
         for question in self._questions(answer_id):
@@ -336,11 +341,17 @@ class FakeStore:
 
     async def edit(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
-    ) -> None:
+    ) -> tuple[int, ...]:
         await self._begin()
-        for turn in list(self.turns.values()):
-            if turn.message_id == message_id:
-                self._update(turn.id, text=text, note=note)
+        edited = [turn.id for turn in self.turns.values() if turn.message_id == message_id]
+        for turn_id in edited:
+            self._update(turn_id, text=text, note=note)
+        places = {self.room_of[turn_id] for turn_id in edited}
+        return tuple(
+            turn.id
+            for turn in self.turns.values()
+            if turn.state is TurnState.DRAFTING and self.room_of[turn.id] in places
+        )
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
         await self._begin()

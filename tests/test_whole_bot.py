@@ -18,7 +18,7 @@ from bot.core.errors import (
 )
 from bot.core.wording import GREETING
 from bot.playground.loopback import LoopbackDiscord, MessageFlag
-from tests.model_server import Answer, Gate, ModelServer, Status
+from tests.model_server import Answer, Gate, ModelServer, Silence, Status
 from tests.whole_bot import Stage
 
 LONG = "The sky is blue because air scatters short waves of light far more than long ones."
@@ -174,6 +174,32 @@ async def test_an_edited_question_is_history_in_its_new_wording(stage, tmp_path)
         await stage.ask("how old am I?")
 
     assert [text for role, text in stage.prompts()[-1] if role == "user"] == ["I am forty", "how old am I?"]
+
+
+async def test_a_question_edited_before_anything_is_visible_is_answered_in_its_new_wording(
+    stage, database_url
+) -> None:
+    stage.database_url = database_url
+    stage.model.script(Silence(), Answer(text="You are forty."))
+    async with stage.bot():
+        question = await stage.discord.post(stage.general, stage.you, "I am fourty. How old am I?")
+        await stage.model.received(1)
+
+        await stage.discord.edit(question, "I am forty. How old am I?")
+        await stage.model.hung_up()
+        answer = await stage.discord.until(lambda: stage.reply_to(question))
+        await stage.settled(answer, "You are forty.")
+        await stage.ask("and now?")
+
+    assert [text for role, text in stage.prompts()[-1] if role == "user"] == [
+        "I am forty. How old am I?",
+        "and now?",
+    ]
+    assert [prompt[-1][1] for prompt in stage.prompts()[:2]] == [
+        "I am fourty. How old am I?",
+        "I am forty. How old am I?",
+    ]
+    assert len([each for each in stage.discord.messages(stage.general) if each.author.bot]) == 2
 
 
 async def test_a_question_deleted_while_it_is_answered_takes_its_draft_along(stage) -> None:

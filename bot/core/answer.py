@@ -29,6 +29,7 @@ from bot.core.errors import (
     ModelError,
     QuestionTooLong,
     ResponseExpires,
+    Reworded,
     TextRefused,
     TooManyAttempts,
     Undeliverable,
@@ -115,7 +116,10 @@ class Answerer:
         try:
             taken = await self._links.open(taken)
             async with self._reply(taken) as reply:
+                answering.reply = reply
                 outcome = await self._answer(taken, answering, slot, reply)
+        except Reworded as error:
+            outcome = error.code
         except DatabaseUnavailable as error:
             outcome = error.code
             await self._say_once(taken, error.user_message)
@@ -140,11 +144,11 @@ class Answerer:
             )
             if self._ended is not None:
                 self._ended(taken, outcome)
-        return outcome not in (Withdrawn.code, DiscordUnavailable.code)
+        return outcome not in (Withdrawn.code, Reworded.code, DiscordUnavailable.code)
 
     async def _say_once(self, taken: TakenUp, sentence: str) -> None:
         """Not again each time that the queue tries again."""
-        if taken.attempt == 1:
+        if taken.tries == 1:
             await self._replies.say(taken.address, sentence)
 
     async def close(self) -> None:
@@ -209,13 +213,16 @@ class Answerer:
         return code
 
     async def _write(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> _Written:
-        """What stands in the answer's place, stored."""
+        """What stands in the answer's place, stored. Raises Reworded: it is to be taken up again."""
         sentence, code = said_without_model(taken), TOLD
         if self._came_too_late(taken):
             sentence, code = AskedLongAgo.user_message, AskedLongAgo.code
         if sentence is None:
             try:
                 generated = await self._generate(taken, answering, slot, reply)
+            except Reworded:
+                await self._store.begin_anew(taken.answer_id)
+                raise
             except (ModelError, QuestionTooLong, TooManyAttempts, CutShort) as error:
                 log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
                 if taken.previous is not None:

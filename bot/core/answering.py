@@ -1,36 +1,57 @@
-"""One answer under way: whoever else has to do with it stops it here, or has it tried again at once."""
+"""One answer under way, as others reach it: to end it early, begin it anew, or try it again at once."""
 
 import asyncio
 from contextlib import suppress
 
-from bot.core.errors import BotError
+from bot.core.errors import BotError, Reworded
 from bot.core.generation import Generated, Generation
-from bot.core.ports import Clock
+from bot.core.ports import Clock, Reply
 
 
 class Answering:
-    def __init__(self) -> None:
+    def __init__(self, *, begun_anew: bool = False) -> None:
+        """*begun_anew*: this answer was, when the model had been asked already."""
         self.stopped: BotError | None = None
         self.finishing = False  # its text is stored, and on its way into the channel
         self.model = "-"  # that its text is by, in the log
+        self.reply: Reply | None = None
+        self.begun_anew = begun_anew
         self._go_on = asyncio.Event()
+        self._generation: Generation | None = None
         self._generating: asyncio.Task[Generated] | None = None
 
     def stop(self, why: BotError) -> None:
         """End it early: generation stops now, and what follows from *why* is done."""
-        if self.stopped is None:
+        if self.stopped is None or isinstance(self.stopped, Reworded):
             self.stopped = why
             self._go_on.set()
         if self._generating is not None:
             self._generating.cancel()
 
+    def reword(self, *, question: bool) -> None:
+        """The question, or what else its prompt is built from, was edited: begin anew where that is to be.
+
+        Before the model is asked, always. Once it is, only for the *question*, while nothing is visible, and once.
+        """
+        asked = self._generation is not None and self._generation.asked
+        over = self._generation is not None and self._generating is None
+        if over or self.finishing or self.stopped is not None or (self.reply is not None and self.reply.visible):
+            return
+        if asked and (self.begun_anew or not question):
+            return
+        self.begun_anew |= asked
+        if self.reply is not None:
+            self.reply.show("")  # first words that are about to go out
+        self.stop(Reworded())
+
     async def generate(self, generation: Generation) -> Generated:
         """Run *generation* so that stop() reaches it. Raises what stop() was told when nothing is to be kept."""
         if self.stopped is not None:
             raise self.stopped
+        self._generation = generation
         self._generating = asyncio.create_task(generation.run())
         try:
-            return await self._generating
+            generated = await self._generating
         except asyncio.CancelledError:
             if self.stopped is None:
                 raise
@@ -38,6 +59,9 @@ class Answering:
         finally:
             self._generating.cancel()
             self._generating = None
+        if isinstance(self.stopped, Reworded):  # as the last word came
+            raise self.stopped
+        return generated
 
     async def pause(self, seconds: float, clock: Clock) -> None:
         """Wait before it is tried again, until it is stopped or hurried."""

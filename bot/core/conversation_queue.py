@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 from bot.core.answer import Answerer
 from bot.core.answering import Answering
-from bot.core.errors import DatabaseUnavailable, ShuttingDown, Withdrawn
+from bot.core.errors import DatabaseUnavailable, ShuttingDown
 from bot.core.fair_slots import FairSlots, Slot
 from bot.core.line import Line
-from bot.core.messages import ConversationKey, Erased, IncomingMessage, TakenUp, WaitingQuestion
+from bot.core.messages import ConversationKey, IncomingMessage, TakenUp, WaitingQuestion
 from bot.core.ports import Clock, Missed, TurnStore
+from bot.core.under_way import UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ class ConversationQueue:
         self._missed = missed
         self.line = Line()
         self._workers: dict[ConversationKey, _Worker] = {}
+        self.under_way = UnderWay(taking_up=lambda: any(each.taking_up for each in self._workers.values()))
         self._worker_ended = asyncio.Event()
-        self._withdrawn: set[int] = set()  # answers that were erased while their worker was taking them up
         self._closing = asyncio.Event()
         self._grace_over = False
         self._let_go = False
@@ -134,17 +135,6 @@ class ConversationQueue:
                 while self.answering_to(question_id, key) is not None:
                     self._worker_ended.clear()
                     await self._worker_ended.wait()
-
-    def stop_erased(self, erased: Erased) -> None:
-        """Stop the answers whose question was deleted."""
-        running = {worker.answer_id: worker for worker in self._workers.values()}
-        taking_up = any(worker.taking_up for worker in self._workers.values())
-        for answer_id in erased.answers:
-            worker = running.get(answer_id)
-            if worker is not None:
-                worker.answering.stop(Withdrawn())
-            elif taking_up:
-                self._withdrawn.add(answer_id)
 
     async def drain(self, *, grace: float) -> None:
         """Take up nothing more; let running answers finish for *grace* seconds, then close them with a sentence.
@@ -251,6 +241,8 @@ class ConversationQueue:
             log.exception("conversation channel=%d waits after a fault of ours", key.channel_id)
             return True
         finally:
+            if worker.taken is not None:
+                self.under_way.end(worker.taken)
             worker.answer_id = worker.taken = None
             if slot is not None:
                 slot.give_back()
@@ -274,13 +266,10 @@ class ConversationQueue:
 
     def _took_up(self, worker: _Worker, taken: TakenUp) -> None:
         self.line.leave(taken.conversation.key, [turn.message_id for turn in taken.questions if turn.message_id])
-        worker.answering, worker.answer_id, worker.taken = Answering(), taken.answer_id, taken
-        if taken.answer_id in self._withdrawn:
-            worker.answering.stop(Withdrawn())
-        elif self._grace_over:
+        worker.answering = self.under_way.begin(taken)
+        worker.answer_id, worker.taken = taken.answer_id, taken
+        if self._grace_over and worker.answering.stopped is None:
             worker.answering.stop(ShuttingDown())
-        if not any(other.taking_up for other in self._workers.values()):
-            self._withdrawn.clear()
 
     async def _pause(self, failures: int) -> None:
         """Wait longer after each failure, or until the queue is closed."""

@@ -260,6 +260,12 @@ class Withdrawn(BotError):
     code = "withdrawn"
 
 
+class Reworded(BotError):
+    """What the answer is about was edited before anything of it was visible: it is begun anew."""
+
+    code = "reworded"
+
+
 class OwnershipLost(BotError):
     """It is no longer certain that this process alone answers from its database."""
 

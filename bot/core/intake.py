@@ -131,22 +131,24 @@ class Intake:
     async def edited(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
     ) -> None:
-        await self._surely(
-            partial(self._store.edit, message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at)
+        """Replace the stored wording; an answer to it of which nothing is visible yet is begun anew."""
+        change = partial(
+            self._store.edit, message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at
         )
+        self._queue.under_way.reworded(message_id, await self._surely(change))
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         """Forget deleted messages; an answer under way to one of them stops and goes."""
         self._queue.line.leave_everywhere(message_ids)
-        self._queue.stop_erased(await self._surely(partial(self._store.erase_messages, message_ids)))
+        self._queue.under_way.stop_erased(await self._surely(partial(self._store.erase_messages, message_ids)))
         self._replies.clean_up()  # a question that waited leaves a notice behind
 
     async def channel_deleted(self, channel_id: int) -> None:
-        self._queue.stop_erased(await self._surely(partial(self._store.erase_channel, channel_id)))
+        self._queue.under_way.stop_erased(await self._surely(partial(self._store.erase_channel, channel_id)))
         await self._surely(self._queue.look_again)
 
     async def guild_left(self, guild_id: int) -> None:
-        self._queue.stop_erased(await self._surely(partial(self._store.erase_guild, guild_id)))
+        self._queue.under_way.stop_erased(await self._surely(partial(self._store.erase_guild, guild_id)))
         await self._surely(self._queue.look_again)
 
     async def share_of(self, person: int, *, channel_id: int | None) -> Share:
@@ -162,7 +164,7 @@ class Intake:
         forgotten = await self._store.forget_user(person, channel_id=channel_id)
         never_begun = [place.question.address for place in waiting if not place.left.is_set()]
         self._queue.line.leave_everywhere(address.message_id for address in never_begun)
-        self._queue.stop_erased(forgotten.erased)
+        self._queue.under_way.stop_erased(forgotten.erased)
         self._replies.clean_up()
         return forgotten.share, [each.interaction for each in never_begun if each.interaction]
 

@@ -122,6 +122,9 @@ class TurnStore(StoredMessages, Protocol):
     async def count_anew(self, answer_id: int) -> None:
         """That it was taken up so often was no fault of this answer: `TakenUp.tries` begins with 1 again."""
 
+    async def begin_anew(self, answer_id: int) -> None:
+        """Let an answer of which there is no text be taken up again, which is no failure. Raises Withdrawn."""
+
     async def withdraw(self, answer_id: int) -> None:
         """Drop an unfinished answer; those of its questions that still exist wait again.
 
@@ -166,8 +169,11 @@ class TurnStore(StoredMessages, Protocol):
 
     async def edit(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
-    ) -> None:
-        """Replace a question's text and note, and the text where it is quoted, if it is stored."""
+    ) -> tuple[int, ...]:
+        """Replace a question's text and note, and the text where it is quoted, if it is stored.
+
+        The answers without text in the conversations where that changed something.
+        """
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
         """Erase the turns that these Discord messages are, and the answers to erased questions."""

@@ -161,6 +161,15 @@ def ask_again(connection: Connection, answer_ids: list[int]) -> None:
     )
 
 
+def begin_anew(connection: Connection, answer_id: int) -> bool:
+    """False when the answer was withdrawn. Its take-up is not counted as one that failed."""
+    asked = (turns.c.answered_by == answer_id) & (turns.c.state == TurnState.ANSWERING)
+    drafted = (turns.c.id == answer_id) & (turns.c.state == TurnState.DRAFTING)
+    again = {"restarts": turns.c.restarts + 1}
+    connection.execute(update(turns).where(asked).values(again))
+    return connection.execute(update(turns).where(drafted).values(again)).rowcount == 1
+
+
 def add_part(connection: Connection, answer_id: int, *, attempt: int, part: Part, now: datetime) -> bool:
     """False when the answer was withdrawn."""
     state = connection.scalar(_STATE, {"answer": answer_id})

@@ -56,29 +56,40 @@ class _Tally:
 
 def edit(
     connection: Connection, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
-) -> bool:
-    """False when there is nothing to replace, or a newer wording is stored."""
+) -> tuple[int, ...] | None:
+    """The drafted answers in the conversations where it is replaced.
+
+    None when there is nothing to replace, or a newer wording is stored.
+    """
     wording = {"text": text, "raw_text": raw_text}
-    edited = sum(
-        connection.execute(
-            update(turns)
-            .where(
-                which,
-                turns.c.message_id == message_id,
-                turns.c.state != TurnState.WITHDRAWN,
-                or_(turns.c.edited_at.is_(None), turns.c.edited_at <= edited_at),
-                or_(*(turns.c[name].is_distinct_from(value) for name, value in new.items())),
+    places: set[int] = set()
+    # Each has an index of its own. What a quote's note would say, the question that brought it says.
+    for which, new in ((IS_NO_QUOTE, wording | {"note": note}), (IS_QUOTE & ~_NOT_OPENED, wording)):
+        places |= set(
+            connection.scalars(
+                update(turns)
+                .where(
+                    which,
+                    turns.c.message_id == message_id,
+                    turns.c.state != TurnState.WITHDRAWN,
+                    or_(turns.c.edited_at.is_(None), turns.c.edited_at <= edited_at),
+                    or_(*(turns.c[name].is_distinct_from(value) for name, value in new.items())),
+                )
+                .values(**new, edited_at=edited_at)
+                .returning(turns.c.conversation_id)
             )
-            .values(**new, edited_at=edited_at)
-        ).rowcount
-        # Each has an index of its own. What a quote's note would say, the question that brought it says.
-        for which, new in ((IS_NO_QUOTE, wording | {"note": note}), (IS_QUOTE & ~_NOT_OPENED, wording))
-    )
+        )
     # Whether a link's words may be read is decided when it is opened; until then it only counts that they changed.
     connection.execute(
         update(turns).where(IS_QUOTE, _NOT_OPENED, turns.c.message_id == message_id).values(edited_at=edited_at)
     )
-    return edited > 0
+    return _drafted_in(connection, places) if places else None
+
+
+def _drafted_in(connection: Connection, conversation_ids: Collection[int]) -> tuple[int, ...]:
+    """The answers of which there is no text yet."""
+    mine = turns.c.conversation_id.in_(conversation_ids)
+    return tuple(connection.scalars(select(turns.c.id).where(mine, IS_OPEN, turns.c.state == TurnState.DRAFTING)))
 
 
 def erase_messages(connection: Connection, message_ids: Iterable[int]) -> Erased:

@@ -153,6 +153,9 @@ class SqlTurnStore:
     async def count_anew(self, answer_id: int) -> None:
         await self._database.run(partial(answers.count_anew, answer_id=answer_id))
 
+    async def begin_anew(self, answer_id: int) -> None:
+        _or_withdrawn(await self._database.run(partial(answers.begin_anew, answer_id=answer_id)), answer_id)
+
     async def withdraw(self, answer_id: int) -> None:
         await self._database.run(partial(answers.withdraw, answer_id=answer_id), erases=bool)
 
@@ -197,11 +200,11 @@ class SqlTurnStore:
 
     async def edit(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
-    ) -> None:
+    ) -> tuple[int, ...]:
         work = partial(
             erasure.edit, message_id=message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at
         )
-        await self._database.run(work, erases=bool)
+        return await self._database.run(work, erases=lambda drafted: drafted is not None) or ()
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
         work = partial(erasure.erase_messages, message_ids=message_ids)

@@ -573,6 +573,142 @@ async def test_a_deleted_question_and_its_answer_are_history_no_more() -> None:
     assert world.model.turns()[1:] == [("user", "Hi")]
 
 
+async def edited(world: World, message_id: int, text: str) -> None:
+    await world.intake.edited(message_id, text=text, raw_text=text, note=None, edited_at=NOW)
+
+
+async def asked(world: World, count: int) -> None:
+    """Wait until the model was asked so often, and has said what it says."""
+    async with asyncio.timeout(10):
+        while len(world.model.prompts) < count:
+            await asyncio.sleep(0)
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("words", ["", "Short"])
+async def test_a_question_edited_before_anything_is_visible_is_asked_anew(words) -> None:
+    world = World([words, asyncio.Event()], ["To the new one."])
+    await world.intake.take(message("Old?", id=1))
+    await asked(world, 1)
+
+    await edited(world, 1, "New?")
+    await world.idle()
+
+    assert world.texts() == ["To the new one."]
+    assert [world.model.turns(n)[-1] for n in (0, 1)] == [("user", "Old?"), ("user", "New?")]
+    assert sorted(call.outcome for call in world.store.calls) == ["complete", "reworded"]
+    assert [reply.shown for reply in world.replies.opened] == ["", "To the new one."]
+    assert world.replies.opened[-1].taken.tries == 1
+
+
+async def test_a_second_edit_lets_the_answer_go_on_and_changes_what_is_stored() -> None:
+    gate = asyncio.Event()
+    world = World([asyncio.Event()], [gate, "To the second."], ["ok"])
+    await world.intake.take(message("First?", id=1))
+    await asked(world, 1)
+    await edited(world, 1, "Second?")
+    await asked(world, 2)
+
+    await edited(world, 1, "Third?")
+    gate.set()
+    await world.idle()
+    await world.ask(message("And?", id=2))
+
+    assert world.texts() == ["To the second.", "ok"]
+    assert world.model.turns()[1:] == [("user", "Third?"), ("assistant", "To the second."), ("user", "And?")]
+
+
+async def test_the_next_answer_can_be_begun_anew_as_well() -> None:
+    world = World([asyncio.Event()], ["one"], [asyncio.Event()], ["two"])
+    for n in (1, 2):
+        await world.intake.take(message("Old?", id=n))
+        await asked(world, 2 * n - 1)
+        await edited(world, n, f"New {n}?")
+        await world.idle()
+
+    assert world.texts() == ["one", "two"]
+
+
+async def test_a_question_edited_after_visible_words_changes_only_what_is_stored() -> None:
+    gate = asyncio.Event()
+    world = World([LONG, gate], ["ok"])
+    await world.intake.take(message("Old?", id=1))
+    await asked(world, 1)
+
+    await edited(world, 1, "New?")
+    gate.set()
+    await world.idle()
+    await world.ask(message("And?", id=2))
+
+    assert world.texts() == [LONG, "ok"]
+    assert world.model.turns()[1:] == [("user", "New?"), ("assistant", LONG), ("user", "And?")]
+
+
+async def test_an_edit_of_what_was_said_before_leaves_an_answer_under_way_alone() -> None:
+    gate = asyncio.Event()
+    world = World(["one"], [gate, "two"])
+    await world.ask(message("Old", id=1))
+    await world.intake.take(message("More?", id=2))
+    await asked(world, 2)
+
+    await edited(world, 1, "New")
+    gate.set()
+    await world.idle()
+
+    assert world.texts() == ["one", "two"]
+    assert len(world.model.prompts) == 2
+
+
+async def test_until_the_model_is_asked_each_edit_reaches_its_prompt() -> None:
+    wordings = iter([(2, "Second?"), (2, "Third?"), (1, "Newer")])
+
+    class Edited(FakeLinks):
+        async def read(self, links, **whose):
+            if wording := next(wordings, None):
+                await edited(world, *wording)
+            return await super().read(links, **whose)
+
+    world = World(links=Edited())
+    world.store.open_link = lambda turn_id, opened: world.store.read_fact("nothing is found")
+    await world.ask(message("Older", id=1))
+
+    await world.ask(message("First?", id=2, links=(Link(channel_id=20, message_id=7),)))
+
+    assert len(world.model.prompts) == 2
+    assert [text for _, text in world.model.turns()[1:]] == ["Ada: Newer", "All good.", "Ada: Third?"]
+    assert world.replies.opened[-1].taken.tries == 1
+
+
+async def test_an_edit_while_its_question_is_being_taken_up_reaches_the_prompt() -> None:
+    world = World(["To the new one."])
+    take_up = world.store.receive
+
+    async def taken_up_then_edited(*what, **how):
+        received = await take_up(*what, **how)
+        await edited(world, 1, "New?")
+        return received
+
+    world.store.receive = taken_up_then_edited
+
+    await world.ask(message("Old?", id=1))
+
+    assert [world.model.turns(n)[-1] for n in range(len(world.model.prompts))] == [("user", "New?")]
+
+
+async def test_a_question_that_is_edited_and_deleted_at_once_gets_no_answer() -> None:
+    world = World([asyncio.Event()])
+    await world.intake.take(message("Old?", id=1))
+    await asked(world, 1)
+
+    await edited(world, 1, "New?")
+    await world.intake.deleted([1])
+    await world.idle()
+
+    assert world.texts() == []
+    assert len(world.model.prompts) == 1
+
+
 async def test_a_database_that_fails_at_intake_is_told_in_the_channel() -> None:
     world = World()
     world.store.fault = DatabaseUnavailable("disk full")
@@ -775,9 +911,9 @@ async def test_nothing_is_kept_of_a_channel_that_was_deleted() -> None:
 async def test_an_erased_answer_that_nobody_takes_up_is_not_waited_for() -> None:
     world = World()
 
-    world.queue.stop_erased(Erased(turns=1, answers=(99,)))
+    world.queue.under_way.stop_erased(Erased(turns=1, answers=(99,)))
 
-    assert world.queue._withdrawn == set()
+    assert world.queue.under_way._early == {}
 
 
 async def test_a_person_who_floods_many_channels_waits_behind_one_who_asked_once() -> None:

@@ -243,6 +243,36 @@ class TestEdits:
 
         assert (await next_turn(store)).question.text == "newest"
 
+    async def test_the_answers_whose_prompt_it_may_concern_are_known(self, store):
+        await exchange(store, message("before", id=1), "answer")
+        taken = await take(store, message("old", id=2))
+        elsewhere = await take(store, message("there", id=3, channel=11))
+        new = {"text": "new", "raw_text": "new", "note": None, "edited_at": START}
+
+        concerned = [await store.edit(edited, **new) for edited in (1, 2, 3, 4, 2)]
+        await write(store, taken, "words")
+        after = await store.edit(2, text="newer", raw_text="newer", note=None, edited_at=START)
+
+        assert concerned == [(taken.answer_id,), (taken.answer_id,), (elsewhere.answer_id,), (), ()]
+        assert after == ()
+
+    async def test_an_answer_begun_anew_is_taken_up_in_the_new_wording_and_that_is_no_failure(self, store):
+        taken = await take(store, message("old", id=1))
+        await store.edit(1, text="new", raw_text="new", note=None, edited_at=START)
+
+        await store.begin_anew(taken.answer_id)
+
+        again = await next_turn(store)
+        assert (again.answer_id, again.question.text) == (taken.answer_id, "new")
+        assert (again.attempt, again.tries) == (2, 1)
+
+    async def test_an_answer_that_was_withdrawn_is_not_begun_anew(self, store):
+        taken = await take(store, message("old", id=1))
+        await store.erase_messages([1])
+
+        with pytest.raises(Withdrawn):
+            await store.begin_anew(taken.answer_id)
+
     async def test_quotes_of_it_change_too(self, store):
         await wait(store, message("re", id=6, reply_to=5, quote=quote("old", id=5)))
 

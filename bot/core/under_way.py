@@ -1,0 +1,49 @@
+"""The answers under way, as deletions and edits find them: those that are just being taken up, too."""
+
+from collections.abc import Callable, Collection
+
+from bot.core.answering import Answering
+from bot.core.errors import BotError, Reworded, Withdrawn
+from bot.core.messages import Erased, Kind, TakenUp
+
+
+class UnderWay:
+    def __init__(self, *, taking_up: Callable[[], bool]) -> None:
+        """*taking_up*: something may have been taken up in the store of which nobody here knows yet."""
+        self._taking_up = taking_up
+        self._answers: dict[int, tuple[TakenUp, Answering]] = {}
+        self._early: dict[int, BotError] = {}  # what came over answers that nobody here knew of
+        self._begun_anew: set[int] = set()
+
+    def begin(self, taken: TakenUp) -> Answering:
+        answering = Answering(begun_anew=taken.answer_id in self._begun_anew)
+        self._answers[taken.answer_id] = taken, answering
+        if why := self._early.get(taken.answer_id):
+            answering.stop(why)
+        if not self._taking_up():
+            self._early.clear()
+        return answering
+
+    def end(self, taken: TakenUp) -> None:
+        _, answering = self._answers.pop(taken.answer_id)
+        self._begun_anew.discard(taken.answer_id)
+        if answering.begun_anew and isinstance(answering.stopped, Reworded):
+            self._begun_anew.add(taken.answer_id)
+
+    def stop_erased(self, erased: Erased) -> None:
+        """Stop the answers whose question was deleted."""
+        for answer_id in erased.answers:
+            if answer_id in self._answers:
+                self._answers[answer_id][1].stop(Withdrawn())
+            elif self._taking_up():
+                self._early[answer_id] = Withdrawn()
+
+    def reworded(self, message_id: int, answers: Collection[int]) -> None:
+        """A message was edited in the conversations of these answers, of which there is no text yet."""
+        for answer_id in answers:
+            if answer_id in self._answers:
+                taken, answering = self._answers[answer_id]
+                asks = {turn.message_id for turn in taken.questions if turn.kind is not Kind.QUOTE}
+                answering.reword(question=message_id in asks)
+            elif self._taking_up():
+                self._early.setdefault(answer_id, Reworded())
