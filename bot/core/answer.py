@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
 from bot.core.answering import Answering
@@ -37,7 +38,7 @@ from bot.core.errors import (
 )
 from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
-from bot.core.history import build_prompt
+from bot.core.history import build_prompt, with_half_the_history
 from bot.core.links import Links
 from bot.core.messages import Kind, TakenUp, snowflake_at
 from bot.core.models import Models
@@ -268,6 +269,7 @@ class Answerer:
         generation = Generation(
             taken,
             prompt,
+            shorten=partial(with_half_the_history, prompt, taken),
             reply=reply,
             models=self._models,
             clock=self._clock,

@@ -1,7 +1,8 @@
 """Ask the models until one answers: one retry policy, and none once words are visible.
 
 An attempt goes through the models in their order, without a pause, to the first that answers. What asking again
-does not help, such as a prompt longer than a model can read, leaves the others; a refusal ends it.
+does not help, such as a wrong name, leaves the others; a refusal ends it. Where nobody answered and a model found
+the prompt longer than it can read, all are asked once with half of the history.
 """
 
 import logging
@@ -15,6 +16,7 @@ from bot.core.breaker import Trial
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import (
     BotError,
+    ContextTooLong,
     EmptyAnswer,
     ModelError,
     ModelRefused,
@@ -52,13 +54,17 @@ class Generated:
 
 
 class Generation:
-    """One answer's text coming into being. *record* stores the calls that brought none."""
+    """One answer's text coming into being.
+
+    *shorten* makes a shorter prompt of *prompt*, if it can. *record* stores the calls that brought none.
+    """
 
     def __init__(
         self,
         taken: TakenUp,
         prompt: Prompt,
         *,
+        shorten: Callable[[], Prompt | None],
         reply: Reply,
         models: Models,
         clock: Clock,
@@ -68,6 +74,8 @@ class Generation:
     ) -> None:
         self._taken = taken
         self._prompt = prompt
+        self._shorten = shorten
+        self._shortened = False
         self._reply = reply
         self._models = models
         self._clock = clock
@@ -96,6 +104,8 @@ class Generation:
                 generated = await self._ask_each()
                 if generated is not None:
                     return generated
+                if self._can_ask_for_less():
+                    continue
                 self._slot.give_back()
                 await self._clock.sleep(self._wait_before_next_attempt())
         finally:
@@ -124,6 +134,21 @@ class Generation:
             asked.add(self._model)
             trial = self._models.try_first(besides=asked) if self._at_most(self._patience.total) else None
         return None
+
+    def _can_ask_for_less(self) -> bool:
+        """Whether the prompt was too long and is shorter now. Once: what is left out is history."""
+        too_long = [model for model, error in self._faults.items() if isinstance(error, ContextTooLong)]
+        if self._shortened or not too_long or not self._at_most(self._patience.total):
+            return False
+        self._shortened = True
+        shorter = self._shorten()
+        if shorter is None:
+            return False
+        log.info("asking for less: answer=%d tokens=%d", self._taken.answer_id, shorter.tokens)
+        self._prompt = shorter
+        for model in too_long:
+            del self._faults[model]
+        return True
 
     async def _first_trial(self) -> Trial:
         """Of an attempt. Raises ModelError when no model may be asked soon."""

@@ -4,6 +4,7 @@ import string
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from bot.core.completions import Prompt, PromptMessage
 from bot.core.errors import QuestionTooLong
@@ -116,6 +117,19 @@ def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max
     messages = [PromptMessage(Role.SYSTEM, system_prompt)]
     messages += [PromptMessage(turn.role, _content(turn, labelled=labelled)) for turn in turns]
     return Prompt(messages=tuple(messages), tokens=tokens, max_answer_tokens=max_answer_tokens)
+
+
+def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
+    """*prompt*, which was built for *taken*, with the newer half of its history. None: it has no history."""
+    build = partial(
+        build_prompt,
+        system_prompt=prompt.messages[0].content,
+        max_answer_tokens=prompt.max_answer_tokens,
+    )
+    bare = build(replace(taken, history=(), history_tokens=0), history_tokens=prompt.tokens)
+    if len(bare.messages) == len(prompt.messages):
+        return None
+    return build(taken, history_tokens=(bare.tokens + prompt.tokens) // 2)
 
 
 def _with_quotes_cut(

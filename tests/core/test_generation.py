@@ -27,14 +27,18 @@ from tests.fakes import FakeModel, FakeReplies, FakeStore, message
 
 DOWN = ModelUnavailable("503")
 PROMPT = Prompt(messages=(), tokens=10, max_answer_tokens=500)
+SHORTER = Prompt(messages=(), tokens=5, max_answer_tokens=500)
 LONG = "The sky is blue because air scatters short waves of light."
 
 
 class Desk:
     """Where questions are put to models, each in a conversation of its own."""
 
-    def __init__(self, *models: FakeModel, patience: Patience | None = None) -> None:
+    def __init__(
+        self, *models: FakeModel, patience: Patience | None = None, shorter: Prompt | None = None
+    ) -> None:
         self.models = models
+        self.shorter = shorter
         self.clock = ManualClock()
         self.calls: list[ModelCall] = []
         self._together = Models(models, clock=self.clock)
@@ -51,6 +55,7 @@ class Desk:
         generation = Generation(
             received.taken_up,
             PROMPT,
+            shorten=lambda: self.shorter,
             reply=FakeReplies().open(received.taken_up),
             models=self._together,
             clock=self.clock,
@@ -150,6 +155,53 @@ async def test_when_nothing_may_pass_the_first_models_fault_is_told_at_once():
 
     assert isinstance(answer.exception(), ContextTooLong)
     assert desk.asked() == [1, 1]
+
+
+async def test_a_prompt_too_long_is_shortened_once_and_then_told() -> None:
+    desk = Desk(dead("a", ContextTooLong("HTTP 400")), shorter=SHORTER)
+
+    error = await desk.end(await desk.ask())
+
+    assert isinstance(error, ContextTooLong)
+    assert desk.models[0].prompts == [PROMPT, SHORTER]
+    assert [call.outcome for call in desk.calls] == ["context_too_long"] * 2
+    assert desk.clock.monotonic() == 0
+
+
+async def test_a_prompt_without_history_is_not_asked_again() -> None:
+    desk = Desk(dead("a", ContextTooLong("HTTP 400")))
+
+    error = await desk.end(await desk.ask())
+
+    assert isinstance(error, ContextTooLong)
+    assert desk.asked() == [1]
+
+
+async def test_another_model_may_read_the_whole_of_what_is_too_long_for_the_first() -> None:
+    desk = Desk(dead("a", ContextTooLong("HTTP 400")), FakeModel([LONG], name="b"), shorter=SHORTER)
+
+    generated = await desk.end(await desk.ask())
+
+    assert generated.text == LONG
+    assert [model.prompts for model in desk.models] == [[PROMPT], [PROMPT]]
+
+
+async def test_beside_a_model_that_is_down_the_first_is_asked_for_less() -> None:
+    desk = Desk(FakeModel([ContextTooLong("HTTP 400")], [LONG], name="a"), dead("b"), shorter=SHORTER)
+
+    generated = await desk.end(await desk.ask())
+
+    assert generated.text == LONG
+    assert [model.prompts for model in desk.models] == [[PROMPT, SHORTER], [PROMPT]]
+
+
+async def test_a_prompt_too_long_after_visible_words_cuts_the_answer_off() -> None:
+    desk = Desk(FakeModel([LONG, ContextTooLong("error event")], name="a"), shorter=SHORTER)
+
+    generated = await desk.end(await desk.ask())
+
+    assert (generated.text, generated.outcome) == (LONG, Outcome.CUT_OFF)
+    assert desk.asked() == [1]
 
 
 @pytest.mark.parametrize("refusal", [ModelRefused("400"), Finished(reason=FinishReason.REFUSED)])

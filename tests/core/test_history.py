@@ -13,6 +13,7 @@ from bot.core.history import (
     newest_within,
     quote_tokens,
     turn_tokens,
+    with_half_the_history,
 )
 from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
 
@@ -219,6 +220,33 @@ def test_pages_that_fit_whole_cost_what_their_turns_do_together():
 )
 def test_tokens_are_estimated_high(text, at_least):
     assert estimate_tokens(text) >= at_least
+
+
+def test_half_the_history_is_the_newer_half():
+    taken = taken_up(said("a " * 40), answered("b " * 40), said("c " * 40), answered("d " * 40))
+    prompt = prompt_for(taken)
+
+    shorter = with_half_the_history(prompt, taken)
+
+    assert contents(shorter) == contents(prompt)[2:]
+    assert shorter.tokens < prompt.tokens
+    assert shorter.max_answer_tokens == prompt.max_answer_tokens
+
+
+def test_half_of_a_history_is_half_of_what_was_sent_and_not_of_what_there_is():
+    taken = taken_up(*[said("a " * 40), answered("b " * 40)] * 8)
+    prompt = prompt_for(taken, history_tokens=500)
+
+    shorter = with_half_the_history(prompt, taken)
+
+    assert len(prompt.messages) - 2 >= 4
+    assert len(shorter.messages) - 2 == (len(prompt.messages) - 2) // 4 * 2
+
+
+def test_there_is_no_half_of_no_history():
+    taken = taken_up()
+
+    assert with_half_the_history(prompt_for(taken), taken) is None
 
 
 def quoted(text):
