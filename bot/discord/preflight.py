@@ -23,6 +23,9 @@ REQUESTS_OF_A_LOOK_UP = 2
 REQUEST_SECONDS = 20.0
 FIRST_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 900.0
+SESSIONS_TO_SPREAD = (
+    100  # the last of a day's, over the time that is left of it: Discord resets the token after them
+)
 
 # GATEWAY_MESSAGE_CONTENT and its _LIMITED (Discord, "Application Flags"): either lets a bot ask for the intent.
 _CONTENT_GRANTED = 1 << 18 | 1 << 19
@@ -47,6 +50,15 @@ class Application:
     name: str
     message_content_granted: bool
     gateway_url: str
+    sessions_left: int = 1000  # that may still be begun with the gateway, by whatever uses this token
+    sessions_renewed_in: float = 0.0  # seconds
+
+    @property
+    def seconds_to_spare_sessions(self) -> float:
+        """How long to wait before one more is begun, so that they last."""
+        if self.sessions_left > SESSIONS_TO_SPREAD:
+            return 0.0
+        return self.sessions_renewed_in / max(self.sessions_left, 1)
 
 
 class _NotNow(Exception):
@@ -54,7 +66,7 @@ class _NotNow(Exception):
 
 
 async def look_up_application(*, api_url: str, token: str, clock: Clock, patient: bool = True) -> Application:
-    """Ask until Discord answers, or once if not *patient*.
+    """Ask until Discord answers, or once if not *patient*; who is waits where few sessions are left.
 
     Raises StartupRefused for what waiting cannot cure, and DiscordUnavailable where it was asked only once.
     """
@@ -62,13 +74,25 @@ async def look_up_application(*, api_url: str, token: str, clock: Clock, patient
     async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
         while True:
             try:
-                return await _look_up(session, api_url=api_url, token=token, clock=clock)
+                application = await _look_up(session, api_url=api_url, token=token, clock=clock)
             except _NotNow as error:
                 if not patient:
                     raise DiscordUnavailable(str(error)) from error
                 seconds = next(pauses)
                 log.warning("Discord can't be reached (%s); trying again in %.0f s", error, seconds)
+            else:
+                break
             await clock.sleep(seconds)
+    if patient and (seconds := application.seconds_to_spare_sessions):
+        # A bot that keeps starting anew, with a database that keeps nothing of it: IdentifyPace knows of no other.
+        log.warning(
+            "only %d connections to Discord are left for the next %.1f hours; beginning the next one in %.0f s",
+            application.sessions_left,
+            application.sessions_renewed_in / 3600,
+            seconds,
+        )
+        await clock.sleep(seconds)
+    return application
 
 
 def backoff_seconds() -> Iterator[float]:
@@ -118,20 +142,23 @@ def intent_refused(application_id: int) -> StartupRefused:
 
 async def _look_up(session: aiohttp.ClientSession, *, api_url: str, token: str, clock: Clock) -> Application:
     about = await _get(session, f"{api_url}/applications/@me", token=token, clock=clock)
-    gateway = await _get(session, f"{api_url}/gateway", token=None, clock=clock)
+    gateway = await _get(session, f"{api_url}/gateway/bot", token=token, clock=clock)
     try:
+        sessions = gateway["session_start_limit"]
         return Application(
             id=int(about["id"]),
             name=str(about["name"]),
             message_content_granted=bool(int(about.get("flags", 0)) & _CONTENT_GRANTED),
             gateway_url=_trusted(str(gateway["url"])),
+            sessions_left=int(sessions["remaining"]),
+            sessions_renewed_in=int(sessions["reset_after"]) / 1000,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _NotNow("its answer makes no sense") from error
 
 
-async def _get(session: aiohttp.ClientSession, url: str, *, token: str | None, clock: Clock) -> dict[str, Any]:
-    headers = {} if token is None else {"Authorization": f"Bot {token}"}
+async def _get(session: aiohttp.ClientSession, url: str, *, token: str, clock: Clock) -> dict[str, Any]:
+    headers = {"Authorization": f"Bot {token}"}
     try:
         # No redirect is followed: the token goes where the settings say, and nowhere else.
         async with (

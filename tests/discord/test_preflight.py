@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -68,14 +69,53 @@ async def test_an_outage_is_waited_out_and_said_plainly(fault, caplog):
     assert warning.getMessage().endswith("trying again in 5 s")
 
 
-async def test_a_server_that_never_answers_is_asked_again():
+@pytest.mark.parametrize(("left", "seconds"), [(100, 864), (1, 86_400), (0, 86_400)])
+async def test_the_last_sessions_of_a_day_are_spread_over_it(left, seconds, caplog):
     clock = ManualClock()
     async with LoopbackDiscord() as discord:
-        discord.faults.add("GET", "/gateway", what="hang")
+        discord.faults.use_up_sessions(left=left)
         looking = asyncio.create_task(
             look_up_application(api_url=discord.api_url, token=discord.token, clock=clock)
         )
-        await discord.until(lambda: any(request.path.endswith("/gateway") for request in discord.requests))
+        await clock.until_sleeping()
+        await clock.advance(seconds - 1)
+        waited = not looking.done()
+        await clock.advance(1)
+        application = await asyncio.wait_for(looking, 10)
+
+    assert waited
+    assert application.sessions_left == left
+    assert f"only {left} connections to Discord are left for the next 24.0 hours" in caplog.text
+    assert f"beginning the next one in {seconds} s" in caplog.text
+
+
+def test_a_crash_loop_that_remembers_nothing_does_not_use_up_a_day():
+    begun, now, day = 0, 0.0, 86_400.0
+    while now < day:
+        begun += 1
+        start = replace(GRANTED, sessions_left=1000 - begun, sessions_renewed_in=day - now)
+        now += start.seconds_to_spare_sessions + 1
+
+    assert begun < 1000
+
+
+async def test_while_there_are_sessions_enough_the_next_one_waits_for_nothing():
+    async with LoopbackDiscord() as discord:
+        discord.faults.use_up_sessions(left=101)
+        looking = look_up_application(api_url=discord.api_url, token=discord.token, clock=ManualClock())
+        application = await asyncio.wait_for(looking, 10)
+
+    assert application.sessions_left == 101
+
+
+async def test_a_server_that_never_answers_is_asked_again():
+    clock = ManualClock()
+    async with LoopbackDiscord() as discord:
+        discord.faults.add("GET", "/gateway/bot", what="hang")
+        looking = asyncio.create_task(
+            look_up_application(api_url=discord.api_url, token=discord.token, clock=clock)
+        )
+        await discord.until(lambda: any(request.path.endswith("/gateway/bot") for request in discord.requests))
         await clock.advance(20)
         await clock.until_sleeping()
         await clock.advance(5)

@@ -143,6 +143,11 @@ class Faults:
         """The next connections to the gateway are answered with *status* instead of an upgrade."""
         self._door.refusals.extend([status] * times)
 
+    def use_up_sessions(self, *, left: int) -> None:
+        """As if others had begun sessions with this token, all but so many that a day has."""
+        while self._door.sessions_left > left:
+            self._door.count_session()
+
     @property
     def drop_heartbeat_acks(self) -> bool:
         return self._door.drop_acks
