@@ -20,6 +20,7 @@ from bot.core.errors import BotError, OwnershipLost, StartupRefused
 from bot.core.messages import ConversationKey, Remembered
 from bot.core.ports import Clock
 from bot.discord.pacer import Pacer
+from bot.discord.preflight import token_refused
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
 from bot.regaining import run_anew
@@ -184,6 +185,7 @@ async def _run_until(
         obstacles = [
             asyncio.create_task(_raise_when(running.store.ownership_lost, OwnershipLost(_OWNERSHIP_LOST))),
             asyncio.create_task(_raise_when(running.pacer.invalid.too_many, StartupRefused(_TOO_MANY_INVALID))),
+            asyncio.create_task(_raise_when(running.pacer.token_refused, token_refused())),
         ]
         try:
             ended, _ = await asyncio.wait(

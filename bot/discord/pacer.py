@@ -26,7 +26,7 @@ from bot.core.errors import DiscordUnavailable
 from bot.core.ports import Clock
 from bot.discord.buckets import NEVER, Bucket, Key, key_of, new_bucket
 from bot.discord.invalid_requests import InvalidRequests, forget
-from bot.discord.refusals import TOO_MANY_REQUESTS
+from bot.discord.refusals import TOO_MANY_REQUESTS, UNAUTHORIZED
 from bot.discord.tries import NO_RESPONSE, try_begins, try_ended
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,7 @@ class Pacer:
         self._shut_out_until = 0.0  # by Cloudflare: whatever comes from this machine
         self._buckets_worth_a_look = BUCKETS_KEPT
         self.invalid = InvalidRequests(clock)
+        self.token_refused = asyncio.Event()  # the bot's own, not a command's: nothing goes out any more
         self._changed = asyncio.Event()
         self._server: asyncio.Task[None] | None = None
         self.counts: Counter[tuple[str, str, int]] = Counter()  # by method, route and status
@@ -184,6 +185,8 @@ class Pacer:
         method, route, _ = context.key
         self.counts[method, route, status] += 1
         self.invalid.note(status, headers)
+        if status == UNAUTHORIZED and not route.startswith(("/webhooks/", "/interactions/")):
+            self.token_refused.set()
         now = self._clock.monotonic()
         if status == TOO_MANY_REQUESTS:
             self._refused(context.key, headers, now=now)
@@ -210,6 +213,8 @@ class Pacer:
     ) -> Slot:
         if self.invalid.too_many.is_set():
             raise DiscordUnavailable("too many requests were refused: one more might get this machine banned")
+        if self.token_refused.is_set():
+            raise DiscordUnavailable("the token is refused")
         key = key_of(method, url, now=self._clock.now())
         bucket = self._bucket(key)
         waiting = _Waiting(Slot(key, bucket, importance, over_all=not key[1].startswith("/webhooks/")))

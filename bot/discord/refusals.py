@@ -5,6 +5,7 @@ import discord
 
 from bot.core.errors import DiscordUnavailable, TextRefused, Undeliverable
 
+UNAUTHORIZED = 401
 NOT_FOUND = 404
 TOO_LARGE = 413
 TOO_MANY_REQUESTS = 429
@@ -12,9 +13,9 @@ SERVER_ERRORS = 500
 
 # Discord's JSON error codes
 ALREADY_ACKNOWLEDGED = 40060
+WEBHOOK_TOKEN = 50027
 NO_ACCESS, NO_PERMISSION = 50001, 50013
 INVALID_FORM, NO_REPLY_WITHOUT_HISTORY = 50035, 160002
-BAD_TOKEN = 401, 0  # the bot's: what is stored waits for a good one. A command's own has another code
 FILTERED = frozenset({200000, 200001, 240000})  # AutoMod: message, title; harmful link
 
 # What a request can raise: ValueError is a body cut off in mid-JSON, RuntimeError a session that is closed.
@@ -57,7 +58,8 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
     if not isinstance(error, discord.HTTPException):
         return OutcomeUnknown(type(error).__name__)
     said = f"HTTP {error.status}, code {error.code}"
-    if error.status == TOO_MANY_REQUESTS or (error.status, error.code) == BAD_TOKEN:
+    token_refused = error.status == UNAUTHORIZED and error.code != WEBHOOK_TOKEN  # it may take it with another one
+    if token_refused or error.status == TOO_MANY_REQUESTS:
         return DiscordUnavailable(said)
     if error.status >= SERVER_ERRORS:
         return OutcomeUnknown(said)

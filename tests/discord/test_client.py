@@ -22,7 +22,7 @@ from bot.core.models import Models
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
 from bot.discord.quoting import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
-from bot.playground.loopback import ChannelType, Intent, Upload
+from bot.playground.loopback import ChannelType, Intent, Upload, gateway_line
 from tests.clock import ManualClock
 from tests.discord.connected import Connected, connected, prepared
 from tests.fakes import FakeLinks, FakeModel, FakeStore
@@ -321,6 +321,32 @@ async def test_a_lost_connection_is_resumed_and_nothing_is_missed(here):
 
     await here.intake.until(lambda: here.intake.texts == ["Are you there?"])
     assert [hello.kind for hello in here.discord.hellos] == ["identify", "resume"]
+
+
+@pytest.mark.parametrize("trouble", ["asked to reconnect", "invalid for now", "zombie"])
+async def test_a_session_that_can_be_resumed_is_not_begun_anew(monkeypatch, trouble):
+    monkeypatch.setattr(gateway_line, "HEARTBEAT_MILLISECONDS", 50)
+    async with prepared(monkeypatch) as here:
+        here.client._connection.heartbeat_timeout = 0.5 if trouble == "zombie" else 60.0
+        running = asyncio.create_task(here.client.run_forever(here.discord.token))
+        await here.discord.until(lambda: here.discord.sessions)
+
+        match trouble:
+            case "asked to reconnect":
+                here.discord.faults.ask_to_reconnect()
+            case "invalid for now":
+                here.discord.faults.invalidate_session(resumable=True)
+            case "zombie":
+                here.discord.faults.drop_heartbeat_acks = True
+        await here.discord.until(lambda: [hello.kind for hello in here.discord.hellos][1:2] == ["resume"])
+        here.discord.faults.drop_heartbeat_acks = False
+        await here.discord.post(here.general, here.you, f"{here.bot.mention} Are you there?")
+
+        await here.intake.until(lambda: here.intake.texts)
+        assert {hello.kind for hello in here.discord.hellos[1:]} == {"resume"}
+        assert len(here.intake.texts) == 1
+        await here.client.close()
+        await running
 
 
 async def test_a_first_handshake_that_is_refused_is_tried_again(monkeypatch, caplog):

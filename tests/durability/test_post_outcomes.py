@@ -55,7 +55,6 @@ REFUSED = [  # Discord has not stored it
     Case(words="the channel is gone", fault={"status": 404, "code": 10003}, ends="not shown"),
     Case(words="what the nonce finds was deleted", fault={"status": 404, "code": 10008}, ends="not shown"),
     Case(words="the thread is locked", fault={"status": 400, "code": 160005}, ends="not shown"),
-    Case(words="the token is no good any more", fault={"status": 401}),
 ]
 
 
@@ -122,3 +121,17 @@ async def test_a_post_that_is_refused_has_one_plain_outcome(scene, case, caplog)
             f"Discord refused a message: channel={scene.channels[0].id}: HTTP {case.fault['status']}"
             in caplog.text
         )
+
+
+async def test_a_post_that_is_refused_with_the_token_is_made_with_the_next_one(scene) -> None:
+    discord, (channel,) = scene.stage.discord, scene.channels
+    async with scene.bot() as running:
+        discord.faults.add("POST", MESSAGES, status=401)
+        await scene.ask(channel, scene.stage.you)
+        async with asyncio.timeout(10):
+            await running.pacer.token_refused.wait()
+
+    async with scene.bot():
+        await goes_on(scene)
+
+    assert await scene.violations() == []
