@@ -686,13 +686,16 @@ class FakeReplies:
         self.answers.set()
         self.visible_from = 40
         self.in_time = True
+        self.mute = False
 
     def open(self, taken: TakenUp) -> FakeReply:
         self.opened.append(FakeReply(self, taken))
         return self.opened[-1]
 
-    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> None:
-        self.sentences.append((address, sentence))
+    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> bool:
+        if not self.mute:
+            self.sentences.append((address, sentence))
+        return not self.mute
 
     async def say_waiting(self, question: WaitingQuestion, sentence: str, *, unless: asyncio.Event) -> None:
         self.waiting.append((question.address.message_id, sentence))

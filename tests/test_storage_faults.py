@@ -6,11 +6,13 @@ import resource
 import sqlite3
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
+from bot.discord import catch_up
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage import sqlite
 from tests.model_server import Answer, Gate, ModelServer
@@ -161,6 +163,49 @@ sys.stdin.read()
 """
 
 
+@asynccontextmanager
+async def locked(folder):
+    """Another program keeps the database's file to itself."""
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOCK, folder / "bot.db",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert await other.stdout.readline() == b"locked\n"
+    yield
+    other.stdin.close()
+    await other.wait()
+
+
+async def test_a_question_of_which_nobody_could_say_that_it_was_not_stored_is_answered_afterwards(
+    stage, folder, monkeypatch, caplog
+) -> None:
+    soon = "busy_timeout = 50"
+    monkeypatch.setattr(sqlite, "_PATIENT", soon)
+    monkeypatch.setattr(sqlite, "_ON_CONNECT", (soon, *sqlite._ON_CONNECT[1:]))
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.1)
+    caplog.set_level(logging.INFO)
+    async with stage.bot():
+        await asked(stage, "one", "One.")
+        stage.model.script(Answer(text="Two."))
+
+        async with locked(folder):
+            told = await stage.ask("told")
+            refusal = stage.discord.faults.add("POST", r"/messages$", status=400, code=50035, times=99)
+            untold = await stage.discord.post(stage.general, stage.you, "two")
+            await stage.discord.until(lambda: refusal.times < 99)
+            async with asyncio.timeout(10):
+                while "a sentence could not be said" not in caplog.text:
+                    await asyncio.sleep(0)
+            refusal.times = 0
+        answer = await stage.discord.until(lambda: stage.reply_to(untold))
+        await stage.settled(answer, "Two.")
+
+        await asked(stage, "three", "Three.")
+
+    assert told.content == TOLD
+    assert remembered(stage) == ["one", "One.", "two", "Two.", "three"]
+
+
 async def test_a_file_that_another_program_keeps_locked_is_told_and_passes(
     stage, folder, monkeypatch, caplog
 ) -> None:
@@ -170,14 +215,8 @@ async def test_a_file_that_another_program_keeps_locked_is_told_and_passes(
     async with stage.bot():
         await asked(stage, "one", "One.")
 
-        other = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", LOCK, folder / "bot.db",
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        assert await other.stdout.readline() == b"locked\n"
-        refused = [(await stage.ask(text)).content for text in ("two", "three")]
-        other.stdin.close()
-        await other.wait()
+        async with locked(folder):
+            refused = [(await stage.ask(text)).content for text in ("two", "three")]
 
         await asked(stage, "four", "Four.")
 

@@ -6,7 +6,7 @@ happens there cannot be stored.
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from bot.core.errors import DatabaseUnavailable
@@ -70,17 +70,26 @@ class Handled:
         try:
             yield
         except DatabaseUnavailable:
-            self._told.append(message.message_id)
-            self.fail(server_of(message.guild_id), mark=snowflake_time(message.message_id) - MARGIN)
+            self._told.append(message.message_id)  # which is about to happen
+            self._read_again(message)
             raise
         finally:
             self._being_stored[message.message_id] -= 1
             if not self._being_stored[message.message_id]:
                 del self._being_stored[message.message_id]
 
+    def could_not_tell(self, message: IncomingMessage) -> None:
+        """Its author does not know that it was not stored: it is read again, and answered then."""
+        with suppress(ValueError):
+            self._told.remove(message.message_id)
+        self._read_again(message)
+
     def was_told(self, message_id: int) -> bool:
         """Its author knows that it was not stored, and is not answered later."""
         return message_id in self._told
+
+    def _read_again(self, message: IncomingMessage) -> None:
+        self.fail(server_of(message.guild_id), mark=snowflake_time(message.message_id) - MARGIN)
 
     def marks(self, *, heard: datetime) -> dict[int, datetime]:
         """The marks, to be stored. *heard*: when Discord last said something."""

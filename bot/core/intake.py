@@ -92,7 +92,7 @@ class Intake:
     async def take(self, message: IncomingMessage) -> None:
         """Take a question on that is not refused.
 
-        It is stored when this returns, or its author was told that it could not be.
+        It is stored when this returns, or its author was told that it could not be, or it is read again later.
 
         While the bot is being stopped a message is stored as well, and answered after the next start; /chat asks
         `closed` first, since its token would not live as long.
@@ -105,7 +105,8 @@ class Intake:
                 self._stored(self._clock.monotonic() - began)
         except DatabaseUnavailable as error:
             log.error("not stored: channel=%d: %s", message.key.channel_id, error)  # noqa: TRY400 - the cause is named
-            await self._replies.say(message.address, error.user_message)
+            if not await self._replies.say(message.address, error.user_message):
+                self._handled.could_not_tell(message)
 
     async def turn_away(self, message: IncomingMessage, refusal: AccessRefused) -> None:
         """Say why nothing is answered here, to each person once an hour."""

@@ -297,8 +297,8 @@ class Replies(Protocol):
     def clean_up(self) -> None:
         """Parts may be there that must go."""
 
-    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> None:
-        """Say a plain sentence where a question was asked, when nothing can be stored. Best effort.
+    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> bool:
+        """Say a plain sentence where a question was asked, when nothing can be stored. Whether that worked.
 
         For each *attempt* at its answer, it is said once.
         """

@@ -101,12 +101,16 @@ class DiscordReplies:
             raise
         await self._store.notice_posted(part.nonce, message_id=posted.message_id)
 
-    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> None:
+    async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> bool:
         try:
-            if not await self._say_in_response(address, sentence) and not address.private:
+            if await self._say_in_response(address, sentence):
+                return True
+            if not address.private:
                 await self._say_in_channel(address, sentence, attempt)
         except BotError as error:
             log.info("a sentence could not be said: channel=%d: %s", address.channel_id, error)
+            return False
+        return not address.private
 
     async def _say_in_response(self, address: Address, sentence: str) -> bool:
         """Whether the original response took the sentence: it still says "thinking…", and its token is good."""

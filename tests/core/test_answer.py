@@ -719,6 +719,31 @@ async def test_a_database_that_fails_at_intake_is_told_in_the_channel() -> None:
     assert world.model.prompts == []
 
 
+@pytest.mark.parametrize("mute", [False, True])
+async def test_what_was_not_stored_is_read_again_unless_its_author_was_told(mute) -> None:
+    world = World()
+    world.store.fault = DatabaseUnavailable("disk full")
+    world.replies.mute = mute
+
+    await world.ask(message("Hi", id=1))
+
+    assert world.handled.was_told(1) is not mute
+    assert world.handled.failed == {5}
+
+
+async def test_what_is_told_too_late_to_be_read_again_is_read_once_more() -> None:
+    world = World()
+    question = message("Hi", id=1)
+    with pytest.raises(DatabaseUnavailable), world.handled.storing(question):
+        raise DatabaseUnavailable
+    world.handled.catch_up(5)
+
+    world.handled.could_not_tell(question)
+
+    assert world.handled.failed == {5}
+    assert not world.handled.was_told(1)
+
+
 async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_comes_later() -> None:
     gate = asyncio.Event()
     world = World(["one", gate], ["one again"], ["two"])
