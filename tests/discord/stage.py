@@ -52,7 +52,9 @@ class StageClock:
     async def deadline(self, seconds: float):
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(None) as timeout:
-            with self._waiting(self.seconds + seconds, lambda: timeout.reschedule(loop.time())):
+            with self._waiting(
+                self.seconds + seconds, lambda: timeout.expired() or timeout.reschedule(loop.time())
+            ):
                 yield None
 
     async def advance(self, seconds: float) -> None:
