@@ -7,9 +7,8 @@ end and then does the same for the whole text, without waiting for the pace.
 import asyncio
 import logging
 from dataclasses import replace
-from functools import partial
 
-from bot.core.errors import BotError, DiscordUnavailable
+from bot.core.errors import BotError, DiscordUnavailable, TextRefused
 from bot.core.messages import Part, TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.core.wording import lines_below, question_head
@@ -21,7 +20,7 @@ from bot.discord.layout import drafted, finished, in_parts
 from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import GaveUpItsTurn
-from bot.discord.payloads import Button, Content, Wanted, content_now
+from bot.discord.payloads import Button, Content, Wanted
 from bot.discord.place import Place
 from bot.discord.refusals import FileRefused, Gone, OutcomeUnknown
 from bot.discord.typing_sign import TypingSign
@@ -62,6 +61,7 @@ class LiveMessage:
         self._tried = set(self._parts)  # parts for which a request has gone out, now or in an earlier attempt
         self._unsent = unsent
         self._shown: dict[int, _Shown] = {}  # what is known to stand in the channel
+        self._refused: dict[int, tuple[str, TextRefused]] = {}  # parts, and the words that filters did not let in
         self._text = ""
         self._visible = False
         self._changed = asyncio.Event()
@@ -177,6 +177,11 @@ class LiveMessage:
             await self._bring(n, content, unless=self._ending)
         except GaveUpItsTurn:
             log.debug("a draft gave way to the whole text: answer=%d", self._taken.answer_id)
+        except TextRefused as error:
+            if n not in self._refused:
+                raise  # the whole begins with these words
+            log.info("draft refused: channel=%d part=%d: %s", self._place.channel_id, n, error)
+            self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)
         except DiscordUnavailable as error:
             log.info("draft not shown: channel=%d part=%d: %s", self._place.channel_id, n, error)
             self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)
@@ -186,7 +191,7 @@ class LiveMessage:
         if not self._text.strip():
             return None
         for n, content in enumerate(self._drafted()):
-            if self._shown.get(n) != _shown(content):
+            if self._shown.get(n) != _shown(content) and not self._is_refused(n, content):
                 return n, content
         return None
 
@@ -247,15 +252,32 @@ class LiveMessage:
             part = self._new_part(n, content.text)
             await self._store.add_part(self._taken.answer_id, attempt=self._taken.attempt, part=part)
             self._parts[n] = part
-        wanted: Wanted = content if unless is None else partial(self._newest, n, content)
+        sent = content
+
+        def wanted() -> Content:
+            nonlocal sent
+            sent = content if unless is None else self._newest(n, content)
+            return sent
+
         message_id = part.message_id
         if message_id is None:
             message_id = await self._post(part, wanted, unless=unless)
             if unless is not None:
                 return
-        if self._shown.get(n) != _shown(content_now(wanted)):
-            self._shown.pop(n, None)
+        if self._shown.get(n) == _shown(wanted()):
+            return
+        if self._is_refused(n, sent):
+            raise self._refused[n][1]
+        self._shown.pop(n, None)
+        try:
             self._shown[n] = _shown(await self._place.edit(part, message_id, wanted, unless=unless))
+        except TextRefused as error:
+            self._refused[n] = sent.text, error
+            raise
+
+    def _is_refused(self, n: int, content: Content) -> bool:
+        """Filters refused these words there: they are not sent again."""
+        return n in self._refused and self._refused[n][0] == content.text
 
     async def _post(self, part: Part, content: Wanted, *, unless: asyncio.Event | None = None) -> int:
         resumed = part.n in self._tried and part.nonce not in self._unsent

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from discord.http import Route
 
-from bot.core.errors import DatabaseUnavailable, DiscordUnavailable, Undeliverable, Withdrawn
+from bot.core.errors import DatabaseUnavailable, DiscordUnavailable, TextRefused, Undeliverable, Withdrawn
 from bot.core.messages import Kind, Part, WaitingQuestion
 from bot.core.wording import question_head
 from bot.discord import requests
@@ -256,6 +256,45 @@ async def test_a_draft_that_discord_does_not_take_is_no_end(stage):
     await reply.close()
 
     assert stage.said() == [f"{SENTENCE} And so on."]
+
+
+async def drafts_refused(stage, reply, words):
+    """Show *words* behind the sentence that is there already, and let filters refuse them."""
+    reply.show(SENTENCE)
+    await stage.discord.until(stage.said)
+    refusal = stage.discord.faults.add("PATCH", ONE_MESSAGE, status=400, code=200000, times=99)
+    reply.show(f"{SENTENCE}{words}")
+    await stage.clock.advance(SECONDS_BETWEEN_EDITS)
+    await stage.discord.until(lambda: refusal.times < 99)
+    return refusal
+
+
+async def test_a_draft_that_filters_refuse_is_no_end(stage):
+    reply = stage.replies.open(await stage.asked())
+    refusal = await drafts_refused(stage, reply, " darn")
+    refusal.times = 0
+    reply.show(f"{SENTENCE} darned")
+    await stage.clock.advance(SECONDS_BETWEEN_EDITS + SECONDS_AFTER_FAILED_DRAFT)
+    await stage.discord.until(lambda: stage.said() == [f"{SENTENCE} darned"])
+
+    await reply.finish(f"{SENTENCE} darned socks.")
+    await reply.close()
+
+    assert stage.said() == [f"{SENTENCE} darned socks."]
+
+
+async def test_words_that_filters_refused_are_not_sent_again(stage):
+    reply = stage.replies.open(await stage.asked())
+    refusal = await drafts_refused(stage, reply, " Darn.")
+
+    with pytest.raises(TextRefused):
+        await reply.finish(f"{SENTENCE} Darn.")
+    refusal.times = 0
+    await reply.say_instead("Refused.")
+    await reply.close()
+
+    assert stage.said() == ["Refused."]
+    assert [each["content"] for each in edits(stage)] == [f"{SENTENCE} Darn.", "Refused."]
 
 
 async def test_a_first_post_of_unknown_outcome_is_taken_up_again_by_the_final(deaf_stage):
