@@ -23,6 +23,7 @@ from bot.core.messages import (
     Part,
     PastTurn,
     Press,
+    Previous,
     Received,
     Remembered,
     Reopened,
@@ -101,7 +102,7 @@ class FakeStore:
         self.shown: dict[int, str] = {}
         self.codes: dict[int, str] = {}
         self.outcomes: dict[int, str] = {}
-        self.previous: dict[int, str] = {}  # of answers that are written anew
+        self.previous: dict[int, Previous] = {}  # of answers that are written anew
         self.attempts: dict[int, int] = defaultdict(int)
         self.restarts: dict[int, int] = defaultdict(int)
         self.parts: dict[int, dict[int, Part]] = defaultdict(dict)
@@ -239,16 +240,19 @@ class FakeStore:
         if question.state is not TurnState.ANSWERED:
             return Reopened.GONE
         answer_id = self.answers_of[question.id]
-        self.previous[answer_id] = self.shown[answer_id]
+        self.previous[answer_id] = Previous(
+            self.turns[answer_id].text, self.shown[answer_id], self.outcomes[answer_id]
+        )
         self._update(answer_id, state=TurnState.DRAFTING)
         for each in self._questions(answer_id):
             self._update(each.id, state=TurnState.ANSWERING)
         return Reopened.YES
 
-    async def restore(self, answer_id: int) -> None:
+    async def restore(self, answer_id: int, previous: Previous) -> None:
         await self._begin()
         self._live(answer_id)
-        self._update(answer_id, state=TurnState.WRITTEN)
+        self._update(answer_id, state=TurnState.WRITTEN, text=previous.text)
+        self.shown[answer_id], self.outcomes[answer_id] = previous.shown, previous.outcome
 
     async def undeliverable(self, answer_id: int, *, code: str) -> None:
         await self._begin()

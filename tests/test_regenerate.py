@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from bot.core.errors import ModelUnavailable
+from bot.core.errors import ModelUnavailable, TextRefused
 from bot.core.presses import GONE, NOT_LAST, NOT_THEIRS, UNDER_WAY
 from bot.discord.buttons import stop_button
 from bot.discord.pressing import UNKNOWN
@@ -112,6 +112,32 @@ async def test_an_answer_that_cannot_be_written_anew_stays(stage) -> None:
         await stage.ask("Really?")
 
     assert told[0].content == f"{ModelUnavailable.user_message} My earlier answer stays."
+    assert (message.content, labels(message)) == ("Because.", ["Regenerate"])
+    assert [text for _, text in stage.prompts()[-1]][1:] == ["Why?", "Because.", "Really?"]
+
+
+@pytest.mark.parametrize("new", ["Darn.", f"{'Long, and darn. ' * 200}"], ids=["short", "of two parts"])
+async def test_an_answer_that_filters_refuse_leaves_the_one_that_it_was_to_replace(stage, new) -> None:
+    stage.model.script(Answer(text="Because."), Answer(text=new), Answer(text="Yes."))
+    stage.discord.faults.add(
+        "*",
+        r"/messages",
+        status=400,
+        code=200000,
+        times=99,
+        matches=lambda request: "arn" in str(request.body or ""),
+    )
+    async with stage.bot():
+        message = await stage.ask("Why?")
+        await with_button(stage, message)
+        await pressed(stage, message, "Regenerate")
+        told = await stage.discord.until(
+            lambda: [m for m in stage.discord.messages(stage.general) if m.author.bot and m is not message]
+        )
+        await with_button(stage, message)
+        await stage.ask("Really?")
+
+    assert told[0].content == f"{TextRefused.user_message} My earlier answer stays."
     assert (message.content, labels(message)) == ("Because.", ["Regenerate"])
     assert [text for _, text in stage.prompts()[-1]][1:] == ["Why?", "Because.", "Really?"]
 

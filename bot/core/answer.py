@@ -40,7 +40,7 @@ from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt, with_half_the_history
 from bot.core.links import Links
-from bot.core.messages import Kind, TakenUp, snowflake_at
+from bot.core.messages import Kind, Previous, TakenUp, snowflake_at
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice
@@ -168,7 +168,7 @@ class Answerer:
                 written = _Written(taken.written, "resumed", taken.written_kind)
             slot.give_back()
             answering.finishing = True
-            await reply.finish(written.shown, can_be_rewritten=written.kind is Kind.ANSWER)
+            written = await self._bring(taken, written, reply)
             if isinstance(answering.stopped, Withdrawn):
                 raise answering.stopped
             await self._store.stand(taken.answer_id)
@@ -201,6 +201,17 @@ class Answerer:
         finally:
             self._pausing.discard(answering)
         return error.code
+
+    async def _bring(self, taken: TakenUp, written: _Written, reply: Reply) -> _Written:
+        """Let the channel show it; what stands there. Where filters refuse a new answer, the old one stays."""
+        try:
+            await reply.finish(written.shown, can_be_rewritten=written.kind is Kind.ANSWER)
+        except TextRefused as error:
+            if taken.previous is None or written.shown == taken.previous.shown:
+                raise
+            written = await self._keep_previous(taken, taken.previous, error)
+            await reply.finish(written.shown, can_be_rewritten=True)
+        return written
 
     async def _give_up(self, taken: TakenUp, reply: Reply, why: BotError) -> str:
         """The answer does not stand, and is no history. Where words can still get through, they say so."""
@@ -249,11 +260,11 @@ class Answerer:
         begun = taken.attempt > 1 and taken.parts
         return (taken.question.message_id or 0) < self._oldest and not begun and taken.previous is None
 
-    async def _keep_previous(self, taken: TakenUp, shown: str, error: BotError) -> _Written:
+    async def _keep_previous(self, taken: TakenUp, previous: Previous, error: BotError) -> _Written:
         """An answer that could not be rewritten stays as it was."""
-        await self._store.restore(taken.answer_id)
+        await self._store.restore(taken.answer_id, previous)
         await self._replies.say(taken.address, rewriting_failed(error.user_message), attempt=taken.attempt)
-        return _Written(shown, error.code, Kind.ANSWER)
+        return _Written(previous.shown, error.code, Kind.ANSWER)
 
     async def _generate(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> Generated:
         if taken.tries > MAX_TAKE_UPS:

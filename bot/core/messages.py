@@ -216,6 +216,14 @@ class SurplusPart:
     behind: int | None = None  # the message of the part before
 
 
+class Previous(NamedTuple):
+    """What an answer was before it is rewritten: its text in the history and in the channel, and how it ended."""
+
+    text: str
+    shown: str
+    outcome: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TakenUp:
     """A conversation's next turn, taken up: everything that answering it needs."""
@@ -230,7 +238,7 @@ class TakenUp:
     parts: tuple[Part, ...] = ()  # what an earlier attempt left in the channel
     written: str | None = None  # the stored text to be shown, if an earlier attempt got that far
     written_kind: Kind = Kind.ANSWER  # what that is
-    previous: str | None = None  # what is shown of an answer that is being rewritten: it stays if that fails
+    previous: Previous | None = None  # of an answer that is being rewritten: it stays if that fails
     missed_answer: bool = False  # the answer before could not be shown any more, and its asker does not know why
 
     @property

@@ -16,6 +16,7 @@ from bot.core.messages import (
     Outcome,
     Part,
     Press,
+    Previous,
     Received,
     Remembered,
     Reopened,
@@ -107,8 +108,8 @@ class TurnStore(StoredMessages, Protocol):
         It stays as it is until a new text is written in its place, or `restore` gives up on that.
         """
 
-    async def restore(self, answer_id: int) -> None:
-        """An answer was not rewritten: let it stand with the text that it had. Raises Withdrawn."""
+    async def restore(self, answer_id: int, previous: Previous) -> None:
+        """An answer was not rewritten: let it stand as it was. Raises Withdrawn."""
 
     async def stand(self, answer_id: int) -> None:
         """Every part has its wanted text: the answer stands, and its questions are answered (or failed).

@@ -90,8 +90,9 @@ class LiveMessage:
 
     async def finish(self, shown: str, *, can_be_rewritten: bool = False) -> None:
         await self._stop_writer()
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         self._become_visible()
         below = lines_below(self._taken, shown)
         again = can_be_rewritten and self._place.stays_in_reach

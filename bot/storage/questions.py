@@ -15,6 +15,7 @@ from bot.core.messages import (
     Kind,
     OpenCommand,
     PastTurn,
+    Previous,
     Received,
     Role,
     TakenUp,
@@ -274,7 +275,10 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         parts=tuple(map(as_part, left)),
         written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
         written_kind=Kind(answer.kind),
-        previous=answer.raw_text or None,  # of an answer that is being drafted: it stood before
+        # It stood before, if it has a text and is being drafted.
+        previous=Previous(answer.text, answer.raw_text, answer.outcome)
+        if answer.raw_text and answer.state == TurnState.DRAFTING
+        else None,
         missed_answer=_answer_was_missed(connection, place, before=questions[0].position),
     )
 

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Connection, func, select, update
 
-from bot.core.messages import Kind, Press, Reopened, Role, TurnState
+from bot.core.messages import Kind, Press, Previous, Reopened, Role, TurnState
+from bot.storage.answers import UNFINISHED
 from bot.storage.schema import IS_NO_QUOTE, IS_OPEN, conversations, turns
 
 
@@ -41,12 +42,12 @@ def reopen(connection: Connection, press: Press) -> Reopened:
     return Reopened.YES
 
 
-def restore(connection: Connection, answer_id: int) -> bool:
+def restore(connection: Connection, answer_id: int, *, previous: Previous) -> bool:
     """False when it was withdrawn."""
     restored = connection.execute(
         update(turns)
-        .where(turns.c.id == answer_id, turns.c.role == Role.ASSISTANT, turns.c.state == TurnState.DRAFTING)
-        .values(state=TurnState.WRITTEN)
+        .where(turns.c.id == answer_id, turns.c.role == Role.ASSISTANT, turns.c.state.in_(UNFINISHED))
+        .values(state=TurnState.WRITTEN, text=previous.text, raw_text=previous.shown, outcome=previous.outcome)
     )
     return restored.rowcount == 1
 

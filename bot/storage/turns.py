@@ -21,6 +21,7 @@ from bot.core.messages import (
     Outcome,
     Part,
     Press,
+    Previous,
     Received,
     Remembered,
     Reopened,
@@ -141,8 +142,9 @@ class SqlTurnStore:
     async def reopen(self, press: Press) -> Reopened:
         return await self._database.run(partial(rewriting.reopen, press=press), rank=Rank.INTAKE)
 
-    async def restore(self, answer_id: int) -> None:
-        _or_withdrawn(await self._database.run(partial(rewriting.restore, answer_id=answer_id)), answer_id)
+    async def restore(self, answer_id: int, previous: Previous) -> None:
+        work = partial(rewriting.restore, answer_id=answer_id, previous=previous)
+        _or_withdrawn(await self._database.run(work), answer_id)
 
     async def stand(self, answer_id: int) -> None:
         _or_withdrawn(await self._database.run(partial(answers.stand, answer_id=answer_id)), answer_id)

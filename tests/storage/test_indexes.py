@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
-from bot.core.messages import ConversationKey, Press
+from bot.core.messages import ConversationKey, Press, Previous
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Servers
 from bot.storage.turns import open_store
@@ -45,7 +45,7 @@ async def everything(store):
     await store.erase_messages([1, 9, 73, 5])
     rewritten = await exchange(store, message("q", id=6), "a", posted=[74])
     await store.reopen(Press(id=9, question_id=6, person=1, moderates=False, key=HERE))
-    await store.restore(rewritten.answer_id)
+    await store.restore(rewritten.answer_id, Previous("a", "a", "complete"))
     await store.stand(rewritten.answer_id)
     await exchange(store, message("q", id=7, key=ConversationKey(channel_id=10, private_to=1)), "a")
     linking = await take(store, message("q", id=11, links=(Link(channel_id=20, message_id=12),)))

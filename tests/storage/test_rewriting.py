@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.core.messages import ConversationKey, Kind, Press, Reopened
+from bot.core.messages import ConversationKey, Kind, Outcome, Press, Reopened
 from tests.fakes import message
 from tests.storage.talk import (
     HERE,
@@ -36,7 +36,7 @@ async def test_it_is_taken_up_again_with_its_parts_and_its_place(answered):
 
     taken = await next_turn(answered)
 
-    assert (taken.question.text, taken.previous, taken.written, taken.history) == ("q", "old", None, ())
+    assert (taken.question.text, taken.previous.text, taken.written, taken.history) == ("q", "old", None, ())
     assert [(part.n, part.message_id) for part in taken.parts] == [(0, 70)]
     assert (taken.attempt, taken.tries) == (2, 1)
 
@@ -54,16 +54,38 @@ async def test_what_is_given_up_stands_as_it_was(answered):
     await reopen(answered)
     taken = await next_turn(answered)
 
-    await answered.restore(taken.answer_id)
+    await answered.restore(taken.answer_id, taken.previous)
     await answered.stand(taken.answer_id)
 
     assert await state_of(answered, 1) == ("answered", None)
     assert await history(answered, message("p", id=2)) == ["q", "old"]
 
 
+async def test_what_is_given_up_after_a_new_text_was_stored_stands_as_it_was(answered):
+    was = await rows(answered, "SELECT text, raw_text, outcome, kind FROM turns WHERE role = 'assistant'")
+    await reopen(answered)
+    taken = await next_turn(answered)
+    await write(answered, taken, "new", outcome=Outcome.LENGTH)
+
+    await answered.restore(taken.answer_id, taken.previous)
+    await answered.stand(taken.answer_id)
+
+    assert await rows(answered, "SELECT text, raw_text, outcome, kind FROM turns WHERE role = 'assistant'") == was
+
+
+async def test_a_new_text_that_is_not_shown_yet_is_nothing_to_go_back_to(answered):
+    await reopen(answered)
+    await write(answered, await next_turn(answered), "new")
+
+    again = await next_turn(answered)
+
+    assert (again.written, again.previous) == ("new", None)
+
+
 async def test_a_text_that_was_restored_and_not_shown_yet_is_shown_without_asking(answered):
     await reopen(answered)
-    await answered.restore((await next_turn(answered)).answer_id)
+    taken = await next_turn(answered)
+    await answered.restore(taken.answer_id, taken.previous)
 
     assert (await next_turn(answered)).written == "old"
 
