@@ -54,7 +54,6 @@ class Scene:
         self.channels = [each for each in loopback.world.channels.values() if each.guild is not None]
         self.channel = loopback.channel(CHAT_CHANNEL)
         self._users = {user.name: user for user in (self.bot, *loopback.world.users.values())}
-        self._last: dict[int, Message] = {}  # what you posted last, by channel
 
     @property
     def others(self) -> frozenset[str]:
@@ -119,8 +118,6 @@ class Scene:
             message = await self.loopback.post(self.channel, author, self._typed(text))
         except ValueError as error:
             raise NotPossibleError(f"That cannot be sent: {error}.") from error
-        if author is self.you:
-            self._last[self.channel.id] = message
         expected = self.channel.name == CHAT_CHANNEL or self.bot in message.mentions
         return Asked(question=message, channel=self.channel) if expected else None
 
@@ -161,9 +158,7 @@ class Scene:
             raise NotPossibleError(f"That cannot be sent: {error}.") from error
 
     async def _delete(self) -> None:
-        message = self._last_message()
-        del self._last[self.channel.id]
-        await self.loopback.delete(message)
+        await self.loopback.delete(self._last_message())
 
     async def _press(self, label: str) -> Asked | None:
         for message in reversed(self.visible(self.channel)):
@@ -174,10 +169,10 @@ class Scene:
         raise NotPossibleError(f"There is no [{label}] in #{self.channel.name} just now.")
 
     def _last_message(self) -> Message:
-        message = self._last.get(self.channel.id)
-        if message is None:
-            raise NotPossibleError(f"You have posted nothing in #{self.channel.name} that you could change.")
-        return message
+        for message in reversed(self.visible(self.channel)):
+            if message.author is self.you:
+                return message
+        raise NotPossibleError(f"You have posted nothing in #{self.channel.name} that you could change.")
 
     def _typed(self, text: str) -> str:
         """What Discord's client makes of handles and channel names."""

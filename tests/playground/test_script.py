@@ -153,6 +153,14 @@ async def test_the_last_message_is_edited_and_deleted(say, loopback):
     assert status == 0
 
 
+async def test_deleting_twice_deletes_the_message_before_the_last_as_well(say, loopback):
+    status, _ = await say("one", "two", "three", "/delete", "/delete")
+
+    texts = [each.content for each in loopback.messages(loopback.channel("general")) if each.author.name == "you"]
+    assert texts == ["one"]
+    assert status == 0
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
