@@ -116,6 +116,7 @@ class Outbox(Responses):
             posted = await self._write_in_channel(channel_id, writing)
         finally:
             self._creating.pop(nonce, None)
+            heard.cancel()  # unless it is done: nobody is to wait for it any longer
         return posted if posted.content is None and resumed else as_sent(posted, sent)
 
     async def edit(
@@ -169,6 +170,12 @@ class Outbox(Responses):
 
     def is_posting(self, nonce: str) -> bool:
         return nonce in self._creating
+
+    async def until_posted(self, nonce: str) -> None:
+        """Wait for a create of ours under way with this nonce to end, in whatever way."""
+        while (heard := self._creating.get(nonce)) is not None:
+            await asyncio.wait({heard})
+            await asyncio.sleep(0)  # for who hears it to let go of it
 
     def heard_own(self, nonce: str | int | None, message_id: int) -> None:
         """Our own message has come over the gateway: this can be seconds before the library lets go of it."""

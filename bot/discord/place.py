@@ -185,6 +185,7 @@ class Place:
 
     async def _look_for(self, part: Part, behind: int | None) -> Sought:
         """Raises Uncertain where neither the channel nor the nonce can tell whether it was posted."""
+        await self._outbox.until_posted(part.nonce)  # as a notice: its author may have been told other things, too
         behind = behind or min(self._question_ids)
         stored = await self._store.stored_since(part.channel_id, after=behind)
         sought = await self._search.look_for(

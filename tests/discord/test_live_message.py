@@ -713,10 +713,17 @@ async def test_a_notice_that_may_be_there_is_not_forgotten_when_its_question_goe
 
     telling = stage.spawn(stage.replies.say_waiting(question, "Please wait.", unless=left))
     await stage.clock.reach(1.0)
-    left.set()
-    stage.clock.jump(1.0)
-    with pytest.raises(GaveUpItsTurn):
-        await telling
+    async with AsyncExitStack() as held:
+        for _ in range(4):  # all that Discord lets out but what is in reserve
+            route = Route("POST", "/channels/{channel_id}/messages", channel_id=stage.channel.id)
+            await held.enter_async_context(stage.pacer.turn(route, Importance.FINAL))
+        stage.clock.jump(1.0)
+        async with asyncio.timeout(10):
+            while not stage.pacer.waiting:
+                await asyncio.sleep(0)
+        left.set()
+        with pytest.raises(GaveUpItsTurn):
+            await telling
 
     assert (stage.said(), dropped) == (["Please wait."], [])
 

@@ -217,6 +217,24 @@ async def test_a_surplus_part_that_is_not_there_is_not_posted_to_be_deleted(stag
     assert stage.asked_of_discord("POST", "/messages") == []
 
 
+async def test_a_notice_on_its_way_is_waited_for_and_another_sentence_not_taken_for_it(stage):
+    taken = await stage.asked()
+    await posted(stage, "I can't reach my memory.", reply_to=taken.address.message_id)
+    part = await unknown(stage, taken, "I've got your message.", age=1)
+    hanging = stage.discord.faults.add("POST", r"/messages$", what="hang")
+    notice = stage.outbox.create(stage.channel.id, part.text, nonce=part.nonce, reply_to=taken.address.message_id)
+    posting = stage.spawn(notice)
+    await stage.discord.until(lambda: hanging.times == 0)
+
+    finishing = stage.spawn(finish(stage, taken, SENTENCE, part))
+    await stage.settle()
+    hanging.release()
+    await posting
+    await finishing
+
+    assert stage.said() == ["I can't reach my memory.", SENTENCE]
+
+
 async def test_a_notice_on_its_way_is_left_to_the_cleanup_where_its_answer_is_discarded(stage):
     taken = await stage.asked()
     part = await unknown(stage, taken, "I've got your message.", age=1)
