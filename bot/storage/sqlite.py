@@ -247,7 +247,6 @@ def _engine(connection: _Connection) -> Engine:
         poolclass=QueuePool,
         pool_size=1,
         max_overflow=0,
-        pool_reset_on_return=None,  # every unit of work commits or rolls back
         hide_parameters=True,
     )
     event.listen(engine, "connect", _set_up)

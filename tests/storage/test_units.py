@@ -11,11 +11,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.engine.default import DefaultDialect
 
 from bot.core.errors import BotError, DatabaseUnavailable
 from bot.storage import postgresql as server
 from bot.storage import units
-from bot.storage.sqlite import SECONDS_FOR_OTHERS, SECONDS_IN_A_HURRY
+from bot.storage.sqlite import SECONDS_FOR_OTHERS, SECONDS_IN_A_HURRY, SqliteFile
 from bot.storage.turns import open_store
 from bot.storage.units import Rank, UnitQueue
 from tests.fakes import message
@@ -262,6 +263,20 @@ class TestFaults:
 
         assert not isinstance(caught.value, DatabaseUnavailable)
         assert await store.read_fact("half") is None
+
+    async def test_a_commit_that_is_refused_leaves_no_transaction_for_the_next_one(self, store, monkeypatch):
+        on_sqlite = store._database._back_end.__class__ is SqliteFile
+
+        def refuse(*_commit):
+            monkeypatch.undo()
+            raise sqlite3.OperationalError("refused") if on_sqlite else OSError("refused")
+
+        monkeypatch.setattr(DefaultDialect, "do_commit", refuse)
+        with pytest.raises(DatabaseUnavailable):
+            await store.write_fact("a", "refused")
+        await store.write_fact("b", "stored")
+
+        assert [await store.read_fact(name) for name in ("a", "b")] == [None, "stored"]
 
     async def test_no_message_text_is_in_what_a_fault_says(self, store):
         await take(store, message("question", id=1))
