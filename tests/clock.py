@@ -89,7 +89,7 @@ class ManualClock:
 class HurriedClock(SystemClock):
     """The real clock, on which pauses and deadlines are over so many times sooner; the time of day is right."""
 
-    def __init__(self, times: float = 50.0) -> None:
+    def __init__(self, times: float) -> None:
         self._times = times
 
     def monotonic(self) -> float:

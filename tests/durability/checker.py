@@ -5,7 +5,7 @@ It shares no code with the bot: what the bot's own code believes is what is in q
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -32,7 +32,10 @@ class Violation:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """*answer_to* gives the model's whole answer to a question's text; *canaries* a word of each channel's."""
+    """*answer_to* gives the model's whole answer to a question's text; *canaries* a word of each channel's.
+
+    *sentences* are plain ones that the bot may say to a question, once, in the place of its answer or before it.
+    """
 
     discord: LoopbackDiscord
     prompts: Sequence[Mapping[str, Any]]  # the bodies of the requests to the model
@@ -40,6 +43,7 @@ class Run:
     channels: Sequence[Channel]
     answer_to: Callable[[str], str]
     canaries: Mapping[int, str]  # by channel
+    sentences: Collection[str] = ()
 
 
 async def check(run: Run) -> list[Violation]:
@@ -48,7 +52,9 @@ async def check(run: Run) -> list[Violation]:
     return [
         *(Violation(invariant="damage", what=str(row)) for row in damage),
         *(violation for channel in run.channels for violation in _in_channel(run, channel, turns, parts)),
-        *_order(turns),
+        *_order(
+            turns, {question for channel in run.channels for question in _by_question(_told(run, channel, parts))}
+        ),
         *_leaks(run),
         *_pings(run.discord),
         *_cost(turns, paid),
@@ -61,20 +67,39 @@ async def check(run: Run) -> list[Violation]:
 
 
 def _in_channel(run: Run, channel: Channel, turns: Sequence[Row], parts: Sequence[Row]) -> Iterator[Violation]:
-    standing = run.discord.messages(channel)
-    ours = [message for message in standing if message.author is run.discord.bot_user]
+    standing, told = run.discord.messages(channel), _told(run, channel, parts)
+    ours = [message for message in standing if message.author is run.discord.bot_user and message not in told]
     asked = [message for message in standing if message.author is not run.discord.bot_user]
-    replies: dict[int, list[Message]] = defaultdict(list)
-    for message in ours:
-        if message.reference is not None:
-            replies[message.reference.message_id].append(message)
+    replies, sentences = _by_question(ours), _by_question(told)
     for question, group in _answered_together(asked, replies, _joined(turns, parts, ours)):
+        if len(sentences.get(question.id, [])) > 1:
+            yield Violation(invariant="doubled", what=f"{channel.name}: {question.content!r} is told of twice")
+        if not group and question.id in sentences:
+            continue
         if not group:
             yield Violation(invariant="lost", what=f"{channel.name}: nothing answers {question.content!r}")
         elif len(group) > 1:
             yield Violation(invariant="doubled", what=f"{channel.name}: {len(group)} answer {question.content!r}")
     yield from _messages_and_rows(channel, ours, turns, parts)
     yield from _texts(run, channel, ours, asked, turns, parts)
+
+
+def _told(run: Run, channel: Channel, parts: Sequence[Row]) -> list[Message]:
+    """The plain sentences of ours, which no row knows."""
+    rows = {part["message_id"] for part in parts}
+    return [
+        message
+        for message in run.discord.messages(channel)
+        if message.author is run.discord.bot_user and message.content in run.sentences and message.id not in rows
+    ]
+
+
+def _by_question(messages: Sequence[Message]) -> Mapping[int, list[Message]]:
+    replies: dict[int, list[Message]] = defaultdict(list)
+    for message in messages:
+        if message.reference is not None:
+            replies[message.reference.message_id].append(message)
+    return replies
 
 
 def _answered_together(
@@ -137,11 +162,12 @@ def _texts(
             yield Violation(invariant="wrong text", what=f"{channel.name}: {words[:60]!r} is not what was said")
 
 
-def _order(turns: Sequence[Row]) -> Iterator[Violation]:
-    """Places are given in the order of Discord's ids."""
+def _order(turns: Sequence[Row], told: Collection[int]) -> Iterator[Violation]:
+    """Places are given in the order of Discord's ids; who was *told* that nothing was stored comes when it is."""
     channels: dict[int, list[Row]] = defaultdict(list)
     for turn in turns:
-        if turn["role"] == "user" and turn["kind"] != "quote" and turn["position"] is not None:
+        is_question = turn["role"] == "user" and turn["kind"] != "quote"
+        if is_question and turn["position"] is not None and turn["message_id"] not in told:
             channels[turn["channel_id"]].append(turn)
     for questions in channels.values():
         questions.sort(key=lambda turn: turn["position"])

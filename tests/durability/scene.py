@@ -3,7 +3,7 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,7 +121,7 @@ class Scene:
             while (await tables(self.stage.database_url, OPEN))[0]:
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
-    async def violations(self) -> list[Violation]:
+    async def violations(self, *, sentences: Collection[str] = ()) -> list[Violation]:
         run = Run(
             discord=self.stage.discord,
             prompts=self.stage.model.requests,
@@ -129,6 +129,7 @@ class Scene:
             channels=self.channels,
             answer_to=answer_to,
             canaries={channel.id: _canary(channel) for channel in self.channels},
+            sentences=sentences,
         )
         return await check(run)
 

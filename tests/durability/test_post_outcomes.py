@@ -8,7 +8,6 @@ from typing import Any, Literal
 import pytest
 
 from bot.core.errors import TextRefused, Undeliverable
-from tests.clock import HurriedClock
 from tests.durability.scene import scened
 from tests.durability.tables import tables
 from tests.model_server import Gate
@@ -59,8 +58,8 @@ REFUSED = [  # Discord has not stored it
 
 
 @pytest.fixture
-async def scene(tmp_path):
-    async with scened(f"sqlite:///{tmp_path}/bot.db", channels=1, clock=HurriedClock()) as scene:
+async def scene(tmp_path, clock):
+    async with scened(f"sqlite:///{tmp_path}/bot.db", channels=1, clock=clock) as scene:
         yield scene
 
 
