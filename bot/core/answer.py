@@ -40,7 +40,7 @@ from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.history import build_prompt, with_half_the_history
 from bot.core.links import Links
-from bot.core.messages import Kind, Previous, TakenUp, snowflake_at
+from bot.core.messages import Address, Kind, Previous, TakenUp, snowflake_at
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice
@@ -146,6 +146,10 @@ class Answerer:
             if self._ended is not None:
                 self._ended(taken, outcome)
         return outcome not in (Withdrawn.code, Reworded.code, DiscordUnavailable.code)
+
+    async def tell(self, address: Address, error: BotError) -> None:
+        """Say why a question that waits is not taken up."""
+        await self._replies.say(address, error.user_message)
 
     async def _say_once(self, taken: TakenUp, sentence: str) -> None:
         """Not again each time that the queue tries again."""

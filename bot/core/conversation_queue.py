@@ -28,6 +28,7 @@ SECONDS_TO_CLOSE = 5.0  # for answers to be closed with a sentence after the gra
 @dataclass(slots=True, kw_only=True)
 class _Worker:
     task: asyncio.Task[None] | None = None
+    told: bool = False  # who waits knows that nothing could be taken up
     more: bool = False  # the store may hold more than the line knows of
     taking_up: bool = False
     answer_id: int | None = None
@@ -236,6 +237,9 @@ class ConversationQueue:
                 worker.more |= not ended  # which may have become true meanwhile
         except DatabaseUnavailable as error:
             log.error("conversation channel=%d waits for the store: %s", key.channel_id, error)  # noqa: TRY400 - the cause is named
+            if taken is None and not worker.told and (first := self.line.first(key)) is not None:
+                worker.told = True  # once, however often this is tried again
+                await self._answerer.tell(first.address, error)
             return True
         except Exception:
             log.exception("conversation channel=%d waits after a fault of ours", key.channel_id)

@@ -744,6 +744,29 @@ async def test_what_is_told_too_late_to_be_read_again_is_read_once_more() -> Non
     assert not world.handled.was_told(1)
 
 
+async def test_who_waits_is_told_once_that_nothing_can_be_taken_up_and_answered_later() -> None:
+    gate = asyncio.Event()
+    world = World([gate, "one"], ["two"])
+    take_up, failures = world.store.take_up, iter(range(3))
+
+    async def damaged(key, *, history_tokens):
+        if next(failures, None) is not None:
+            raise DatabaseUnavailable("a damaged page")
+        return await take_up(key, history_tokens=history_tokens)
+
+    await world.intake.take(message("one?", id=1))
+    world.store.take_up = damaged
+    await world.intake.take(message("two?", id=2, author=2))
+    gate.set()
+    for seconds in (1.0, 2.0, 4.0):
+        await world.clock.passes(seconds)
+    await world.idle()
+
+    told = [(address.message_id, sentence) for address, sentence in world.replies.sentences]
+    assert told == [(2, DatabaseUnavailable.user_message)]
+    assert world.texts() == ["one", "two"]
+
+
 async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_comes_later() -> None:
     gate = asyncio.Event()
     world = World(["one", gate], ["one again"], ["two"])
