@@ -153,7 +153,7 @@ class Answerer:
 
     async def _say_once(self, taken: TakenUp, sentence: str) -> None:
         """Not again each time that the queue tries again."""
-        if taken.tries == 1:
+        if taken.attempt == 1:
             await self._replies.say(taken.address, sentence)
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ class Answering:
 
     def stop(self, why: BotError) -> None:
         """End it early: generation stops now, and what follows from *why* is done."""
-        if self.stopped is None or isinstance(self.stopped, Reworded):
+        if self.stopped is None:
             self.stopped = why
             self._go_on.set()
         if self._generating is not None:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
+from bot.core.answering import Answering
 from bot.core.completions import Finished, FinishReason
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
@@ -18,6 +19,7 @@ from bot.core.errors import (
     DiscordUnavailable,
     ModelBusy,
     ModelUnavailable,
+    Reworded,
     ShuttingDown,
     Stopped,
     TextRefused,
@@ -707,6 +709,20 @@ async def test_a_question_that_is_edited_and_deleted_at_once_gets_no_answer() ->
 
     assert world.texts() == []
     assert len(world.model.prompts) == 1
+
+
+async def test_an_edit_that_comes_with_the_last_word_is_heeded() -> None:
+    class Generation:
+        asked = True
+
+        async def run(self) -> str:
+            asyncio.get_running_loop().call_soon(lambda: answering.reword(question=True))
+            return "To the old one."
+
+    answering = Answering()
+
+    with pytest.raises(Reworded):
+        await answering.generate(Generation())
 
 
 async def test_a_database_that_fails_at_intake_is_told_in_the_channel() -> None:

@@ -283,6 +283,19 @@ async def test_a_draft_that_filters_refuse_is_no_end(stage):
     assert stage.said() == [f"{SENTENCE} darned socks."]
 
 
+async def test_after_a_refused_draft_other_words_can_still_stand(stage):
+    stage.discord.faults.add("POST", MESSAGES, status=400, code=200000)
+    reply = stage.replies.open(await stage.asked())
+    reply.show(SENTENCE)
+    with pytest.raises(TextRefused):
+        await reply.finish(SENTENCE)
+
+    await reply.finish("The earlier answer.")
+    await reply.close()
+
+    assert stage.said() == ["The earlier answer."]
+
+
 async def test_words_that_filters_refused_are_not_sent_again(stage):
     reply = stage.replies.open(await stage.asked())
     refusal = await drafts_refused(stage, reply, " Darn.")

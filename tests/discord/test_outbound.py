@@ -180,6 +180,15 @@ async def test_a_ban_by_cloudflare_is_not_hammered(stage):
     assert len(stage.asked_of_discord(*CREATE)) == 1
 
 
+async def test_once_the_token_is_refused_nothing_goes_out(stage):
+    stage.pacer.token_refused.set()
+
+    with pytest.raises(DiscordUnavailable, match="token"):
+        await stage.outbox.create(stage.channel.id, "Hello!", nonce="a")
+
+    assert stage.asked_of_discord(*CREATE) == []
+
+
 async def test_a_channel_that_may_not_be_written_to_is_logged_once_an_hour_without_text(stage, caplog):
     stage.discord.set_permissions(stage.channel, send_messages=False)
     caplog.set_level(logging.WARNING, logger="bot")
