@@ -35,6 +35,8 @@ LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500"}
 PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
 PLAYGROUND_LOG = Path("data/playground.log")  # the terminal belongs to the conversation
 
+SECONDS_BETWEEN_CANCELLATIONS = 0.5
+
 _OWNERSHIP_LOST = "the lock on the database was lost: another bot may answer now, so this one stops"
 _TOO_MANY_INVALID = (
     "Discord refused thousands of requests within ten minutes, and bans machines that go on. See the log for what "
@@ -153,8 +155,15 @@ async def running_bot(
             parts.intake.closed = True
             telling.cancel()
             await _end_answers(parts.queue, parts.store, serving, grace=settings.shutdown_grace_seconds)
-            serving.cancel()
+            await _end_surely(serving)
             await asyncio.gather(serving, telling, return_exceptions=True)
+
+
+async def _end_surely(task: asyncio.Task[None]) -> None:
+    """The library waits with asyncio.wait_for, which loses a cancellation now and then in Python 3.11."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=SECONDS_BETWEEN_CANCELLATIONS)
 
 
 async def _end_answers(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from bot.core.errors import (
     StartupRefused,
 )
 from bot.core.wording import GREETING
+from bot.discord.client import ConfabClient
 from bot.playground.loopback import LoopbackDiscord, MessageFlag
 from tests.model_server import Answer, Gate, ModelServer, Silence, Status
 from tests.whole_bot import Stage
@@ -343,6 +345,19 @@ async def test_the_program_ends_cleanly_on_sigterm_and_closes_what_is_under_way(
     assert b"sky" not in log
     [turn] = [line for line in map(json.loads, log.splitlines()) if line["event"] == "turn"]
     assert (turn["channel"], turn["model"], turn["outcome"]) == (str(stage.general.id), "gpt-5.4", "cut_off")
+
+
+async def test_it_ends_though_the_library_loses_a_cancellation(stage, monkeypatch) -> None:
+    serve = ConfabClient.run_forever
+
+    async def deaf_at_first(client, token):
+        with suppress(asyncio.CancelledError):
+            await serve(client, token)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ConfabClient, "run_forever", deaf_at_first)
+    async with asyncio.timeout(30), stage.bot():
+        await stage.ask("hello")
 
 
 async def test_a_wrong_token_is_refused_with_its_cure(stage) -> None:
