@@ -15,7 +15,8 @@ playground: $(VENV)/.playground  ## try the bot: no Discord token, no API key
 test: $(VENV)/.dev  ## run the tests
 	@$(BIN)/python -m pytest -q
 
-test-long: $(VENV)/.dev  ## stop the bot under load, and kill it 300 times at random moments (half an hour)
+test-long: $(VENV)/.dev  ## new stories, a stop under load, 300 kills at random moments (half an hour)
+	@$(BIN)/python -m tests.durability.state_machine --examples 100 --seed $$$$
 	@$(BIN)/python -m tests.durability.shutdown
 	@$(BIN)/python -m tests.durability.soak --kills 300
 

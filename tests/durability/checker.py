@@ -21,6 +21,7 @@ _TURNS = (
 )
 _PARTS = "SELECT turn_id, n, channel_id, message_id, state FROM parts"
 _CALLS = "SELECT turn_id FROM model_calls WHERE turn_id IS NOT NULL"
+_SMALL_PRINT = re.compile(r"(?m)^-# .*$")  # what the bot says below an answer
 _UNFINISHED = ("waiting", "answering", "drafting", "written")
 
 
@@ -32,9 +33,11 @@ class Violation:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """*answer_to* gives the model's whole answer to a question's text; *canaries* a word of each channel's.
+    """*answer_to* gives the model's whole answer to a question's text; *canaries* a word of each conversation's.
 
     *sentences* are plain ones that the bot may say to a question, once, in the place of its answer or before it.
+    *forgiven* are questions that nothing needs to answer, since people deleted what did, and messages of the bot
+    that need no row.
     """
 
     discord: LoopbackDiscord
@@ -42,8 +45,9 @@ class Run:
     database_url: str
     channels: Sequence[Channel]
     answer_to: Callable[[str], str]
-    canaries: Mapping[int, str]  # by channel
+    canaries: Mapping[int, str]
     sentences: Collection[str] = ()
+    forgiven: Collection[int] = ()  # ids of messages
 
 
 async def check(run: Run) -> list[Violation]:
@@ -76,11 +80,11 @@ def _in_channel(run: Run, channel: Channel, turns: Sequence[Row], parts: Sequenc
             yield Violation(invariant="doubled", what=f"{channel.name}: {question.content!r} is told of twice")
         if not group and question.id in sentences:
             continue
-        if not group:
+        if not group and question.id not in run.forgiven:
             yield Violation(invariant="lost", what=f"{channel.name}: nothing answers {question.content!r}")
-        elif len(group) > 1:
+        if len(group) > 1:
             yield Violation(invariant="doubled", what=f"{channel.name}: {len(group)} answer {question.content!r}")
-    yield from _messages_and_rows(channel, ours, turns, parts)
+    yield from _messages_and_rows(run, channel, ours, turns, parts)
     yield from _texts(run, channel, ours, asked, turns, parts)
 
 
@@ -122,13 +126,13 @@ def _joined(turns: Sequence[Row], parts: Sequence[Row], ours: Sequence[Message])
 
 
 def _messages_and_rows(
-    channel: Channel, ours: Sequence[Message], turns: Sequence[Row], parts: Sequence[Row]
+    run: Run, channel: Channel, ours: Sequence[Message], turns: Sequence[Row], parts: Sequence[Row]
 ) -> Iterator[Violation]:
     known = {part["message_id"]: part for part in parts if part["message_id"] is not None}
     for message in ours:
-        if message.id not in known:
+        if message.id not in known and message.id not in run.forgiven:
             yield Violation(invariant="doubled", what=f"{channel.name}: no row for {message.content[:40]!r}")
-        elif known[message.id]["state"] != "posted":
+        if message.id in known and known[message.id]["state"] != "posted":
             yield Violation(invariant="unfinished", what=f"{channel.name}: {message.content[:40]!r} was to go")
     there = {message.id for message in ours}
     standing = {turn["id"] for turn in turns if turn["state"] == "standing"}
@@ -153,6 +157,7 @@ def _texts(
             continue
         mine = sorted((part for part in parts if part["turn_id"] == turn["id"]), key=lambda part: part["n"])
         words = " ".join(shown.get(part["message_id"], "") for part in mine if part["state"] == "posted")
+        words = _SMALL_PRINT.sub("", words)
         newest = max(
             (each["message_id"] for each in turns if each["answered_by"] == turn["id"] and each["role"] == "user"),
             default=None,
@@ -181,7 +186,7 @@ def _leaks(run: Run) -> Iterator[Violation]:
         text = " ".join(str(message["content"]) for message in prompt["messages"])
         found = {channel for channel, canary in run.canaries.items() if re.search(rf"\b{canary}\b", text)}
         if len(found) > 1:
-            yield Violation(invariant="leaked", what=f"one prompt holds words of {len(found)} channels")
+            yield Violation(invariant="leaked", what=f"one prompt holds words of {len(found)} conversations")
 
 
 def _pings(discord: LoopbackDiscord) -> Iterator[Violation]:

@@ -9,16 +9,14 @@ import argparse
 import asyncio
 import json
 import random
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.durability.databases import Databases
 from tests.durability.scene import Scene, ended, scened, stopped
-from tests.postgresql import new_database, postgresql_server
 
 LONGEST_LIFE = 2.0  # seconds between a bot's start and its kill: most die at work, some while they start
 SECONDS_BETWEEN_QUESTIONS = 0.05
@@ -77,27 +75,6 @@ async def _keep_asking(scene: Scene, chance: random.Random) -> None:
         await asyncio.sleep(chance.expovariate(1 / SECONDS_BETWEEN_QUESTIONS))
 
 
-class Databases:
-    """A new one for each slice; the PostgreSQL server starts with the first slice that wants it."""
-
-    def __init__(self) -> None:
-        self._kept = ExitStack()
-        self._server = None
-
-    @contextmanager
-    def new(self, done: Slice) -> Iterator[str]:
-        """Its URL."""
-        if done.database == "postgresql":
-            self._server = self._server or self._kept.enter_context(postgresql_server())
-            yield new_database(self._server, f"slice_{done.seed}")
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                yield f"sqlite:///{folder}/bot.db"
-
-    def close(self) -> None:
-        self._kept.close()
-
-
 def report(slices: list[Slice]) -> str:
     kills, questions = sum(each.kills for each in slices), sum(each.questions for each in slices)
     failures = Counter[str]()
@@ -128,7 +105,7 @@ def main() -> int:
         while kills < wanted.kills:
             if seed not in known:
                 done = _slice(seed, wanted)
-                with databases.new(done) as database_url:
+                with databases.new(done.database) as database_url:
                     asyncio.run(play(done, database_url, kills=wanted.per_slice))
                 slices.append(done)
                 kills += done.kills
