@@ -399,6 +399,17 @@ class FakeStore:
             if part.channel_id == channel_id and part.message_id and part.message_id > after
         ]
 
+    async def quoted_since(self, channel_id: int, *, after: int) -> list[int]:
+        await self._begin()
+        return [
+            turn.message_id
+            for turn in self.turns.values()
+            if turn.kind is Kind.QUOTE
+            and turn.message_id
+            and turn.message_id > after
+            and (turn.link or self.room_of[turn.id]).channel_id == channel_id
+        ]
+
     async def direct_channels(self, *, after: int) -> list[int]:
         await self._begin()
         return [key.channel_id for key, room in self.rooms.items() if room.conversation.guild_id is None]

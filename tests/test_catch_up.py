@@ -141,6 +141,26 @@ async def test_what_was_edited_meanwhile_is_history_in_its_new_wording(met) -> N
     assert [text for _, text in met.prompts()[-1]][1] == "I am here"
 
 
+@pytest.mark.parametrize("change", ["deleted", "edited"])
+async def test_what_was_only_quoted_and_changed_meanwhile_is_history_no_longer(met, change) -> None:
+    mention = met.discord.bot_user.mention
+    quoted = await met.discord.post(met.random, met.ada, "the old words")
+    async with met.bot():
+        await met.ask(f"{mention} what is this?", channel=met.random, reply_to=quoted)
+    if change == "deleted":
+        await met.discord.delete(quoted)
+    else:
+        await met.discord.edit(quoted, "the new words")
+
+    async with met.bot():
+        await met.ask(f"{mention} and now?", channel=met.random)
+
+    said = " ".join(text for _, text in met.prompts()[-1])
+    assert "the old words" in " ".join(text for _, text in met.prompts()[-2])
+    assert "the old words" not in said
+    assert ("the new words" in said) == (change == "edited")
+
+
 async def test_without_the_permission_to_read_nothing_counts_as_deleted(met) -> None:
     met.discord.set_permissions(met.general, read_message_history=False)
     await met.discord.post(met.general, met.you, "unseen")

@@ -208,6 +208,9 @@ class MissedStore(StoredMessages, Protocol):
     async def record_missed(self, message: IncomingMessage) -> None:
         """Store a question that came too late to be answered; it is not history."""
 
+    async def quoted_since(self, channel_id: int, *, after: int) -> list[int]:
+        """The channel's messages beyond this id that questions brought along, in whichever conversation."""
+
     async def direct_channels(self, *, after: int) -> list[int]:
         """The DMs in which somebody wrote beyond this id."""
 

@@ -79,16 +79,19 @@ class MissedRanges:
         """Bring what is stored of the range to what is there, and take what is new, oldest first."""
         # What is stored is looked up first: what is not among the messages then was deleted, and not just heard.
         stored = {one.message_id: one for one in await self._store.stored_since(channel.id, after=since)}
+        quoted = set(await self._store.quoted_since(channel.id, after=since))
         found = await self._messages(channel, since)
         self._tally.channels += 1
         self._tally.cut += not found.complete
         there = {message.id for message in found.messages}
         behind = since if found.complete else min(there, default=BEYOND_ALL)
-        gone = sorted(id_ for id_ in stored if id_ not in there and id_ > behind)
+        gone = sorted(id_ for id_ in stored.keys() | quoted if id_ not in there and id_ > behind)
         if gone:
             self._tally.deleted += len(gone)
             await self._listener.take_deletions(gone)
         for message in reversed(found.messages):
+            if message.id in quoted - stored.keys() and message.edited_at:
+                await self._listener.take_edit(message)
             await self._take_one(message, stored.get(message.id))
 
     async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, exists, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 
 from bot.core.errors import AskedLongAgo
 from bot.core.messages import Kind, StoredMessage, TurnState
 from bot.storage.answers import OURS_TO_DELETE
-from bot.storage.schema import IS_NO_QUOTE, conversations, parts, turns, watermarks
+from bot.storage.schema import IS_NO_QUOTE, IS_QUOTE, conversations, parts, turns, watermarks
 from bot.storage.upsert import inserts
 
 _CHANNEL = conversations.c.channel_id == bindparam("channel")
@@ -36,6 +36,16 @@ _PARTS = (
         parts.c.message_id > bindparam("after"),
     )
 )
+_QUOTED = (
+    select(turns.c.message_id)
+    .join(conversations, turns.c.conversation_id == conversations.c.id)
+    .where(
+        IS_QUOTE,
+        func.coalesce(turns.c.linked_channel_id, conversations.c.channel_id) == bindparam("channel"),
+        turns.c.message_id > bindparam("after"),
+    )
+    .distinct()
+)
 _DIRECT = select(conversations.c.channel_id).where(
     conversations.c.guild_id.is_(None),
     _PUBLIC,
@@ -58,6 +68,10 @@ def stored_since(connection: Connection, *, channel_id: int, after: int) -> list
         *(StoredMessage(message_id=row.message_id, edited_at=row.edited_at) for row in questions),
         *(StoredMessage(message_id=id_) for id_ in connection.scalars(_PARTS, known)),
     ]
+
+
+def quoted_since(connection: Connection, *, channel_id: int, after: int) -> list[int]:
+    return list(connection.scalars(_QUOTED, {"channel": channel_id, "after": after}))
 
 
 def miss(connection: Connection, message_id: int) -> None:

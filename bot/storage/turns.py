@@ -251,6 +251,9 @@ class SqlTurnStore:
     async def stored_since(self, channel_id: int, *, after: int) -> list[StoredMessage]:
         return await self._database.run(partial(missed.stored_since, channel_id=channel_id, after=after))
 
+    async def quoted_since(self, channel_id: int, *, after: int) -> list[int]:
+        return await self._database.run(partial(missed.quoted_since, channel_id=channel_id, after=after))
+
     async def direct_channels(self, *, after: int) -> list[int]:
         return await self._database.run(partial(missed.direct_channels, after=after))
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from bot.core.messages import ConversationKey, StoredMessage
+from bot.core.quotes import Link, Quote
 from tests.clock import START
 from tests.fakes import message
 from tests.storage.talk import exchange, history, next_turn, state_of, wait
@@ -46,6 +47,16 @@ async def test_what_is_stored_of_a_range_are_questions_and_answers_of_the_channe
         StoredMessage(message_id=21),
         StoredMessage(message_id=22),
     ]
+
+
+async def test_quoted_messages_of_a_range_are_those_of_their_own_channel(store):
+    quote = Quote(message_id=18, author_id=2, author_name="Ada", text="quoted", raw_text="quoted")
+    await exchange(store, message("q", id=20, quote=quote), "a")
+    await exchange(store, message("q", id=30, links=(Link(channel_id=12, message_id=4),)), "a")
+
+    assert await store.quoted_since(10, after=17) == [18]
+    assert await store.quoted_since(10, after=18) == []
+    assert await store.quoted_since(12, after=0) == [4]
 
 
 async def test_what_was_deleted_or_is_private_is_not_looked_for(store):
