@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from bot.core.wording import GREETING
-from bot.discord import catch_up
+from bot.discord import catch_up, client
 from bot.playground.loopback import LoopbackDiscord
 from tests.model_server import ModelServer
 from tests.whole_bot import Stage
@@ -195,6 +195,26 @@ async def test_a_refused_resume_is_caught_up_with(stage) -> None:
 
     assert _asked(stage) == ["I was here", "missed"]
     assert [hello.outcome for hello in stage.discord.hellos].count("ready") == 2
+
+
+async def test_a_session_that_begins_while_an_earlier_one_is_caught_up_with_is_caught_up_with_too(
+    stage, monkeypatch
+) -> None:
+    monkeypatch.setattr(client, "SECONDS_BETWEEN_SESSIONS", 0.0)
+    async with stage.bot():
+        await stage.ask("I was here")
+        reading = stage.discord.faults.add("GET", r"/messages$", what="hang", when="after")
+        stage.discord.faults.invalidate_session(resumable=False)
+        first = await stage.discord.post(stage.general, stage.you, "first")
+        await stage.discord.until(lambda: not reading.times)
+        stage.discord.faults.invalidate_session(resumable=False)
+        second = await stage.discord.post(stage.general, stage.ada, "second")
+        await stage.discord.until(lambda: [hello.outcome for hello in stage.discord.hellos].count("ready") == 3)
+        reading.release()
+
+        await stage.discord.until(lambda: stage.reply_to(first) and stage.reply_to(second))
+
+    assert [question.split(": ")[-1] for question in _asked(stage)] == ["I was here", "first", "second"]
 
 
 async def test_what_was_said_during_a_server_s_outage_is_answered_when_it_is_back(met, caplog) -> None:

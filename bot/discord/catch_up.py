@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import discord
 
@@ -52,9 +53,11 @@ class CatchUp:
         self._first_run = False  # and nothing was connected yet
         self._marks_known = asyncio.Event()
         self._servers_known = asyncio.Event()
+        self._session = object()  # what was begun in an earlier one says nothing of what this one missed
         self._unread: set[int] | None = None  # channels still to be read; None: nobody knows which
         self._read: set[int] = set()
-        self._reading: dict[int, asyncio.Task[None]] = {}
+        self._reading: dict[int, asyncio.Task[None]] = {}  # by channel, in this session
+        self._under_way: set[asyncio.Task[None]] = set()  # in any: the library does not bear to be cancelled
         self._since: dict[int, datetime | None] = {}  # by server, where this session's reading begins
 
     def wire(self, listener: Listener) -> None:
@@ -83,6 +86,8 @@ class CatchUp:
 
     async def session_begins(self) -> None:
         """READY: what was said before it will not be told."""
+        self._session = object()
+        self._reading = {}
         self._unread = None
         for known in (self._marks_known, self._servers_known):
             known.clear()
@@ -108,11 +113,14 @@ class CatchUp:
         self._servers_known.set()
         if self._unread is not None:
             return
+        session = self._session
         channels = await self._changed_channels([*self._client.guilds, None])
-        self._unread = set(channels)
-        await self._read_all(channels)
-        self._unread = set()
-        self._ranges.tell()
+        if session is self._session:
+            self._unread = set(channels)
+            await self._read_all(channels)
+        if session is self._session:
+            self._unread = set()
+            self._ranges.tell()
 
     def server_goes_away(self, guild: discord.Guild) -> None:
         self._handled.fall_behind(guild.id, mark=self._clock.now() - MARGIN)
@@ -150,18 +158,16 @@ class CatchUp:
         return self._unread is not None and channel_id not in self._unread
 
     async def read(self, channel_id: int) -> None:
-        if self.is_read(channel_id):
-            return
-        reading = self._begin(channel_id)
         try:
             async with self._clock.deadline(SECONDS_TO_READ):
-                await asyncio.wait({reading})
+                while not self.is_read(channel_id):
+                    await asyncio.wait({self._begin(channel_id)})
         except TimeoutError:
             log.warning("what was missed in channel=%d is not read yet; going on without", channel_id)
             self._done(channel_id)
 
     async def close(self) -> None:
-        tasks = [*self._reading.values(), *([self._marking] if self._marking else [])]
+        tasks = [*self._under_way, *([self._marking] if self._marking else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -214,10 +220,12 @@ class CatchUp:
     # Reading
 
     async def _read_all(self, channel_ids: list[int]) -> None:
-        channels = iter(channel_ids)
+        channels, session = iter(channel_ids), self._session
 
         async def read_on() -> None:
             for channel_id in channels:
+                if session is not self._session:
+                    return
                 await asyncio.wait({self._begin(channel_id)})
 
         await asyncio.gather(*(read_on() for _ in range(CHANNELS_AT_ONCE)))
@@ -226,8 +234,14 @@ class CatchUp:
         reading = self._reading.get(channel_id)
         if reading is None:
             reading = self._reading[channel_id] = asyncio.create_task(self._read_channel(channel_id))
-            reading.add_done_callback(lambda _: self._reading.pop(channel_id, None))
+            self._under_way.add(reading)
+            reading.add_done_callback(partial(self._ended, channel_id))
         return reading
+
+    def _ended(self, channel_id: int, reading: asyncio.Task[None]) -> None:
+        self._under_way.discard(reading)
+        if self._reading.get(channel_id) is reading:
+            del self._reading[channel_id]
 
     def _done(self, channel_id: int) -> None:
         self._read.add(channel_id)
@@ -235,7 +249,7 @@ class CatchUp:
             self._unread.discard(channel_id)
 
     async def _read_channel(self, channel_id: int) -> None:
-        server = DIRECT_MESSAGES
+        server, session = DIRECT_MESSAGES, self._session
         try:
             await self._marks_known.wait()
             if self.is_read(channel_id):
@@ -255,7 +269,8 @@ class CatchUp:
             if mark is not None and not isinstance(obstacle, Undeliverable):
                 self._handled.fail(server, mark=mark)
         finally:
-            self._done(channel_id)
+            if session is self._session:
+                self._done(channel_id)
 
     async def _find(self, channel_id: int) -> Readable | discord.DMChannel:
         channel = self._client.get_channel(channel_id)
