@@ -15,9 +15,13 @@ playground: $(VENV)/.playground  ## try the bot: no Discord token, no API key
 test: $(VENV)/.dev  ## run the tests
 	@$(BIN)/python -m pytest -q
 
-test-long: $(VENV)/.dev  ## new stories, a stop under load, 300 kills at random moments (half an hour)
+test-long: $(VENV)/.dev  ## stories, lost connections, repeats, refusals, kills (under 25 minutes)
 	@$(BIN)/python -m tests.durability.state_machine --examples 100 --seed $$$$
 	@$(BIN)/python -m tests.durability.shutdown
+	@$(BIN)/python -m tests.durability.resumes
+	@$(BIN)/python -m tests.durability.refused_resumes
+	@$(BIN)/python -m tests.durability.repeats
+	@$(BIN)/python -m tests.durability.storm
 	@$(BIN)/python -m tests.durability.soak --kills 300
 
 soak: $(VENV)/.dev  ## kill it 3,000 times more; totals in data/soak.jsonl

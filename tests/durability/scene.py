@@ -1,10 +1,12 @@
 """Channels with people who ask, a model that answers so that every word can be traced, and a bot to be killed."""
 
 import asyncio
+import random
 import re
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +21,10 @@ from tests.whole_bot import Stage
 
 LAUNCHER = ("-m", "tests.durability.launcher")
 SETTLED_SECONDS = 60.0
+SECONDS_BETWEEN_QUESTIONS = 0.05
 SECONDS_TO_REST, SECONDS_BETWEEN_LOOKS = 120.0, 0.2
 OPEN = "SELECT id FROM turns WHERE state IN ('waiting', 'answering', 'drafting', 'written')"
+_STORED = "SELECT id FROM turns WHERE kind = 'message'"
 _ASKED = re.compile(r"What about (\w+) number (\d+)\?")
 _LONG_EVERY = 4  # an answer of two messages
 
@@ -69,7 +73,14 @@ class Scene:
             for channel in self.channels:
                 await self.ask(channel, self.people[n % 2])
 
+    async def keep_asking(self, chance: random.Random) -> None:
+        """A question now and then, somewhere, until cancelled."""
+        while True:
+            await self.ask(chance.choice(self.channels), chance.choice(self.people))
+            await asyncio.sleep(chance.expovariate(1 / SECONDS_BETWEEN_QUESTIONS))
+
     async def start(self, **environ: str) -> asyncio.subprocess.Process:
+        """Nobody reads its log before it ends, and where there is no room for more of it the bot stops."""
         program = await self.stage.start(program=LAUNCHER, **self._environment(), **environ)
         self.programs.append(program)
         return program
@@ -115,11 +126,16 @@ class Scene:
             seconds=SETTLED_SECONDS,
         )
 
-    async def at_rest(self) -> None:
-        """Until nothing is open any more: a question that was taken up three times ends in a sentence."""
-        async with asyncio.timeout(SECONDS_TO_REST):
-            while (await tables(self.stage.database_url, OPEN))[0]:
-                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+    async def at_rest(self, *, stored: int = 0, seconds: float = SECONDS_TO_REST) -> None:
+        """Until so many questions are stored and nothing is open, or for so long: the checker sees the rest."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not await self._is_at_rest(stored):
+                    await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+
+    async def _is_at_rest(self, stored: int) -> bool:
+        open_turns, questions, _damage = await tables(self.stage.database_url, OPEN, _STORED)
+        return not open_turns and len(questions) >= stored
 
     async def violations(self, *, sentences: Collection[str] = ()) -> list[Violation]:
         run = Run(
@@ -162,6 +178,14 @@ async def scened(
             yield scene
         finally:
             await scene.close()
+
+
+@asynccontextmanager
+async def scened_anew(*, channels: int, rate_limits: bool = False) -> AsyncIterator[Scene]:
+    """The same, with a database of its own on the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with scened(f"sqlite:///{folder}/bot.db", channels=channels, rate_limits=rate_limits) as scene:
+            yield scene
 
 
 async def ended(program: asyncio.subprocess.Process, *, seconds: float = 30.0) -> tuple[int | None, str]:

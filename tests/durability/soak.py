@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.durability.databases import Databases
-from tests.durability.scene import Scene, ended, scened, stopped
+from tests.durability.scene import ended, scened, stopped
 
 LONGEST_LIFE = 2.0  # seconds between a bot's start and its kill: most die at work, some while they start
-SECONDS_BETWEEN_QUESTIONS = 0.05
 FORGETFUL_SECONDS = 0.5  # shorter than any start; two requests under way at once are still made one message
 RULE_OF_THREE = 3.0
 
@@ -46,7 +45,7 @@ async def play(done: Slice, database_url: str, *, kills: int) -> None:
             scene.stage.discord.nonce_seconds = FORGETFUL_SECONDS
         program = await scene.start()
         await scene.connected(program)  # what is said before a bot's first run is none of its business
-        asking = asyncio.create_task(_keep_asking(scene, chance))
+        asking = asyncio.create_task(scene.keep_asking(chance))
         for n in range(kills):
             if n > 0:
                 program = await scene.start()
@@ -67,12 +66,6 @@ async def play(done: Slice, database_url: str, *, kills: int) -> None:
         for violation in found:
             print(f"  seed {done.seed}: {violation.invariant}: {violation.what}")
     done.seconds = round(time.monotonic() - began, 1)
-
-
-async def _keep_asking(scene: Scene, chance: random.Random) -> None:
-    while True:
-        await scene.ask(chance.choice(scene.channels), chance.choice(scene.people))
-        await asyncio.sleep(chance.expovariate(1 / SECONDS_BETWEEN_QUESTIONS))
 
 
 def report(slices: list[Slice]) -> str:
