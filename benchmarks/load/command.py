@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.conductor import Stage, open_stage
 from benchmarks.load.burst import burst, yardstick
+from benchmarks.load.catch_up import catch_up
 from benchmarks.load.flood import flood
 from benchmarks.load.long_answers import long_answers
 from benchmarks.load.rush import rush
@@ -17,7 +18,7 @@ from benchmarks.load.steady import steady
 from benchmarks.load.table import Line, table
 
 SHORT = ("burst", "yardstick", "rush", "long")
-LONG = ("flood", "steady")
+LONG = ("catch-up", "flood", "steady")
 MINUTES = 10.0
 Scenario = Callable[[Stage, Path], Awaitable[list[Line]]]
 
@@ -37,6 +38,7 @@ async def main(arguments: argparse.Namespace) -> int:
         "yardstick": yardstick,
         "rush": rush,
         "long": long_answers,
+        "catch-up": catch_up,
         "flood": flood,
         "steady": partial(steady, minutes=arguments.minutes),
     }

@@ -30,6 +30,7 @@ class Stage:
         return [
             web.post("/v1/chat/completions", self._complete),
             web.post("/stage/people", self._people),
+            web.post("/stage/end_sessions", self._end_sessions),
             web.post("/stage/play", self._play),
         ]
 
@@ -65,6 +66,11 @@ class Stage:
         count = (await request.json())["count"]
         made = [self._discord.add_user(f"person-{time.monotonic_ns()}") for _ in range(count)]
         return web.json_response([user.id for user in made])
+
+    async def _end_sessions(self, _request: web.Request) -> web.Response:
+        """For good: what happens until the program begins another one, it is not told of."""
+        self._discord.faults.invalidate_session(resumable=False)
+        return web.json_response(None)
 
     async def _play(self, request: web.Request) -> web.Response:
         """Ask what the schedule says, wait for the awaited answers, and tell what there was to see.
