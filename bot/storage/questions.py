@@ -260,8 +260,11 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
     questions = connection.execute(select(turns).where(mine).order_by(turns.c.position)).all()
     attempt = answer.attempts + 1
     connection.execute(update(turns).where(mine | (turns.c.id == answer_id)).values(attempts=attempt))
+    is_its_own = parts.c.n < notices.BEHIND_ALL_PARTS  # the cleanup looks for the others, which reply elsewhere
     left = connection.execute(
-        select(parts).where(parts.c.turn_id == answer_id, parts.c.state != "deleted").order_by(parts.c.n)
+        select(parts)
+        .where(parts.c.turn_id == answer_id, parts.c.state != "deleted", is_its_own)
+        .order_by(parts.c.n)
     )
     history, used = read_history(connection, place, before=questions[0].position, tokens=history_tokens)
     return TakenUp(

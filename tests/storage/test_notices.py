@@ -61,6 +61,18 @@ async def test_of_several_notices_the_first_becomes_the_answer_and_the_others_mu
     assert (surplus.part.message_id, surplus.part.nonce, surplus.part.text) == (72, "b", "you're next")
 
 
+async def test_a_notice_that_must_go_is_no_part_of_the_answer_when_that_is_taken_up_again(store):
+    await wait(store, message("q", id=1), message("q", id=2))
+    for id_, nonce in ((1, "a"), (2, "b")):
+        await store.add_notice(id_, part=notice(nonce))
+    await next_turn(store)
+
+    again = await next_turn(store)
+
+    assert [each.nonce for each in again.parts] == ["a"]
+    assert [each.part.nonce for each in await store.surplus()] == ["b"]
+
+
 async def test_a_question_deleted_while_it_waits_takes_its_notice_along(store):
     await wait(store, message("q", id=1))
     await store.add_notice(1, part=notice())
