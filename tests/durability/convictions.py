@@ -41,9 +41,16 @@ async def busy(scene: Scene, mutant: str) -> None:
 
 
 async def repeated(scene: Scene, mutant: str) -> None:
-    """Discord tells of everything twice."""
-    scene.stage.discord.faults.event_copies = 2
-    await _left_alone(scene, mutant)
+    """Discord tells of everything again, once it is answered."""
+    program = await scene.start(CONFAB_TEST_MUTANT=mutant)
+    await scene.connected(program)
+    (session,) = scene.stage.discord.sessions
+    heard = session.sequence
+    await scene.ask_everywhere(times=3)
+    await scene.settled()
+    session.replay(heard)
+    await scene.closed_with_a_question()
+    await stopped(program)
 
 
 async def cut_off(scene: Scene, mutant: str) -> None:
