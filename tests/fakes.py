@@ -393,7 +393,7 @@ class FakeStore:
             and turn.message_id > after
             and turn.state is not TurnState.WITHDRAWN
         ] + [
-            StoredMessage(message_id=part.message_id)
+            StoredMessage(message_id=part.message_id, nonce=part.nonce)
             for parts in self.parts.values()
             for part in parts.values()
             if part.channel_id == channel_id and part.message_id and part.message_id > after

@@ -291,6 +291,7 @@ class StoredMessage:
 
     message_id: int
     edited_at: datetime | None = None
+    nonce: str | None = None  # of a part
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

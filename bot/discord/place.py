@@ -188,6 +188,8 @@ class Place:
         await self._outbox.until_posted(part.nonce)  # as a notice: its author may have been told other things, too
         behind = behind or min(self._question_ids)
         stored = await self._store.stored_since(part.channel_id, after=behind)
+        if (mine := next((each for each in stored if each.nonce == part.nonce), None)) is not None:
+            return Sought(message_id=mine.message_id, certain=True)  # known since it was taken up, as a notice
         sought = await self._search.look_for(
             part,
             question_ids=self._question_ids,

@@ -26,7 +26,7 @@ _QUESTIONS = (
     )
 )
 _PARTS = (
-    select(parts.c.message_id)
+    select(parts.c.message_id, parts.c.nonce)
     .join(turns, parts.c.turn_id == turns.c.id)
     .join(conversations, turns.c.conversation_id == conversations.c.id)
     .where(
@@ -66,7 +66,7 @@ def stored_since(connection: Connection, *, channel_id: int, after: int) -> list
     questions = connection.execute(_QUESTIONS, known)
     return [
         *(StoredMessage(message_id=row.message_id, edited_at=row.edited_at) for row in questions),
-        *(StoredMessage(message_id=id_) for id_ in connection.scalars(_PARTS, known)),
+        *(StoredMessage(message_id=row.message_id, nonce=row.nonce) for row in connection.execute(_PARTS, known)),
     ]
 
 

@@ -217,6 +217,18 @@ async def test_a_surplus_part_that_is_not_there_is_not_posted_to_be_deleted(stag
     assert stage.asked_of_discord("POST", "/messages") == []
 
 
+async def test_a_notice_that_is_known_only_since_it_was_taken_up_is_not_posted_again(stage):
+    taken = await stage.asked()
+    part = await unknown(stage, taken, "I've got your message.", age=1)
+    message_id = await posted(stage, part.text, reply_to=taken.address.message_id)
+    await stage.store.part_posted(taken.answer_id, n=0, message_id=message_id)
+
+    await finish(stage, taken, SENTENCE, part)
+
+    assert stage.said() == [SENTENCE]
+    assert len(stage.asked_of_discord("POST", "/messages")) == 1
+
+
 async def test_a_notice_on_its_way_is_waited_for_and_another_sentence_not_taken_for_it(stage):
     taken = await stage.asked()
     await posted(stage, "I can't reach my memory.", reply_to=taken.address.message_id)

@@ -44,8 +44,8 @@ async def test_what_is_stored_of_a_range_are_questions_and_answers_of_the_channe
 
     assert sorted(stored, key=lambda one: one.message_id) == [
         StoredMessage(message_id=20, edited_at=START),
-        StoredMessage(message_id=21),
-        StoredMessage(message_id=22),
+        StoredMessage(message_id=21, nonce="20-0"),
+        StoredMessage(message_id=22, nonce="20-1"),
     ]
 
 
