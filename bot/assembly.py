@@ -13,6 +13,7 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
 from bot.core.handled import Handled
+from bot.core.history import system_tokens
 from bot.core.intake import Intake
 from bot.core.links import Links
 from bot.core.models import Models
@@ -168,6 +169,7 @@ def _join(
         slots=FairSlots(settings.model_concurrency),
         clock=clock,
         history_tokens=settings.history_tokens,
+        system_tokens=system_tokens(settings.system_prompt),
         missed=catch_up,
     )
     admission = Admission(queue.line, clock=clock, limits=admission_limits(settings))

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from bot import setting_rules as rules
 from bot.core.access import AccessRules
 from bot.core.errors import StartupRefused
-from bot.core.history import TOKENS_PER_MESSAGE, estimate_tokens
+from bot.core.history import system_tokens
 from bot.logs import LogFormat
 
 DISCORD_API = "https://discord.com/api/v10"
@@ -277,7 +277,7 @@ def _faults_between(settings: Settings) -> dict[str, str]:
     token = settings.discord_token.get_secret_value()
     if settings.discord_api_url == DISCORD_API and not rules.is_discords_token(token):
         faults |= {"discord_token": "is not a bot token, which has three parts joined by dots"}
-    prompt = TOKENS_PER_MESSAGE + estimate_tokens(settings.system_prompt)
+    prompt = system_tokens(settings.system_prompt)
     if prompt + _LEAST_QUESTION_TOKENS > settings.history_tokens:
         faults["system_prompt"] = f"is about {prompt} tokens long and leaves no room in HISTORY_TOKENS"
     return faults

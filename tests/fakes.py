@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import BotError, DiscordUnavailable, Withdrawn
-from bot.core.history import newest_within
 from bot.core.messages import (
     Address,
     Conversation,
@@ -38,6 +37,7 @@ from bot.core.messages import (
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
+from bot.core.window import Budget, asked_tokens, in_window
 from bot.core.wording import TOLD
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -71,6 +71,7 @@ def message(
 class _Room:
     conversation: Conversation
     reset_position: int = 0
+    window_start: int = 0
     next_position: int = 0
     labels: dict[int, str] = field(default_factory=dict)
 
@@ -122,7 +123,9 @@ class FakeStore:
         async with asyncio.timeout(10), self.changed:
             await self.changed.wait_for(predicate)
 
-    async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
+    async def receive(
+        self, message: IncomingMessage, *, take_up: bool, history_tokens: int, system_tokens: int = 0
+    ) -> Received:
         await self._begin()
         if any(
             turn.message_id == message.message_id and turn.kind is not Kind.QUOTE for turn in self.turns.values()
@@ -151,11 +154,14 @@ class FakeStore:
             interaction=message.interaction,
         )
         self.brought[question.id] = [turn.id for turn in quotes]
-        return Received(stored=True, taken_up=self._take_up(message.key, history_tokens) if take_up else None)
+        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        return Received(stored=True, taken_up=self._take_up(message.key, budget) if take_up else None)
 
-    async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
+    async def take_up(
+        self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
+    ) -> TakenUp | None:
         await self._begin()
-        return self._take_up(key, history_tokens)
+        return self._take_up(key, Budget(history_tokens=history_tokens, system_tokens=system_tokens))
 
     async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
         await self._begin()
@@ -450,7 +456,7 @@ class FakeStore:
     async def reset(self, key: ConversationKey) -> None:
         await self._begin()
         if (room := self.rooms.get(key)) is not None:
-            room.reset_position = room.next_position
+            room.reset_position = room.window_start = room.next_position
             room.labels.clear()
             room.conversation = replace(room.conversation, labelled=False)
 
@@ -479,14 +485,14 @@ class FakeStore:
         unfinished = (TurnState.DRAFTING, TurnState.WRITTEN)
         return Erased(turns=len(gone), answers=tuple(turn.id for turn in gone if turn.state in unfinished))
 
-    def _take_up(self, key: ConversationKey, history_tokens: int) -> TakenUp | None:
+    def _take_up(self, key: ConversationKey, budget: Budget) -> TakenUp | None:
         room = self.rooms.get(key)
         if room is None:
             return None
         mine = [turn for turn in self.turns.values() if self.room_of[turn.id] == key]
         for turn in mine:
             if turn.state in (TurnState.DRAFTING, TurnState.WRITTEN):
-                return self._taken(room, list(self._questions(turn.id)), turn, history_tokens)
+                return self._taken(room, list(self._questions(turn.id)), turn, budget)
         waiting = [turn for turn in mine if turn.state is TurnState.WAITING]
         if not waiting:
             return None
@@ -508,9 +514,9 @@ class FakeStore:
         room.next_position += 1
         for turn in taken:
             self.answers_of[turn.id] = answer.id
-        return self._taken(room, [self.turns[turn.id] for turn in taken], answer, history_tokens)
+        return self._taken(room, [self.turns[turn.id] for turn in taken], answer, budget)
 
-    def _taken(self, room: _Room, questions: list[Turn], answer: Turn, history_tokens: int) -> TakenUp:
+    def _taken(self, room: _Room, questions: list[Turn], answer: Turn, budget: Budget) -> TakenUp:
         speakers = {
             turn.author_id
             for turn in self.turns.values()
@@ -527,15 +533,20 @@ class FakeStore:
             (
                 turn
                 for turn in self.turns.values()
-                if self._is_history(room, turn) and (turn.position or 0) < first
+                if self._is_history(room, turn) and room.window_start <= (turn.position or 0) < first
             ),
             key=lambda turn: turn.position or 0,
+            reverse=True,
         )
-        kept, used = newest_within(
-            [[PastTurn(turn.role, turn.text, turn.label) for turn in reversed(history)]],
-            tokens=history_tokens,
-            labelled=room.conversation.labelled,
+        labelled = room.conversation.labelled
+        kept, used, everything = in_window(
+            [[PastTurn(turn.role, turn.text, turn.label) for turn in history]],
+            budget,
+            asked=asked_tokens(questions, budget, labelled=labelled) or 0,
+            labelled=labelled,
         )
+        if not everything:
+            room.window_start = history[len(kept) - 1].position or 0 if kept else first
         written = self.shown.get(answer.id) if answer.state is TurnState.WRITTEN else None
         return TakenUp(
             conversation=room.conversation,

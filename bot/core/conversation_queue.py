@@ -46,12 +46,13 @@ class ConversationQueue:
         clock: Clock,
         history_tokens: int,
         missed: Missed,
+        system_tokens: int = 0,
     ) -> None:
         self._store = store
         self._answerer = answerer
         self._slots = slots
         self._clock = clock
-        self._history_tokens = history_tokens
+        self._budget = {"history_tokens": history_tokens, "system_tokens": system_tokens}
         self._missed = missed
         self.line = Line()
         self._workers: dict[ConversationKey, _Worker] = {}
@@ -170,13 +171,13 @@ class ConversationQueue:
         if at_once and key not in self._workers:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
-            received = await self._store.receive(message, take_up=False, history_tokens=self._history_tokens)
+            received = await self._store.receive(message, take_up=False, **self._budget)
             self.wake(key)  # a message told of again may have been stored by a bot that is gone
             return received.stored
         worker = self._workers[key] = _Worker(taking_up=True)
         taken = None
         try:
-            received = await self._store.receive(message, take_up=True, history_tokens=self._history_tokens)
+            received = await self._store.receive(message, take_up=True, **self._budget)
             taken, worker.more = received.taken_up, worker.more or not received.stored
         finally:
             self._start(key, worker, taken, slot)
@@ -258,7 +259,7 @@ class ConversationQueue:
         more, worker.more = worker.more, False
         worker.taking_up = True
         try:
-            taken = await self._store.take_up(key, history_tokens=self._history_tokens)
+            taken = await self._store.take_up(key, **self._budget)
         finally:
             worker.taking_up = False
         if taken is None:

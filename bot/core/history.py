@@ -1,10 +1,9 @@
-"""Turns become a prompt: one system message, the newest whole turns that fit, the question."""
+"""Turns become a prompt: one system message, the turns in the window, the question."""
 
 import string
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from bot.core.completions import Prompt, PromptMessage
 from bot.core.errors import QuestionTooLong
@@ -47,11 +46,15 @@ def estimate_tokens(text: str) -> int:
 
 
 def turn_tokens(turn: Turn | PastTurn, *, labelled: bool) -> int:
-    return TOKENS_PER_MESSAGE + estimate_tokens(_content(turn, labelled=labelled))
+    return TOKENS_PER_MESSAGE + estimate_tokens(content(turn, labelled=labelled))
+
+
+def system_tokens(system_prompt: str) -> int:
+    return TOKENS_PER_MESSAGE + estimate_tokens(system_prompt)
 
 
 def quote_tokens(history_tokens: int) -> int:
-    """How many tokens of the budget one quote may take."""
+    """How many tokens of the budget the words of one quote may take."""
     return int(history_tokens * SHARE_OF_A_QUOTE)
 
 
@@ -64,33 +67,10 @@ def cut_to(text: str, *, tokens: int, cost: Callable[[str], int] = estimate_toke
     return text[:length].rstrip() + CUT if length > 0 else ""
 
 
-def newest_within(
-    pages: Iterable[Sequence[PastTurn]], *, tokens: int, labelled: bool
-) -> tuple[list[PastTurn], int]:
-    """Of the turns in *pages*, newest first, those that fit into *tokens* without a gap, and what they cost."""
-    fitting: list[PastTurn] = []
-    used = 0
-    for page in pages:
-        # Hundreds of turns, each cost on its own, take longer than reading them did.
-        together = TOKENS_PER_MESSAGE * len(page)
-        together += estimate_tokens("".join(_content(turn, labelled=labelled) for turn in page))
-        if used + together <= tokens:
-            fitting += page
-            used += together
-            continue
-        for turn in page:
-            cost = turn_tokens(turn, labelled=labelled)
-            if used + cost > tokens:
-                return fitting, used
-            used += cost
-            fitting.append(turn)
-    return fitting, used
-
-
 def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong."""
     labelled = taken.conversation.labelled
-    fixed = TOKENS_PER_MESSAGE + estimate_tokens(system_prompt)
+    fixed = system_tokens(system_prompt)
     fixed += sum(
         turn_tokens(turn, labelled=labelled)
         for turn in taken.questions
@@ -98,63 +78,63 @@ def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max
     )
     if fixed > history_tokens:
         raise QuestionTooLong(f"about {fixed} tokens, {history_tokens} allowed")
-    asked, quoted = _with_quotes_cut(
+    fixed += taken.history_tokens
+    asked = _with_quotes_cut(
         taken.questions, tokens=history_tokens - fixed, most=quote_tokens(history_tokens), labelled=labelled
     )
-    fixed += quoted
-
-    first, tokens = 0, fixed + taken.history_tokens
-    if tokens > history_tokens or (taken.history and taken.history[0].role is not Role.USER):
-        # Some will go, each with its own cost; together they were rounded up once.
-        costs = [turn_tokens(turn, labelled=labelled) for turn in taken.history]
-        tokens = fixed + sum(costs)
-        for turn, cost in zip(taken.history, costs, strict=True):
-            # An answer whose question did not fit would mislead.
-            if tokens <= history_tokens and turn.role is Role.USER:
-                break
-            first, tokens = first + 1, tokens - cost
-    turns: list[Turn | PastTurn] = [*taken.history[first:], *asked]
+    fixed += sum(turn_tokens(turn, labelled=labelled) for turn in asked if turn.kind is Kind.QUOTE and turn.text)
+    turns: list[Turn | PastTurn] = [*taken.history, *(turn for turn in asked if turn.text)]
     messages = [PromptMessage(Role.SYSTEM, system_prompt)]
-    messages += [PromptMessage(turn.role, _content(turn, labelled=labelled)) for turn in turns]
-    return Prompt(messages=tuple(messages), tokens=tokens, max_answer_tokens=max_answer_tokens)
+    messages += [PromptMessage(turn.role, content(turn, labelled=labelled)) for turn in turns]
+    return Prompt(
+        messages=tuple(messages),
+        tokens=fixed,
+        max_answer_tokens=max_answer_tokens,
+    )
 
 
 def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
     """*prompt*, which was built for *taken*, with the newer half of its history. None: it has no history."""
-    build = partial(
-        build_prompt,
+    labelled = taken.conversation.labelled
+    costs = [turn_tokens(turn, labelled=labelled) for turn in taken.history]
+    if not costs:
+        return None
+    first, tokens = 0, sum(costs)
+    half = tokens // 2
+    # An answer without its question would mislead.
+    while first < len(costs) and (tokens > half or taken.history[first].role is not Role.USER):
+        first, tokens = first + 1, tokens - costs[first]
+    return build_prompt(
+        replace(taken, history=taken.history[first:], history_tokens=tokens),
         system_prompt=prompt.messages[0].content,
+        history_tokens=prompt.tokens,
         max_answer_tokens=prompt.max_answer_tokens,
     )
-    bare = build(replace(taken, history=(), history_tokens=0), history_tokens=prompt.tokens)
-    if len(bare.messages) == len(prompt.messages):
-        return None
-    return build(taken, history_tokens=(bare.tokens + prompt.tokens) // 2)
 
 
-def _with_quotes_cut(
-    questions: Sequence[Turn], *, tokens: int, most: int, labelled: bool
-) -> tuple[list[Turn], int]:
-    """What has words of *questions*, and what the quotes among it cost: no more than *tokens*, as they are cut."""
-    used, shown = 0, dict(enumerate(questions))
-    quotes = [n for n, turn in shown.items() if turn.kind is Kind.QUOTE and turn.text]
+def _with_quotes_cut(questions: Sequence[Turn], *, tokens: int, most: int, labelled: bool) -> list[Turn]:
+    """*questions* with the quotes among them cut: to *most* tokens each, and to *tokens* together."""
+    used, cut = 0, list(questions)
+    quotes = [n for n, turn in enumerate(cut) if turn.kind is Kind.QUOTE and turn.text]
     # The short ones first: what they leave, the long ones share.
-    quotes.sort(key=lambda n: turn_tokens(shown[n], labelled=labelled))
+    quotes.sort(key=lambda n: turn_tokens(cut[n], labelled=labelled))
     for n, sharing in zip(quotes, range(len(quotes), 0, -1), strict=True):
-        share = min(most, (tokens - used) // sharing)
-        shown[n] = _cut_turn(shown[n], tokens=share, labelled=labelled)
-        used += turn_tokens(shown[n], labelled=labelled) if shown[n].text else 0
-    return [turn for turn in shown.values() if turn.text], used
+        cut[n] = _cut_turn(cut[n], tokens=(tokens - used) // sharing, most=most, labelled=labelled)
+        used += turn_tokens(cut[n], labelled=labelled) if cut[n].text else 0
+    return cut
 
 
-def _cut_turn(turn: Turn, *, tokens: int, labelled: bool) -> Turn:
+def _cut_turn(turn: Turn, *, tokens: int, most: int, labelled: bool) -> Turn:
     def cost(text: str) -> int:
         return turn_tokens(replace(turn, text=text), labelled=labelled)
 
-    return replace(turn, text=cut_to(turn.text, tokens=tokens, cost=cost))
+    # To *most* as it will be when it is history. Where it gets less, the question fills the budget, and is none.
+    text = cut_to(turn.text, tokens=most)
+    return replace(turn, text=text if cost(text) <= tokens else cut_to(turn.text, tokens=tokens, cost=cost))
 
 
-def _content(turn: Turn | PastTurn, *, labelled: bool) -> str:
+def content(turn: Turn | PastTurn, *, labelled: bool) -> str:
+    """What the model reads of a turn."""
     if labelled and turn.role is Role.USER:
         return labelled_text(turn.label or NOBODY, turn.text)
     return turn.text

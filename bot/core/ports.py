@@ -66,14 +66,19 @@ class TurnStore(StoredMessages, Protocol):
     def busy(self) -> bool:
         """So much waits to be stored or read that questions had better be stored first, and taken up later."""
 
-    async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
+    async def receive(
+        self, message: IncomingMessage, *, take_up: bool, history_tokens: int, system_tokens: int = 0
+    ) -> Received:
         """Store a question, once per message id, and with *take_up* take up the conversation's next one."""
 
-    async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
+    async def take_up(
+        self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
+    ) -> TakenUp | None:
         """Take up the waiting question with the lowest Discord id and its neighbours by the same author.
 
-        Questions that were taken up and never finished come first. Positions are given out here. None: nothing
-        waits.
+        Questions that were taken up and never finished come first. Positions are given out here, and the window
+        moves if turns and question outgrow *history_tokens*, of which the system prompt takes *system_tokens*.
+        None: nothing waits.
         """
 
     async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:

@@ -24,6 +24,7 @@ class Place:
     conversation: Conversation
     next_position: int
     reset_position: int
+    window_start: int
     author_label: str | None = None  # of whom it was looked up for, if they have spoken
 
 
@@ -33,6 +34,7 @@ _COLUMNS = (
     conversations.c.labelled,
     conversations.c.next_position,
     conversations.c.reset_position,
+    conversations.c.window_start,
 )
 # Built once: SQLAlchemy then finds their SQL without looking through them again.
 _FIND = select(*_COLUMNS).where(
@@ -120,6 +122,7 @@ def _place(key: ConversationKey, row: Row[*tuple[Any, ...]], *, author_label: st
         conversation=Conversation(id=row.id, key=key, guild_id=row.guild_id, labelled=row.labelled),
         next_position=row.next_position,
         reset_position=row.reset_position,
+        window_start=row.window_start,
         author_label=author_label,
     )
 

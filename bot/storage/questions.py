@@ -8,7 +8,7 @@ from itertools import takewhile
 from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, true, update
 
 from bot.core.errors import TextRefused
-from bot.core.history import quote_tokens, turn_tokens
+from bot.core.history import turn_tokens
 from bot.core.messages import (
     ConversationKey,
     IncomingMessage,
@@ -22,6 +22,7 @@ from bot.core.messages import (
     TurnState,
     WaitingQuestion,
 )
+from bot.core.window import Budget
 from bot.storage import conversations as places
 from bot.storage import notices, quotes, receiving
 from bot.storage.answers import as_part
@@ -87,16 +88,16 @@ _ADVANCE = (
 )
 
 
-def receive(connection: Connection, message: IncomingMessage, *, history_tokens: int, now: datetime) -> Received:
+def receive(connection: Connection, message: IncomingMessage, *, budget: Budget, now: datetime) -> Received:
     """Store the question and take up what is next. Raises AlreadyStored."""
     place, question_id = receiving.store(connection, message, now=now)
-    taken = _take_up(connection, place, history_tokens=history_tokens, now=now, just_stored=question_id)
+    taken = _take_up(connection, place, budget=budget, now=now, just_stored=question_id)
     return Received(stored=True, taken_up=taken)
 
 
-def take_up(connection: Connection, key: ConversationKey, *, history_tokens: int, now: datetime) -> TakenUp | None:
+def take_up(connection: Connection, key: ConversationKey, *, budget: Budget, now: datetime) -> TakenUp | None:
     place = places.find(connection, key)
-    return _take_up(connection, place, history_tokens=history_tokens, now=now) if place else None
+    return _take_up(connection, place, budget=budget, now=now) if place else None
 
 
 def unfinished(connection: Connection) -> list[ConversationKey]:
@@ -143,19 +144,19 @@ def _as_waiting(row: TurnRow) -> WaitingQuestion:
 
 
 def _take_up(
-    connection: Connection, place: Place, *, history_tokens: int, now: datetime, just_stored: int | None = None
+    connection: Connection, place: Place, *, budget: Budget, now: datetime, just_stored: int | None = None
 ) -> TakenUp | None:
     rows = connection.execute(_OPEN, {"conversation_id": place.conversation.id}).all()
     if not rows:
         return None
     if rows[0].state == TurnState.ANSWERING:
-        return _take_up_again(connection, place, rows[0].answered_by, history_tokens=history_tokens)
+        return _take_up_again(connection, place, rows[0].answered_by, budget=budget)
 
     questions = _neighbours(
         connection,
         rows,
-        tokens=int(history_tokens * SHARE_OF_NEIGHBOURS),
-        most_of_a_quote=quote_tokens(history_tokens),
+        tokens=int(budget.history_tokens * SHARE_OF_NEIGHBOURS),
+        most_of_a_quote=budget.most_of_a_quote,
     )
     first, after = place.next_position, place.next_position + len(questions)
     attempt = max(row.attempts for row in questions) + 1
@@ -176,12 +177,13 @@ def _take_up(
         ],
     )
     place = _advance(connection, place, after + 1, questions)
-    history, used = read_history(connection, place, before=first, tokens=history_tokens)
+    asked = tuple(as_turn(row, position) for position, row in enumerate(questions, first))
+    history, used = read_history(connection, place, asked, budget)
     return TakenUp(
         conversation=place.conversation,
         history=history,
         history_tokens=used,
-        questions=tuple(as_turn(row, position) for position, row in enumerate(questions, first)),
+        questions=asked,
         answer_id=answer_id,
         attempt=attempt,
         tries=tries,
@@ -253,7 +255,7 @@ def _advance(connection: Connection, place: Place, next_position: int, questions
     return replace(place, conversation=replace(place.conversation, labelled=labelled), next_position=next_position)
 
 
-def _take_up_again(connection: Connection, place: Place, answer_id: int, *, history_tokens: int) -> TakenUp:
+def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budget: Budget) -> TakenUp:
     """What a crash or a fault left half done."""
     answer = connection.execute(select(turns).where(turns.c.id == answer_id)).one()
     mine = (turns.c.answered_by == answer_id) & (turns.c.state == TurnState.ANSWERING)
@@ -266,12 +268,13 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, hist
         .where(parts.c.turn_id == answer_id, parts.c.state != "deleted", is_its_own)
         .order_by(parts.c.n)
     )
-    history, used = read_history(connection, place, before=questions[0].position, tokens=history_tokens)
+    asked = tuple(as_turn(row, row.position) for row in questions)
+    history, used = read_history(connection, place, asked, budget)
     return TakenUp(
         conversation=place.conversation,
         history=history,
         history_tokens=used,
-        questions=tuple(as_turn(row, row.position) for row in questions),
+        questions=asked,
         answer_id=answer_id,
         attempt=attempt,
         tries=attempt - answer.restarts,

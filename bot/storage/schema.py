@@ -48,7 +48,7 @@ conversations = Table(
     Column("parent_id", Number),
     Column("labelled", Boolean, nullable=False, server_default=false()),
     Column("next_position", Number, nullable=False),
-    Column("window_start", Number, nullable=False),
+    Column("window_start", Number, nullable=False),  # the position from which on turns are sent
     Column("reset_position", Number, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("id"),

@@ -34,6 +34,7 @@ from bot.core.messages import (
 from bot.core.ports import Clock
 from bot.core.quotes import Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
+from bot.core.window import Budget
 from bot.storage import (
     answers,
     conversations,
@@ -96,20 +97,24 @@ class SqlTurnStore:
     def busy(self) -> bool:
         return self._database.waiting > UNITS_OF_A_BUSY_STORE
 
-    async def receive(self, message: IncomingMessage, *, take_up: bool, history_tokens: int) -> Received:
+    async def receive(
+        self, message: IncomingMessage, *, take_up: bool, history_tokens: int, system_tokens: int = 0
+    ) -> Received:
         now = self._clock.now()
         if not take_up:
             return await self._arrivals.store(message, now=now)
-        work = partial(questions.receive, message=message, history_tokens=history_tokens, now=now)
+        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        work = partial(questions.receive, message=message, budget=budget, now=now)
         try:
             return await self._database.run(work, rank=Rank.INTAKE)
         except receiving.AlreadyStored:
             return Received(stored=False)
 
-    async def take_up(self, key: ConversationKey, *, history_tokens: int) -> TakenUp | None:
-        return await self._database.run(
-            partial(questions.take_up, key=key, history_tokens=history_tokens, now=self._clock.now())
-        )
+    async def take_up(
+        self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
+    ) -> TakenUp | None:
+        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        return await self._database.run(partial(questions.take_up, key=key, budget=budget, now=self._clock.now()))
 
     async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
         return await self._database.run(partial(quotes.open_link, turn_id=turn_id, opened=opened))

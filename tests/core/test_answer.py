@@ -159,9 +159,9 @@ async def test_while_the_store_is_busy_a_question_is_stored_first_and_taken_up_t
     taken_up = []
     receive = world.store.receive
 
-    async def noted(message, *, take_up, history_tokens):
+    async def noted(message, *, take_up, **budget):
         taken_up.append(take_up)
-        return await receive(message, take_up=take_up, history_tokens=history_tokens)
+        return await receive(message, take_up=take_up, **budget)
 
     monkeypatch.setattr(world.store, "receive", noted)
     await world.ask(message("Hi", id=1))
@@ -765,10 +765,10 @@ async def test_who_waits_is_told_once_that_nothing_can_be_taken_up_and_answered_
     world = World([gate, "one"], ["two"])
     take_up, failures = world.store.take_up, iter(range(3))
 
-    async def damaged(key, *, history_tokens):
+    async def damaged(key, **budget):
         if next(failures, None) is not None:
             raise DatabaseUnavailable("a damaged page")
-        return await take_up(key, history_tokens=history_tokens)
+        return await take_up(key, **budget)
 
     await world.intake.take(message("one?", id=1))
     world.store.take_up = damaged

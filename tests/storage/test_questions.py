@@ -190,17 +190,6 @@ async def test_resetting_where_nobody_spoke_does_nothing(store):
 
 
 class TestHistory:
-    async def test_it_reaches_as_far_back_as_the_budget(self, store):
-        for n in range(1, 6):
-            await exchange(store, message(f"question {n} " + "x" * 90, id=n), f"answer {n} " + "y" * 90)
-
-        texts = await history(store, message("?", id=9), tokens=160)
-
-        assert [text.split()[:2] for text in texts] == [
-            ["answer", "3"], ["question", "4"], ["answer", "4"], ["question", "5"], ["answer", "5"],
-        ][-len(texts) :]  # fmt: skip
-        assert 3 <= len(texts) < 10
-
     async def test_it_goes_on_beyond_one_read(self, store):
         count = TURNS_PER_READ // 2 + 3
         for n in range(1, count + 1):
