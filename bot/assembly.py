@@ -62,6 +62,7 @@ class _Outside:
 
     store: SqlTurnStore
     models: Models
+    application: Application
     pacer: Pacer
     client: ConfabClient
     outbox: Outbox
@@ -84,7 +85,7 @@ async def assemble(
         links=Links(store=outside.store, reader=DiscordLinks(outside.client, access=settings.access, clock=clock)),
         replies=outside.replies,
         clock=clock,
-        limits=answer_limits(settings),
+        limits=answer_limits(settings, bot_id=outside.application.id),
         ended=observer.also(ended) if observer else ended,
     )
     stack.push_async_callback(answerer.close)
@@ -136,6 +137,7 @@ async def _reach_outside(
     return _Outside(
         store=store,
         models=Models(observer.models(chat_models) if observer else chat_models, clock=clock),
+        application=application,
         pacer=pacer,
         client=client,
         outbox=outbox,

@@ -21,13 +21,14 @@ def admission_limits(settings: Settings) -> AdmissionLimits:
     )
 
 
-def answer_limits(settings: Settings) -> AnswerLimits:
+def answer_limits(settings: Settings, *, bot_id: int) -> AnswerLimits:
     return AnswerLimits(
         system_prompt=settings.system_prompt,
         history_tokens=settings.history_tokens,
         max_answer_tokens=settings.max_answer_tokens,
         patience=patience(settings),
         answer_within=timedelta(minutes=settings.answer_within_minutes),
+        bot_id=bot_id,
     )
 
 

@@ -76,6 +76,19 @@ async def test_a_long_conversation_keeps_its_beginning_until_the_window_moves(st
     assert 2 <= len(others) <= 4
 
 
+async def test_each_conversation_has_a_key_of_its_own_that_tells_nothing(stage):
+    async with stage.bot():
+        for channel in (stage.general, stage.general, stage.random):
+            await stage.ask(f"<@{stage.discord.bot_user.id}> hello", channel=channel)
+    async with stage.bot():
+        await stage.ask("hello")
+
+    first, second, elsewhere, later = (body["prompt_cache_key"] for body in stage.model.requests)
+    assert first == second == later != elsewhere
+    assert all(str(channel.id) not in first for channel in (stage.general, stage.random))
+    assert "prompt_cache_retention" not in stage.model.requests[0]
+
+
 @pytest.mark.parametrize("change", ["edit", "delete"])
 async def test_what_is_changed_in_discord_changes_it_once(stage, change):
     async with stage.bot():

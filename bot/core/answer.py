@@ -60,6 +60,7 @@ class AnswerLimits:
     max_answer_tokens: int
     patience: Patience
     answer_within: timedelta  # how old a question may be when the bot starts
+    bot_id: int = 0
 
 
 Ended = Callable[[TakenUp, str], None]
@@ -279,6 +280,7 @@ class Answerer:
             system_prompt=limits.system_prompt,
             history_tokens=limits.history_tokens,
             max_answer_tokens=limits.max_answer_tokens,
+            bot_id=limits.bot_id,
         )
         reply.start_typing()
         generation = Generation(

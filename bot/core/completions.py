@@ -20,6 +20,7 @@ class Prompt:
     messages: tuple[PromptMessage, ...]
     tokens: int
     max_answer_tokens: int
+    cache_key: str = ""  # the same for prompts that begin alike, so that a provider can send them to one machine
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,5 +1,6 @@
 """Turns become a prompt: one system message, the turns in the window, the question."""
 
+import hashlib
 import string
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -67,7 +68,14 @@ def cut_to(text: str, *, tokens: int, cost: Callable[[str], int] = estimate_toke
     return text[:length].rstrip() + CUT if length > 0 else ""
 
 
-def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int) -> Prompt:
+def cache_key(bot_id: int, conversation_id: int) -> str:
+    """Nothing about channel or person can be read from it."""
+    return hashlib.sha256(f"{bot_id}|{conversation_id}".encode()).hexdigest()[:32]
+
+
+def build_prompt(
+    taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int, bot_id: int = 0
+) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong."""
     labelled = taken.conversation.labelled
     fixed = system_tokens(system_prompt)
@@ -90,6 +98,7 @@ def build_prompt(taken: TakenUp, *, system_prompt: str, history_tokens: int, max
         messages=tuple(messages),
         tokens=fixed,
         max_answer_tokens=max_answer_tokens,
+        cache_key=cache_key(bot_id, taken.conversation.id),
     )
 
 

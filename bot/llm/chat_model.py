@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import re
 from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Any, Self
@@ -14,12 +15,13 @@ from pydantic_core import to_json
 
 from bot.connections import NewestFirst
 from bot.core.completions import Delta, Finished, FinishReason, Prompt, Usage
-from bot.core.errors import ContextTooLong, ModelError, ModelKeyRefused, ModelUnavailable
+from bot.core.errors import ContextTooLong, ModelError, ModelKeyRefused, ModelUnavailable, RequestRejected
 from bot.llm.chunks import Chunk, read_chunk
 from bot.llm.dialect import Dialect
 from bot.llm.errors import PROVIDER_FAILURES, translate
 
 OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_HOST = re.compile(r"([a-z]{2}\.)?api\.openai\.com")  # a region may stand in front
 CONNECT_SECONDS = 10.0
 SECONDS_BETWEEN_CALLS = 5.0  # that a connection is kept for; servers of one's own close theirs about then
 READ_SECONDS = 600.0  # between two pieces; the core's deadlines are the ones that count
@@ -44,7 +46,7 @@ class OpenAIChatModel:
         url = base_url or OPENAI_URL
         self._model = model
         self._seconds_for_usage = seconds_for_usage
-        self._dialect = Dialect()
+        self._dialect = Dialect(cache_retention=bool(OPENAI_HOST.fullmatch(urlsplit(url).hostname or "")))
         timeout = Timeout(read_seconds, connect=connect_seconds)
         self._client = AsyncOpenAI(
             api_key=api_key or "none",
@@ -95,14 +97,17 @@ class OpenAIChatModel:
         """The response's events. A server that refuses our dialect is asked again at once in its own."""
         dialect = known = self._dialect
         while True:
+            body = dialect.body(prompt, model=self._model)
             try:
-                events = await self._post(dialect.body(prompt, model=self._model))
+                events = await self._post(body)
             except PROVIDER_FAILURES as error:
                 failure = translate(error)
                 if not isinstance(error, APIStatusError) or isinstance(failure, ContextTooLong):
                     raise failure from error
                 other = dialect.after(error)
-                if other == dialect:
+                if other == dialect and isinstance(failure, RequestRejected):
+                    other = dialect.without_extras()
+                if other.body(prompt, model=self._model) == body:
                     raise failure from error
                 dialect = other
             else:

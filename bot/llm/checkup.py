@@ -63,7 +63,7 @@ async def check_model(
 ) -> list[Finding]:
     """Costs about fifty tokens."""
     subject = f"{model} at {urlsplit(base_url or OPENAI_URL).netloc}"
-    prompt = Prompt(messages=_MESSAGES, tokens=_TOKENS, max_answer_tokens=max_answer_tokens)
+    prompt = Prompt(messages=_MESSAGES, tokens=_TOKENS, max_answer_tokens=max_answer_tokens, cache_key="doctor")
     async with OpenAIChatModel(model=model, api_key=api_key, base_url=base_url) as chat:
         try:
             heard = await _ask(chat, prompt, patience=patience, clock=clock)
@@ -139,6 +139,7 @@ def _departures(dialect: Dialect) -> str:
         "max_completion_tokens is refused, max_tokens is sent": dialect.limit == "max_tokens",
         "stream_options is refused and left out": not dialect.reports_usage,
         "one person's messages in a row are refused, and joined": dialect.joins_turns,
+        "prompt_cache_key is refused and left out": not dialect.cache_key,
     }
     return "; ".join(each for each, found in departures.items() if found) or "none was refused"
 

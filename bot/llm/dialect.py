@@ -21,6 +21,8 @@ class Dialect:
     limit: str = "max_completion_tokens"  # or "max_tokens", as most servers but OpenAI's named it first
     reports_usage: bool = True  # understands stream_options
     joins_turns: bool = False  # its chat template wants user and assistant by turns
+    cache_key: bool = True  # understands prompt_cache_key
+    cache_retention: bool = False  # keeps what it has cached for a day, if asked to
 
     def body(self, prompt: Prompt, *, model: str) -> dict[str, Any]:
         messages = _joined(prompt.messages) if self.joins_turns else prompt.messages
@@ -34,6 +36,10 @@ class Dialect:
         }
         if self.reports_usage:
             body["stream_options"] = {"include_usage": True}
+        if self.cache_key and prompt.cache_key:
+            body["prompt_cache_key"] = prompt.cache_key
+        if self.cache_retention:
+            body["prompt_cache_retention"] = "24h"
         return body
 
     def after(self, refusal: APIStatusError) -> "Dialect":
@@ -45,7 +51,15 @@ class Dialect:
             return replace(self, limit="max_tokens")
         if "roles must alternate" in text:
             return replace(self, joins_turns=True)
+        if "prompt_cache_retention" in text:
+            return replace(self, cache_retention=False)
+        if "prompt_cache_key" in text:
+            return replace(self, cache_key=False)
         return self
+
+    def without_extras(self) -> "Dialect":
+        """For a server that refuses a field and does not say which: what it can do without is left out."""
+        return replace(self, cache_key=False, cache_retention=False)
 
 
 def _text(content: str) -> str:

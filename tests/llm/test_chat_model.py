@@ -1,7 +1,9 @@
 """The model adapter on a real socket: what goes out on the wire, and what comes back of it."""
 
 import asyncio
+import re
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -226,6 +228,57 @@ async def test_a_server_that_knows_neither_newer_field_is_asked_in_its_own_diale
     assert finished.usage == Usage()
     assert len(server.requests) == 4
     assert set(server.requests[-1]) == {"model", "messages", "stream", "max_tokens"}
+
+
+KEYED = replace(prompt(), cache_key="f3a9")
+
+
+async def test_the_key_of_the_conversation_goes_along_so_that_its_prompts_meet_one_cache(server, model):
+    await ask(model, KEYED)
+
+    assert server.requests[0]["prompt_cache_key"] == "f3a9"
+
+
+async def test_a_day_in_the_cache_is_asked_of_openai_and_nobody_else(server):
+    asked = {}
+    for url in (None, "https://eu.api.openai.com/v1", "https://api.openai.com.example.org/v1", server.base_url):
+        async with OpenAIChatModel(model=MODEL, api_key="k", base_url=url) as model:
+            asked[url] = model.dialect.body(KEYED, model=MODEL).get("prompt_cache_retention")
+
+    assert list(asked.values()) == ["24h", "24h", None, None]
+
+
+@pytest.mark.parametrize("refused", ["prompt_cache_key", "prompt_cache_retention"])
+async def test_what_a_server_refuses_about_its_cache_is_left_out_from_then_on(monkeypatch, refused):
+    monkeypatch.setattr("bot.llm.chat_model.OPENAI_HOST", re.compile("127.0.0.1"))
+    async with (
+        ModelServer(refuses=[refused]) as server,
+        OpenAIChatModel(model=MODEL, api_key="k", base_url=server.base_url) as model,
+    ):
+        await ask(model, KEYED)
+        await ask(model, KEYED)
+
+    other = ({"prompt_cache_key", "prompt_cache_retention"} - {refused}).pop()
+    assert [(refused in body, other in body) for body in server.requests] == [(True, True), *[(False, True)] * 2]
+
+
+async def test_a_server_that_does_not_say_what_it_refuses_is_asked_without_what_it_may_not_know(server, model):
+    server.script(Status(422, message="unknown field"))
+
+    await ask(model, KEYED)
+    await ask(model, KEYED)
+
+    assert ["prompt_cache_key" in body for body in server.requests] == [True, False, False]
+
+
+async def test_a_refusal_that_comes_again_without_the_key_is_told_and_the_key_is_kept(server, model):
+    server.script(Status(400, message="no"), Status(400, message="no"))
+
+    with pytest.raises(RequestRejected):
+        await ask(model, KEYED)
+    await ask(model, KEYED)
+
+    assert ["prompt_cache_key" in body for body in server.requests] == [True, False, True]
 
 
 async def test_a_dialect_that_did_not_help_is_not_learned(server, model):

@@ -75,7 +75,7 @@ async def test_what_is_missing_but_not_needed_is_a_warning(server):
     ],
 )
 async def test_what_keeps_it_from_answering_is_said_with_its_cure(server, behaviour, state, detail, cure):
-    server.script(behaviour)
+    server.behave(lambda _: behaviour)
 
     found = (await examine(server))["model"]
 
