@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import BotError, DiscordUnavailable, Withdrawn
+from bot.core.history import Budget
 from bot.core.messages import (
     Address,
     Conversation,
@@ -37,7 +38,7 @@ from bot.core.messages import (
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
-from bot.core.window import Budget, asked_tokens, in_window
+from bot.core.window import asked_tokens, in_window
 from bot.core.wording import TOLD
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -212,10 +213,20 @@ class FakeStore:
         return Remembered(turns=len(history), newest=last)
 
     async def write_answer(
-        self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
+        self,
+        answer_id: int,
+        *,
+        text: str,
+        shown: str,
+        outcome: Outcome,
+        call: ModelCall,
+        token_rate: float | None = None,
     ) -> None:
         await self._begin()
         self.calls.append(call)
+        if token_rate is not None:
+            room = self.rooms[self.room_of[answer_id]]
+            room.conversation = replace(room.conversation, token_rate=token_rate)
         self._live(answer_id)
         self._update(answer_id, text=text, state=TurnState.WRITTEN)
         self.shown[answer_id], self.outcomes[answer_id] = shown, outcome
@@ -528,6 +539,7 @@ class FakeStore:
         if len(speakers - {None}) > 1 or any(turn.link for turn in questions):
             room.conversation = replace(room.conversation, labelled=True)
         self.attempts[answer.id] += 1
+        budget = replace(budget, rate=room.conversation.token_rate)
         first = min(turn.position for turn in questions if turn.position is not None)
         history = sorted(
             (

@@ -19,7 +19,7 @@ LONG = "A sentence of some length that is said again. " * 4
 @pytest.fixture
 async def stage(tmp_path):
     async with LoopbackDiscord() as discord, ModelServer() as model:
-        model.answer(lambda _: f"Answer {len(model.requests)}. {LONG}")
+        model.answer(lambda _: f"Answer {len(model.requests)}. {LONG}", usage=None)
         yield Stage(discord, model, f"sqlite:///{tmp_path}/bot.db")
 
 
@@ -61,7 +61,7 @@ async def test_a_long_conversation_keeps_its_beginning_until_the_window_moves(st
         await ask_cut_off(stage)
         await stage.ask("and of this? " * 10, reply_to=heard)
         await stage.ask(f"What is {link} about?")
-        stage.model.script(Answer(text="A very long answer. " * 500))
+        stage.model.script(Answer(text="A very long answer. " * 500, usage=None))
         await stage.ask("everything, please")
         await stage.ask("Shorter, please")
     async with stage.bot(HISTORY_TOKENS=BUDGET):

@@ -38,7 +38,7 @@ from bot.core.errors import (
 )
 from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
-from bot.core.history import build_prompt, with_half_the_history
+from bot.core.history import build_prompt, learned_rate, with_half_the_history
 from bot.core.links import Links
 from bot.core.messages import Address, Kind, Previous, TakenUp, snowflake_at
 from bot.core.models import Models
@@ -246,14 +246,20 @@ class Answerer:
                     return await self._keep_previous(taken, taken.previous, error)
                 sentence, code = error.user_message, error.code
             else:
-                answering.model = generated.call.model
+                call = generated.call
+                answering.model = call.model
                 shown = shown_answer(taken, generated.text, generated.outcome)
                 await self._store.write_answer(
                     taken.answer_id,
                     text=generated.text,
                     shown=shown,
                     outcome=generated.outcome,
-                    call=generated.call,
+                    call=call,
+                    token_rate=learned_rate(
+                        taken.conversation.token_rate,
+                        estimated=call.estimated_tokens or 0,
+                        reported=call.usage.input_tokens,
+                    ),
                 )
                 return _Written(shown, generated.outcome, Kind.ANSWER)
         shown = shown_notice(taken, sentence)

@@ -15,7 +15,7 @@ class PromptMessage(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
-    """What the model is sent: one system message, then turns. *tokens* is a high estimate."""
+    """What the model is sent: one system message, then turns. *tokens* is an estimate, high at first."""
 
     messages: tuple[PromptMessage, ...]
     tokens: int
@@ -69,4 +69,5 @@ class ModelCall:
     first_token_at: datetime | None
     ended_at: datetime
     outcome: str  # "complete", "length", … or the error's code
+    estimated_tokens: int | None = None  # what we took the prompt for
     usage: Usage = Usage()

@@ -258,5 +258,6 @@ class Generation:
             first_token_at=self._first_token,
             ended_at=self._clock.now(),
             outcome=outcome,
+            estimated_tokens=self._prompt.tokens,
             usage=self._usage,
         )

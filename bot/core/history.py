@@ -4,16 +4,22 @@ import hashlib
 import string
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import ceil
 
 from bot.core.completions import Prompt, PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.messages import Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
 
+SHARE_KEPT = 0.5  # of the token budget, at most, for the turns that stay when the window moves: decision 0024
 SHARE_OF_A_QUOTE = 0.2  # of the token budget, at most: what is quoted is not what is asked
 CUT = " […]"
 TOKENS_PER_MESSAGE = 6  # what chat templates put around each message, at most
+
+# How many tokens one estimated token is: below are what large vocabularies need of code, above are single bytes.
+LOWEST_RATE, HIGHEST_RATE = 0.2, 3.5
+RATE_IS_KNOWN = 0.01  # a difference so small is not worth a write
 
 # What a character costs, in 24ths of a token, by the first byte of its UTF-8, up to the next row. Measured with
 # the vocabulary of a small English model, which is about the worst: tests/playground/test_tokens.py judges.
@@ -35,6 +41,46 @@ _COSTS = bytes(
 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """How many tokens a prompt may have, and how many of the estimated ones the system prompt takes."""
+
+    history_tokens: int
+    system_tokens: int
+    rate: float = 1.0  # tokens an estimated one
+
+    @property
+    def tokens(self) -> int:
+        """Of a whole prompt, as they are estimated."""
+        return int(self.history_tokens / self.rate)
+
+    @property
+    def for_turns(self) -> int:
+        """Of history and question."""
+        return self.tokens - self.system_tokens
+
+    @property
+    def kept(self) -> int:
+        """Of history, when the window has moved."""
+        return int(self.tokens * SHARE_KEPT)
+
+    @property
+    def most_of_a_quote(self) -> int:
+        """Whatever the rate: else quotes in the history would change with it."""
+        return int(self.history_tokens * SHARE_OF_A_QUOTE)
+
+
+def learned_rate(known: float, *, estimated: int, reported: int | None) -> float | None:
+    """The rate after a request of which *reported* tokens were counted; None: it is as good as known.
+
+    It goes halfway, so that one odd report, or another model that stands in, is no more than that.
+    """
+    if not reported or not estimated:
+        return None
+    found = min(max(known * reported / estimated, LOWEST_RATE), HIGHEST_RATE)
+    return (known + found) / 2 if abs(found - known) > RATE_IS_KNOWN * known else None
+
+
 def estimate_tokens(text: str) -> int:
     """How many tokens a text costs, estimated high, without a tokenizer.
 
@@ -52,11 +98,6 @@ def turn_tokens(turn: Turn | PastTurn, *, labelled: bool) -> int:
 
 def system_tokens(system_prompt: str) -> int:
     return TOKENS_PER_MESSAGE + estimate_tokens(system_prompt)
-
-
-def quote_tokens(history_tokens: int) -> int:
-    """How many tokens of the budget the words of one quote may take."""
-    return int(history_tokens * SHARE_OF_A_QUOTE)
 
 
 def cut_to(text: str, *, tokens: int, cost: Callable[[str], int] = estimate_tokens) -> str:
@@ -77,18 +118,19 @@ def build_prompt(
     taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int, bot_id: int = 0
 ) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong."""
-    labelled = taken.conversation.labelled
-    fixed = system_tokens(system_prompt)
+    labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
+    budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate)
+    fixed = budget.system_tokens
     fixed += sum(
         turn_tokens(turn, labelled=labelled)
         for turn in taken.questions
         if turn.text and turn.kind is not Kind.QUOTE
     )
-    if fixed > history_tokens:
-        raise QuestionTooLong(f"about {fixed} tokens, {history_tokens} allowed")
+    if fixed > budget.tokens:
+        raise QuestionTooLong(f"about {ceil(fixed * rate)} tokens, {history_tokens} allowed")
     fixed += taken.history_tokens
     asked = _with_quotes_cut(
-        taken.questions, tokens=history_tokens - fixed, most=quote_tokens(history_tokens), labelled=labelled
+        taken.questions, tokens=budget.tokens - fixed, most=budget.most_of_a_quote, labelled=labelled
     )
     fixed += sum(turn_tokens(turn, labelled=labelled) for turn in asked if turn.kind is Kind.QUOTE and turn.text)
     turns: list[Turn | PastTurn] = [*taken.history, *(turn for turn in asked if turn.text)]
@@ -96,7 +138,7 @@ def build_prompt(
     messages += [PromptMessage(turn.role, content(turn, labelled=labelled)) for turn in turns]
     return Prompt(
         messages=tuple(messages),
-        tokens=fixed,
+        tokens=ceil(fixed * rate),
         max_answer_tokens=max_answer_tokens,
         cache_key=cache_key(bot_id, taken.conversation.id),
     )
@@ -104,20 +146,18 @@ def build_prompt(
 
 def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
     """*prompt*, which was built for *taken*, with the newer half of its history. None: it has no history."""
-    labelled = taken.conversation.labelled
-    costs = [turn_tokens(turn, labelled=labelled) for turn in taken.history]
+    costs = [turn_tokens(turn, labelled=taken.conversation.labelled) for turn in taken.history]
     if not costs:
         return None
-    first, tokens = 0, sum(costs)
-    half = tokens // 2
+    first, left = 0, sum(costs)
+    half = left // 2
     # An answer without its question would mislead.
-    while first < len(costs) and (tokens > half or taken.history[first].role is not Role.USER):
-        first, tokens = first + 1, tokens - costs[first]
-    return build_prompt(
-        replace(taken, history=taken.history[first:], history_tokens=tokens),
-        system_prompt=prompt.messages[0].content,
-        history_tokens=prompt.tokens,
-        max_answer_tokens=prompt.max_answer_tokens,
+    while first < len(costs) and (left > half or taken.history[first].role is not Role.USER):
+        first, left = first + 1, left - costs[first]
+    return replace(
+        prompt,
+        messages=prompt.messages[:1] + prompt.messages[1 + first :],
+        tokens=prompt.tokens - int(sum(costs[:first]) * taken.conversation.token_rate),
     )
 
 

@@ -191,6 +191,7 @@ class Conversation:
     key: ConversationKey
     guild_id: int | None
     labelled: bool  # a second person has spoken: every turn is sent with its speaker's label
+    token_rate: float = 1.0  # how many tokens an estimated one turned out to be
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -97,11 +97,18 @@ class TurnStore(StoredMessages, Protocol):
         """How many turns are history of this conversation, and the *newest* of them."""
 
     async def write_answer(
-        self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
+        self,
+        answer_id: int,
+        *,
+        text: str,
+        shown: str,
+        outcome: Outcome,
+        call: ModelCall,
+        token_rate: float | None = None,
     ) -> None:
         """Store the answer and the call it came from: *text* for the history, *shown* for the channel.
 
-        Raises Withdrawn; the call is recorded all the same.
+        *token_rate* is the conversation's from now on. Raises Withdrawn; the call is recorded all the same.
         """
 
     async def write_notice(self, answer_id: int, *, shown: str, code: str) -> None:

@@ -5,34 +5,9 @@ before. A window that slides changes them at every turn; this one moves seldom, 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from bot.core.history import TOKENS_PER_MESSAGE, content, cut_to, estimate_tokens, quote_tokens, turn_tokens
+from bot.core.history import TOKENS_PER_MESSAGE, Budget, content, cut_to, estimate_tokens, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn
-
-SHARE_KEPT = 0.5  # of the budget, at most, for the turns that stay when the window moves: decision 0024
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
-    """How many tokens a prompt may have, and how many of them the system prompt takes."""
-
-    history_tokens: int
-    system_tokens: int
-
-    @property
-    def most_of_a_quote(self) -> int:
-        return quote_tokens(self.history_tokens)
-
-    @property
-    def for_turns(self) -> int:
-        """Of history and question."""
-        return self.history_tokens - self.system_tokens
-
-    @property
-    def kept(self) -> int:
-        """Of history, when the window has moved."""
-        return int(self.history_tokens * SHARE_KEPT)
 
 
 def asked_tokens(questions: Sequence[Turn], budget: Budget, *, labelled: bool) -> int | None:

@@ -48,6 +48,14 @@ _QUESTIONS = (
 _RECORD_CALL = insert(model_calls).values(
     turn_id=select(turns.c.id).where(turns.c.id == bindparam("answer_id")).scalar_subquery()
 )
+_LEARN_RATE = (
+    update(conversations)
+    .where(
+        conversations.c.id
+        == select(turns.c.conversation_id).where(turns.c.id == bindparam("answer")).scalar_subquery()
+    )
+    .values(token_rate=bindparam("rate"))
+)
 _STATE = select(turns.c.state).where(turns.c.id == bindparam("answer"))
 _PART = update(parts).where(parts.c.turn_id == bindparam("answer"), parts.c.n == bindparam("number"))
 # A part that is to be deleted stays so, even if the request that posted it ends only now.
@@ -86,6 +94,10 @@ def write(connection: Connection, answer_id: int, *, kind: Kind, text: str, show
         },
     )
     return written.rowcount == 1
+
+
+def learn_rate(connection: Connection, answer_id: int, token_rate: float) -> None:
+    connection.execute(_LEARN_RATE, {"answer": answer_id, "rate": token_rate})
 
 
 def record_call(connection: Connection, call: ModelCall) -> None:

@@ -35,6 +35,7 @@ _COLUMNS = (
     conversations.c.next_position,
     conversations.c.reset_position,
     conversations.c.window_start,
+    conversations.c.token_rate,
 )
 # Built once: SQLAlchemy then finds their SQL without looking through them again.
 _FIND = select(*_COLUMNS).where(
@@ -119,7 +120,9 @@ def _new(message: IncomingMessage, now: datetime) -> dict[str, Any]:
 
 def _place(key: ConversationKey, row: Row[*tuple[Any, ...]], *, author_label: str | None = None) -> Place:
     return Place(
-        conversation=Conversation(id=row.id, key=key, guild_id=row.guild_id, labelled=row.labelled),
+        conversation=Conversation(
+            id=row.id, key=key, guild_id=row.guild_id, labelled=row.labelled, token_rate=row.token_rate
+        ),
         next_position=row.next_position,
         reset_position=row.reset_position,
         window_start=row.window_start,

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
-from bot.core.history import cut_to
+from bot.core.history import Budget, cut_to
 from bot.core.messages import ConversationKey, Kind, PastTurn, Remembered, Turn, TurnState
-from bot.core.window import Budget, asked_tokens, in_window
+from bot.core.window import asked_tokens, in_window
 from bot.storage.conversations import Place, find
 from bot.storage.rows import TurnRow
 from bot.storage.schema import conversations, turns

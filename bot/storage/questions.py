@@ -8,7 +8,7 @@ from itertools import takewhile
 from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, true, update
 
 from bot.core.errors import TextRefused
-from bot.core.history import turn_tokens
+from bot.core.history import Budget, turn_tokens
 from bot.core.messages import (
     ConversationKey,
     IncomingMessage,
@@ -22,7 +22,6 @@ from bot.core.messages import (
     TurnState,
     WaitingQuestion,
 )
-from bot.core.window import Budget
 from bot.storage import conversations as places
 from bot.storage import notices, quotes, receiving
 from bot.storage.answers import as_part
@@ -149,13 +148,14 @@ def _take_up(
     rows = connection.execute(_OPEN, {"conversation_id": place.conversation.id}).all()
     if not rows:
         return None
+    budget = replace(budget, rate=place.conversation.token_rate)
     if rows[0].state == TurnState.ANSWERING:
         return _take_up_again(connection, place, rows[0].answered_by, budget=budget)
 
     questions = _neighbours(
         connection,
         rows,
-        tokens=int(budget.history_tokens * SHARE_OF_NEIGHBOURS),
+        tokens=int(budget.tokens * SHARE_OF_NEIGHBOURS),
         most_of_a_quote=budget.most_of_a_quote,
     )
     first, after = place.next_position, place.next_position + len(questions)

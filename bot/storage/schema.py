@@ -4,6 +4,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -17,7 +18,7 @@ from sqlalchemy import (
 
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0004"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0006"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -50,6 +51,7 @@ conversations = Table(
     Column("next_position", Number, nullable=False),
     Column("window_start", Number, nullable=False),  # the position from which on turns are sent
     Column("reset_position", Number, nullable=False),
+    Column("token_rate", Float, nullable=False, server_default="1"),
     Column("created_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("channel_id", "private_to"),
@@ -175,6 +177,7 @@ model_calls = Table(
     Column("cached_tokens", Integer),
     Column("output_tokens", Integer),
     Column("reasoning_tokens", Integer),
+    Column("estimated_tokens", Integer),
     Column("started_at", UtcDateTime, nullable=False),
     Column("first_token_at", UtcDateTime),
     Column("ended_at", UtcDateTime, nullable=False),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall
 from bot.core.errors import Withdrawn
+from bot.core.history import Budget
 from bot.core.messages import (
     ConversationKey,
     Erased,
@@ -34,7 +35,6 @@ from bot.core.messages import (
 from bot.core.ports import Clock
 from bot.core.quotes import Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
-from bot.core.window import Budget
 from bot.storage import (
     answers,
     conversations,
@@ -132,10 +132,19 @@ class SqlTurnStore:
         return await self._database.run(questions.open_commands)
 
     async def write_answer(
-        self, answer_id: int, *, text: str, shown: str, outcome: Outcome, call: ModelCall
+        self,
+        answer_id: int,
+        *,
+        text: str,
+        shown: str,
+        outcome: Outcome,
+        call: ModelCall,
+        token_rate: float | None = None,
     ) -> None:
         def work(connection: Connection) -> bool:
             self._record_call(connection, call)
+            if token_rate is not None:
+                answers.learn_rate(connection, answer_id, token_rate)
             return answers.write(connection, answer_id, kind=Kind.ANSWER, text=text, shown=shown, outcome=outcome)
 
         _or_withdrawn(await self._database.run(work), answer_id)

@@ -9,7 +9,7 @@ import pytest
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
 from bot.core.answering import Answering
-from bot.core.completions import Finished, FinishReason
+from bot.core.completions import Finished, FinishReason, Usage
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
     AskedLongAgo,
@@ -520,6 +520,19 @@ async def test_a_model_that_says_nothing_in_time_is_given_up() -> None:
 
     assert world.texts() == ["The language model took too long to answer. Please try again."]
     assert [call.outcome for call in world.store.calls] == ["model_timeout"] * 3
+
+
+async def test_what_the_provider_counted_corrects_the_next_estimate() -> None:
+    world = World(*[["ok", Finished(reason=FinishReason.STOP, usage=Usage(input_tokens=10))] for _ in range(9)])
+    for n in range(1, 9):
+        await world.ask(message("Hi", id=n))
+        if n == 1:
+            at_first = world.model.prompts[0].tokens
+            assert world.store.calls[0].estimated_tokens == at_first
+
+    assert at_first > 20
+    # It was told that each prompt has ten tokens, be it ever so long.
+    assert world.model.prompts[-1].tokens < 30
 
 
 async def test_a_question_larger_than_the_budget_is_refused_and_the_conversation_goes_on() -> None:

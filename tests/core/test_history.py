@@ -8,17 +8,20 @@ from bot.core.completions import PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.history import (
     CUT,
+    HIGHEST_RATE,
+    LOWEST_RATE,
     TOKENS_PER_MESSAGE,
+    Budget,
     build_prompt,
     cut_to,
     estimate_tokens,
-    quote_tokens,
+    learned_rate,
     system_tokens,
     turn_tokens,
     with_half_the_history,
 )
 from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
-from bot.core.window import Budget, asked_tokens, in_window
+from bot.core.window import asked_tokens, in_window
 
 FRIENDLY = "You are a friendly assistant!"
 SPOOFS = [
@@ -57,7 +60,8 @@ def taken_up(*history, questions=(), labelled=False):
 
 def windowed(taken, *, history_tokens):
     """With the history that a store would hand out."""
-    budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens(FRIENDLY))
+    rate = taken.conversation.token_rate
+    budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens(FRIENDLY), rate=rate)
     labelled = taken.conversation.labelled
     asked = asked_tokens(taken.questions, budget, labelled=labelled)
     newest, used, _ = in_window([taken.history[::-1]], budget, asked=asked or 0, labelled=labelled)
@@ -194,6 +198,61 @@ def test_there_is_no_half_of_no_history():
     assert with_half_the_history(prompt_for(taken), taken) is None
 
 
+class TestLearning:
+    """What an estimated token is worth is learned from what providers report."""
+
+    def rate_after(self, *reports, known=1.0):
+        """*reports*: by how much more tokens each request had than the uncorrected estimate says."""
+        for true in reports:
+            learned = learned_rate(known, estimated=round(1000 * known), reported=round(1000 * true))
+            known = known if learned is None else learned
+        return known
+
+    @pytest.mark.parametrize("true", [0.4, 0.62, 1.0, 1.9, 2.8])
+    def test_after_ten_reports_it_is_known(self, true):
+        assert self.rate_after(*[true] * 10) == pytest.approx(true, rel=0.02)
+
+    def test_one_odd_report_moves_it_halfway_and_is_forgotten(self):
+        assert self.rate_after(0.6, known=0.8) == pytest.approx(0.7)
+        assert self.rate_after(2.0, *[0.6] * 8, known=0.6) == pytest.approx(0.6, rel=0.02)
+
+    def test_it_stays_within_bounds_whatever_is_reported(self):
+        assert self.rate_after(*[0.001] * 20) == pytest.approx(LOWEST_RATE, rel=0.02)
+        assert self.rate_after(*[900.0] * 20) == pytest.approx(HIGHEST_RATE, rel=0.02)
+
+    @pytest.mark.parametrize("reported", [None, 0, 1000, 1005])
+    def test_nothing_is_learned_of_what_is_not_reported_or_known(self, reported):
+        assert learned_rate(1.0, estimated=1000, reported=reported) is None
+
+    def test_a_prompt_counts_what_the_rate_makes_of_it_and_fits_the_budget_in_those(self):
+        history = [turn for n in range(40) for turn in (said(f"question {n} " * 9), answered(f"answer {n} " * 9))]
+        taken = taken_up(*history)
+        usual = prompt_for(taken, history_tokens=1000)
+
+        half, double = (prompt_for(at_rate(taken, rate), history_tokens=1000) for rate in (0.5, 2.0))
+
+        assert all(prompt.tokens <= 1000 for prompt in (half, double, usual))
+        assert len(double.messages) < len(usual.messages) < len(half.messages)
+
+    def test_a_question_is_too_long_by_what_it_is_known_to_cost(self):
+        taken = taken_up(questions=(said("word " * 200),))
+
+        prompt_for(taken, history_tokens=500)
+        with pytest.raises(QuestionTooLong):
+            prompt_for(at_rate(taken, 2.0), history_tokens=500)
+
+    def test_how_a_quote_is_cut_does_not_change_with_the_rate(self):
+        taken = taken_up(questions=(quoted("word " * 5_000), said("Is that so?")))
+
+        cuts = {contents(prompt_for(at_rate(taken, rate)))[0] for rate in (0.5, 1.0, 2.0)}
+
+        assert len(cuts) == 1
+
+
+def at_rate(taken, rate):
+    return replace(taken, conversation=replace(taken.conversation, token_rate=rate))
+
+
 def quoted(text):
     return said(text, kind=Kind.QUOTE, label="Bob")
 
@@ -217,7 +276,7 @@ class TestLongQuotes:
         prompt = prompt_for(taken_up(questions=(quoted("word " * 5_000), said("Is that so?"))))
 
         assert contents(prompt)[0].endswith(CUT)
-        assert 0.9 * quote_tokens(8000) < estimate_tokens(contents(prompt)[0]) <= quote_tokens(8000)
+        assert 0.9 * 1600 < estimate_tokens(contents(prompt)[0]) <= 1600
 
     def test_what_short_ones_leave_the_long_ones_share(self):
         questions = (quoted("word " * 400), quoted("short"), quoted("word " * 400), said("so? " * 280))

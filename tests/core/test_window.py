@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.history import turn_tokens
+from bot.core.history import Budget, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn, TurnState
 from bot.core.quotes import Link
-from bot.core.window import Budget, asked_tokens, in_window, newest_within
+from bot.core.window import asked_tokens, in_window, newest_within
 
 
 def asks(text):

@@ -29,7 +29,7 @@ FAILING = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0005", "0004"
+revision, down_revision = "9999", "HEAD"
 
 
 def upgrade():
@@ -177,11 +177,11 @@ async def test_another_programs_tables_are_left_alone(empty_url):
 async def test_a_failed_migration_leaves_no_debris(database_url, tmp_path):
     migrations = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, migrations)
-    (migrations / "versions" / "0005_failing.py").write_text(FAILING)
+    (migrations / "versions" / "9999_failing.py").write_text(FAILING.replace("HEAD", HEAD))
 
     async with open_database(database_url) as database:
         with pytest.raises(StartupRefused, match="was left as it was"):
-            await database.run(partial(migrate, migrations=migrations, head="0005"))
+            await database.run(partial(migrate, migrations=migrations, head="9999"))
 
         assert await database.run(stored_revision) == HEAD
         assert "debris" not in await database.run(lambda connection: inspect(connection).get_table_names())

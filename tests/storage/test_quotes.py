@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.history import CUT, quote_tokens
+from bot.core.history import CUT, SHARE_OF_A_QUOTE
 from bot.core.messages import Kind
+from bot.storage.questions import SHARE_OF_NEIGHBOURS
 from bot.storage.quotes import TURNS_IN_SIGHT
 from tests.fakes import message
-from tests.storage.talk import HERE, TOKENS, answer, exchange, history, next_turn, quote, take, wait, write
+from tests.storage.talk import HERE, answer, exchange, history, next_turn, quote, take, wait, write
 
 
 def reply(to, text="why?", *, id=900):  # noqa: A002 - reads as the message's id
@@ -103,5 +104,5 @@ async def test_a_long_quote_parts_no_neighbours(store):
     taken = await next_turn(store)
 
     assert [turn.kind for turn in taken.questions] == [Kind.QUOTE, Kind.MESSAGE] * 2
-    assert quote_tokens(TOKENS) * 2 < TOKENS / 2
+    assert SHARE_OF_A_QUOTE * 2 < SHARE_OF_NEIGHBOURS
     await write(store, taken, "both")

@@ -6,11 +6,12 @@ from itertools import pairwise
 import pytest
 
 from bot.core.history import CUT, build_prompt
+from bot.core.messages import Outcome
 from bot.core.quotes import Link, Opened
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
-from tests.storage.talk import HERE, answer, exchange, quote, rows, take
+from tests.storage.talk import HERE, answer, call, exchange, quote, rows, take
 
 BUDGET = 400  # tokens
 
@@ -121,6 +122,49 @@ async def test_it_reaches_no_further_into_ten_thousand_turns_than_the_budget(sto
     await say(store, 20_000, tokens=8000)
 
     assert await window_start(store) > 8_000
+
+
+class TestRate:
+    """How many tokens an estimated one turned out to be is the conversation's own, and lasts."""
+
+    async def learn(self, store, taken, rate):
+        await store.write_answer(
+            taken.answer_id, text="a", shown="a", outcome=Outcome.COMPLETE, call=call(taken), token_rate=rate
+        )
+        await store.stand(taken.answer_id)
+
+    async def test_it_is_high_until_it_is_learned_and_kept_over_a_restart(self, database_url, clock):
+        async with open_store(database_url, clock=clock) as store:
+            first = await take(store, message("q", id=1))
+            await self.learn(store, first, 0.6)
+            elsewhere = await take(store, message("q", id=2, channel=11))
+        async with open_store(database_url, clock=clock) as store:
+            later = await take(store, message("q", id=3))
+            await answer(store, later, "a")
+            latest = await take(store, message("q", id=4))
+
+        rates = [taken.conversation.token_rate for taken in (first, elsewhere, later, latest)]
+        assert rates == [1.0, 1.0, 0.6, 0.6]
+
+    async def test_it_changes_when_the_window_moves_and_nothing_else(self, store):
+        for n in range(1, 6):
+            before = await say(store, n)
+        await self.learn(store, await take(store, message("cheap", id=6)), 0.5)
+
+        cheap = [await say(store, n) for n in range(7, 12)]
+        await self.learn(store, await take(store, message("dear", id=12)), 2.0)
+        dear = await say(store, 13)
+
+        assert len({texts[0] for texts in cheap}) == 1
+        assert cheap[0][: len(before)] == before
+        assert 0 < len(dear) < len(cheap[-1]) / 2
+
+
+async def test_what_a_request_was_taken_for_is_recorded_beside_what_it_cost(store):
+    taken = await take(store, message("q", id=1))
+    await store.record_call(call(taken, estimated_tokens=15))
+
+    assert await rows(store, "SELECT estimated_tokens, input_tokens FROM model_calls") == [(15, 12)]
 
 
 @pytest.mark.parametrize("person", [1, 2], ids=["one speaker", "two speakers"])
