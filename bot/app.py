@@ -30,8 +30,8 @@ from bot.storage.turns import SqlTurnStore, open_store
 
 log = logging.getLogger(__name__)
 
-# A model this small begins to repeat itself before long, and takes its time over it.
-LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500"}
+# A model this small begins to repeat itself before long, and takes its time over it; its summaries make no sense.
+LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500", "SUMMARIES": "off"}
 PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
 PLAYGROUND_LOG = Path("data/playground.log")  # the terminal belongs to the conversation
 

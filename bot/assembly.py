@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bot.core.admission import Admission
-from bot.core.answer import Answerer, Ended
+from bot.core.answer import Answerer, AnswerLimits, Ended
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
@@ -19,6 +20,7 @@ from bot.core.links import Links
 from bot.core.models import Models
 from bot.core.ports import Clock
 from bot.core.presses import Presses
+from bot.core.summarising import Summarising
 from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
@@ -79,17 +81,21 @@ async def assemble(
 
         observer = await stack.enter_async_context(observing(settings, clock))
     outside = await _reach_outside(settings, stack, clock=clock, observer=observer, wait_seconds=wait_seconds)
+    slots = FairSlots(settings.model_concurrency)
+    limits = answer_limits(settings, bot_id=outside.application.id)
+    ended = observer.also(ended) if observer else ended
+    summarising = await _summarising(settings, stack, outside, slots, limits, clock=clock)
     answerer = Answerer(
         store=outside.store,
         models=outside.models,
         links=Links(store=outside.store, reader=DiscordLinks(outside.client, access=settings.access, clock=clock)),
         replies=outside.replies,
         clock=clock,
-        limits=answer_limits(settings, bot_id=outside.application.id),
-        ended=observer.also(ended) if observer else ended,
+        limits=limits,
+        ended=summarising.after(ended) if summarising else ended,
     )
     stack.push_async_callback(answerer.close)
-    parts = _join(settings, stack, outside, answerer, clock=clock, observer=observer)
+    parts = _join(settings, stack, outside, answerer, slots, clock=clock, observer=observer)
     if observer is not None:
         observer.watch(
             client=parts.client,
@@ -117,7 +123,8 @@ async def _reach_outside(
     )
     _announce(application, settings)
     point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
-    chat_models = [await stack.enter_async_context(model) for model in _chat_models(settings)]
+    named = _chat_models(settings, settings.openai_models)
+    chat_models = [await stack.enter_async_context(model) for model in named]
     pacer = Pacer(clock)
     pacer.made_before(REQUESTS_OF_A_LOOK_UP)
     stack.push_async_callback(pacer.close)
@@ -150,6 +157,7 @@ def _join(
     stack: AsyncExitStack,
     outside: _Outside,
     answerer: Answerer,
+    slots: FairSlots,
     *,
     clock: Clock,
     observer: "Observer | None",
@@ -168,7 +176,7 @@ def _join(
     queue = ConversationQueue(
         store=store,
         answerer=answerer,
-        slots=FairSlots(settings.model_concurrency),
+        slots=slots,
         clock=clock,
         history_tokens=settings.history_tokens,
         system_tokens=system_tokens(settings.system_prompt),
@@ -209,14 +217,35 @@ def _join(
     return Parts(store=store, pacer=outside.pacer, client=client, queue=queue, intake=intake, notices=notices)
 
 
-def _chat_models(settings: Settings) -> list[OpenAIChatModel]:
+async def _summarising(
+    settings: Settings,
+    stack: AsyncExitStack,
+    outside: _Outside,
+    slots: FairSlots,
+    limits: AnswerLimits,
+    *,
+    clock: Clock,
+) -> Summarising | None:
+    if settings.summaries == "off":
+        await outside.store.drop_summaries()
+        return None
+    models = outside.models
+    if settings.summary_model:
+        named = _chat_models(settings, settings.summary_model.split(","))
+        models = Models([await stack.enter_async_context(model) for model in named], clock=clock)
+    summarising = Summarising(store=outside.store, models=models, slots=slots, clock=clock, limits=limits)
+    stack.push_async_callback(summarising.close)
+    return summarising
+
+
+def _chat_models(settings: Settings, names: Sequence[str]) -> list[OpenAIChatModel]:
     return [
         OpenAIChatModel(
             model=model,
             api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
             base_url=settings.openai_base_url,
         )
-        for model in settings.openai_models
+        for model in names
     ]
 
 

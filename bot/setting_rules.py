@@ -101,6 +101,10 @@ def model_names(value: str) -> str:
     return ",".join(dict.fromkeys(names))
 
 
+def optional_model_names(value: str | None) -> str | None:
+    return None if value is None else model_names(value)
+
+
 def discord_server(value: str) -> str:
     url = _web_address(value)
     if url.scheme != "https" and not _is_loopback(url.hostname or ""):

@@ -73,6 +73,8 @@ class Settings(BaseModel):
 
     system_prompt: Annotated[str, _Plain, Field(repr=False)] = "You are a friendly assistant!"
     history_tokens: Annotated[int, Field(ge=256, le=2_000_000)] = 8_000
+    summaries: Annotated[Literal["on", "off"], BeforeValidator(rules.small_letters)] = "on"
+    summary_model: Annotated[str | None, _Plain, AfterValidator(rules.optional_model_names)] = None
     max_answer_tokens: Annotated[int, Field(ge=16, le=200_000)] = 4_000
 
     database_url: Annotated[SecretStr, AfterValidator(rules.database)] = SecretStr("sqlite:///data/bot.db")
@@ -158,6 +160,8 @@ _CURES = {
     "answer_seconds": "How long an answer may take in all, such as 300.",
     "system_prompt": "A few sentences that tell the model how to behave, or a larger HISTORY_TOKENS.",
     "history_tokens": "How much of the conversation the model reads, such as 8000.",
+    "summaries": "on has what leaves the model's view summarised; off lets it go.",
+    "summary_model": "A model's name as its provider spells it, such as gpt-5.4-mini, or leave it out.",
     "max_answer_tokens": "How long an answer may be, the model's own thinking included, such as 4000.",
     "database_url": "sqlite:///data/bot.db, or postgresql://… with user:password@host/database behind it.",
     "retention_days": "How many days messages and answers are kept, such as 30; 0 until somebody deletes them.",

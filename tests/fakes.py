@@ -38,7 +38,7 @@ from bot.core.messages import (
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
-from bot.core.window import asked_tokens, in_window
+from bot.core.window import asked_tokens, newest_within, staying
 from bot.core.wording import TOLD
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -551,13 +551,12 @@ class FakeStore:
             reverse=True,
         )
         labelled = room.conversation.labelled
-        kept, used, everything = in_window(
-            [[PastTurn(turn.role, turn.text, turn.label) for turn in history]],
-            budget,
-            asked=asked_tokens(questions, budget, labelled=labelled) or 0,
-            labelled=labelled,
-        )
+        room_for = budget.for_turns - (asked_tokens(questions, budget, labelled=labelled) or 0)
+        newest = [PastTurn(turn.role, turn.text, turn.label) for turn in history]
+        kept, used, everything = newest_within([newest], tokens=room_for, labelled=labelled)
         if not everything:
+            count, used = staying(kept, room=room_for, kept=budget.kept, labelled=labelled)
+            kept = kept[:count]
             room.window_start = history[len(kept) - 1].position or 0 if kept else first
         written = self.shown.get(answer.id) if answer.state is TurnState.WRITTEN else None
         return TakenUp(

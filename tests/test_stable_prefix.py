@@ -55,7 +55,7 @@ async def test_a_long_conversation_keeps_its_beginning_until_the_window_moves(st
     heard = await stage.discord.post(stage.random, stage.ada, "Quite unheard of. " * 100)
     link = f"https://discord.com/channels/{stage.discord.guild.id}/{heard.channel.id}/{heard.id}"
 
-    async with stage.bot(HISTORY_TOKENS=BUDGET):
+    async with stage.bot(HISTORY_TOKENS=BUDGET, SUMMARIES="off"):
         for n in range(6):
             await stage.ask(f"And {n}? {LONG}", author=stage.you if n % 3 else stage.ada)
         await ask_cut_off(stage)
@@ -64,7 +64,7 @@ async def test_a_long_conversation_keeps_its_beginning_until_the_window_moves(st
         stage.model.script(Answer(text="A very long answer. " * 500, usage=None))
         await stage.ask("everything, please")
         await stage.ask("Shorter, please")
-    async with stage.bot(HISTORY_TOKENS=BUDGET):
+    async with stage.bot(HISTORY_TOKENS=BUDGET, SUMMARIES="off"):
         for n in range(6):
             await stage.ask(f"After the restart {n}? {LONG}", author=stage.you if n % 2 else stage.ada)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bot.core.messages import ConversationKey
 
+BACKGROUND = -1  # instead of a person: comes after everybody
 PEOPLE_REMEMBERED = 10_000  # before who was served when is forgotten: it only parts those who wait
 
 
@@ -109,5 +110,5 @@ class FairSlots:
             self._serve(first.person)
             first.granted.set_result(None)
 
-    def _rank(self, waiting: _Waiting) -> tuple[int, int]:
-        return self._under_way[waiting.person], self._served.get(waiting.person, 0)
+    def _rank(self, waiting: _Waiting) -> tuple[bool, int, int]:
+        return waiting.person == BACKGROUND, self._under_way[waiting.person], self._served.get(waiting.person, 0)

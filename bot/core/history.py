@@ -13,8 +13,11 @@ from bot.core.messages import Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
 
 SHARE_KEPT = 0.5  # of the token budget, at most, for the turns that stay when the window moves: decision 0024
+SHARE_OF_A_SUMMARY = 0.1  # of the token budget, at most
 SHARE_OF_A_QUOTE = 0.2  # of the token budget, at most: what is quoted is not what is asked
 CUT = " […]"
+# No person's label is so long: nobody can speak in its name.
+SUMMARY_LABEL = "Summary of the earlier conversation"
 TOKENS_PER_MESSAGE = 6  # what chat templates put around each message, at most
 
 # How many tokens one estimated token is: below are what large vocabularies need of code, above are single bytes.
@@ -69,6 +72,10 @@ class Budget:
         """Whatever the rate: else quotes in the history would change with it."""
         return int(self.history_tokens * SHARE_OF_A_QUOTE)
 
+    @property
+    def most_of_a_summary(self) -> int:
+        return int(self.history_tokens * SHARE_OF_A_SUMMARY)
+
 
 def learned_rate(known: float, *, estimated: int, reported: int | None) -> float | None:
     """The rate after a request of which *reported* tokens were counted; None: it is as good as known.
@@ -114,13 +121,22 @@ def cache_key(bot_id: int, conversation_id: int) -> str:
     return hashlib.sha256(f"{bot_id}|{conversation_id}".encode()).hexdigest()[:32]
 
 
+def summary_message(summary: str | None) -> list[PromptMessage]:
+    """As something said and nothing ordered: it is made of what people wrote."""
+    return [PromptMessage(Role.USER, labelled_text(SUMMARY_LABEL, summary))] if summary else []
+
+
+def summary_tokens(summary: str | None) -> int:
+    return sum(TOKENS_PER_MESSAGE + estimate_tokens(message.content) for message in summary_message(summary))
+
+
 def build_prompt(
     taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int, bot_id: int = 0
 ) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong."""
     labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
     budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate)
-    fixed = budget.system_tokens
+    fixed = budget.system_tokens + summary_tokens(taken.summary)
     fixed += sum(
         turn_tokens(turn, labelled=labelled)
         for turn in taken.questions
@@ -134,7 +150,7 @@ def build_prompt(
     )
     fixed += sum(turn_tokens(turn, labelled=labelled) for turn in asked if turn.kind is Kind.QUOTE and turn.text)
     turns: list[Turn | PastTurn] = [*taken.history, *(turn for turn in asked if turn.text)]
-    messages = [PromptMessage(Role.SYSTEM, system_prompt)]
+    messages = [PromptMessage(Role.SYSTEM, system_prompt), *summary_message(taken.summary)]
     messages += [PromptMessage(turn.role, content(turn, labelled=labelled)) for turn in turns]
     return Prompt(
         messages=tuple(messages),
@@ -149,6 +165,7 @@ def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
     costs = [turn_tokens(turn, labelled=taken.conversation.labelled) for turn in taken.history]
     if not costs:
         return None
+    begins = 1 + len(summary_message(taken.summary))
     first, left = 0, sum(costs)
     half = left // 2
     # An answer without its question would mislead.
@@ -156,7 +173,7 @@ def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
         first, left = first + 1, left - costs[first]
     return replace(
         prompt,
-        messages=prompt.messages[:1] + prompt.messages[1 + first :],
+        messages=prompt.messages[:begins] + prompt.messages[begins + first :],
         tokens=prompt.tokens - int(sum(costs[:first]) * taken.conversation.token_rate),
     )
 

@@ -240,6 +240,7 @@ class TakenUp:
     written: str | None = None  # the stored text to be shown, if an earlier attempt got that far
     written_kind: Kind = Kind.ANSWER  # what that is
     previous: Previous | None = None  # of an answer that is being rewritten: it stays if that fails
+    summary: str | None = None  # of the turns before the window; empty: it has to be made anew
     missed_answer: bool = False  # the answer before could not be shown any more, and its asker does not know why
 
     @property

@@ -28,6 +28,7 @@ from bot.core.messages import (
 )
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
+from bot.core.summary import ToSummarise
 
 
 class Deadline(Protocol):
@@ -241,6 +242,23 @@ class RetentionStore(Protocol):
 
         No more than *most* are looked at, lowest first.
         """
+
+
+class SummaryStore(Protocol):
+    """What summaries need of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
+
+    async def to_summarise(
+        self, key: ConversationKey, *, history_tokens: int, system_tokens: int
+    ) -> ToSummarise | None:
+        """The turns that will leave this conversation's window soon, or whose summary is gone; None: no such."""
+
+    async def keep_summary(self, task: ToSummarise, *, text: str, model: str) -> bool:
+        """Whether it was kept: not if anything that it is of was changed or erased meanwhile."""
+
+    async def drop_summaries(self) -> None:
+        """Erase all there are."""
+
+    async def record_call(self, call: ModelCall) -> None: ...
 
 
 class Missed(Protocol):

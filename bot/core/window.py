@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from bot.core.history import TOKENS_PER_MESSAGE, Budget, content, cut_to, estimate_tokens, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn
 
+SHARE_TO_SUMMARISE_AT = 0.75  # of the budget: what will leave the window is summarised before it does
+
 
 def asked_tokens(questions: Sequence[Turn], budget: Budget, *, labelled: bool) -> int | None:
     """How many tokens the questions take at most, with their quotes; None: they are too long without these.
@@ -27,25 +29,52 @@ def asked_tokens(questions: Sequence[Turn], budget: Budget, *, labelled: bool) -
     return asked + min(quoted, budget.for_turns - asked) if asked <= budget.for_turns else None
 
 
-def in_window(
-    pages: Iterable[Sequence[PastTurn]], budget: Budget, *, asked: int, labelled: bool
-) -> tuple[list[PastTurn], int, bool]:
-    """The turns in *pages*, newest first, what they cost, and whether that is all of them.
+def staying(
+    turns: Sequence[PastTurn], *, room: int, kept: int, labelled: bool, summarised: int | None = None
+) -> tuple[int, int]:
+    """How many of *turns*, newest first, stay in the window when it has to move, and what they cost.
 
-    If they do not fit beside what is *asked*, as many of the newest exchanges stay as are kept, or the newest
-    alone if it fits at all. Answers without a question before them would mislead, and are left out.
+    Those that the summary which is ready leaves, *summarised* of them, if they fit into *room*; else as many of
+    the newest exchanges as fit into *kept*, or the newest alone if it fits at all.
     """
-    room = budget.for_turns - asked
-    fitting, used, everything = newest_within(pages, tokens=room, labelled=labelled)
-    if everything and (not fitting or fitting[-1].role is Role.USER):
-        return fitting, used, True
-    costs = [turn_tokens(turn, labelled=labelled) for turn in fitting]
-    count = _exchanges_within(fitting, costs, room if everything else min(budget.kept, room))
-    return fitting[:count], sum(costs[:count]), everything
+    costs = [turn_tokens(turn, labelled=labelled) for turn in turns]
+    if summarised is not None and sum(costs[:summarised]) <= room:
+        return summarised, sum(costs[:summarised])
+    while costs and sum(costs) > room:
+        costs.pop()
+    count = _exchanges_within(turns[: len(costs)], costs, min(kept, room))
+    return count, sum(costs[:count])
+
+
+def leaving(turns: Sequence[PastTurn], budget: Budget, *, labelled: bool) -> int:
+    """How many of *turns*, oldest first, the window will drop at its next move; 0 while that is far off.
+
+    The newest exchange never does.
+    """
+    costs = [turn_tokens(turn, labelled=labelled) for turn in turns]
+    if sum(costs) < budget.for_turns * SHARE_TO_SUMMARISE_AT:
+        return 0
+    used = 0
+    for n, (turn, cost) in enumerate(zip(turns, costs, strict=True)):
+        begins = turn.role is Role.USER and (n == 0 or turns[n - 1].role is not Role.USER)
+        if begins and used >= budget.for_turns - budget.kept:
+            return n
+        used += cost
+    return 0
+
+
+def without_orphans(turns: list[PastTurn], used: int, *, labelled: bool) -> tuple[list[PastTurn], int]:
+    """Newest first, and what they cost, without answers at the beginning: they mislead without their question."""
+    count = len(turns)
+    while count and turns[count - 1].role is not Role.USER:
+        count -= 1
+    if count == len(turns):
+        return turns, used
+    return turns[:count], sum(turn_tokens(turn, labelled=labelled) for turn in turns[:count])
 
 
 def newest_within(
-    pages: Iterable[Sequence[PastTurn]], *, tokens: int, labelled: bool
+    pages: Iterable[Sequence[PastTurn]], *, tokens: float, labelled: bool
 ) -> tuple[list[PastTurn], int, bool]:
     """Of the turns in *pages*, newest first, those that fit without a gap, what they cost, and whether all do."""
     fitting: list[PastTurn] = []

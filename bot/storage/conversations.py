@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, 
 from bot.core.messages import Conversation, ConversationKey, IncomingMessage, TurnState
 from bot.core.speakers import label_key, unique_label
 from bot.storage.columns import Number
-from bot.storage.schema import IS_OPEN, conversations, speakers, turns
+from bot.storage.schema import IS_OPEN, conversations, speakers, summaries, turns
 from bot.storage.upsert import inserts
 
 Speaker = tuple[int, int]  # a conversation and an author
@@ -25,9 +25,12 @@ class Place:
     next_position: int
     reset_position: int
     window_start: int
+    summary: str | None = None  # that its prompts show; empty: it has to be made anew
     author_label: str | None = None  # of whom it was looked up for, if they have spoken
 
 
+# As text: a column of the table that RETURNING is about would be another, uncorrelated one in a subquery.
+_RETURNED_ID: ColumnElement[int] = literal_column("conversations.id", Number)
 _COLUMNS = (
     conversations.c.id,
     conversations.c.guild_id,
@@ -36,13 +39,15 @@ _COLUMNS = (
     conversations.c.reset_position,
     conversations.c.window_start,
     conversations.c.token_rate,
+    select(summaries.c.text)
+    .where(summaries.c.conversation_id == _RETURNED_ID, summaries.c.shown)
+    .scalar_subquery()
+    .label("summary"),
 )
 # Built once: SQLAlchemy then finds their SQL without looking through them again.
 _FIND = select(*_COLUMNS).where(
     conversations.c.channel_id == bindparam("channel_id"), conversations.c.private_to == bindparam("private_to")
 )
-# As text: a column of the table that RETURNING is about would be another, uncorrelated one in a subquery.
-_RETURNED_ID: ColumnElement[int] = literal_column("conversations.id", Number)
 _AUTHORS_LABEL = (
     select(speakers.c.label)
     .where(speakers.c.conversation_id == _RETURNED_ID, speakers.c.author_id == bindparam("author_id"))
@@ -126,6 +131,7 @@ def _place(key: ConversationKey, row: Row[*tuple[Any, ...]], *, author_label: st
         next_position=row.next_position,
         reset_position=row.reset_position,
         window_start=row.window_start,
+        summary=row.summary,
         author_label=author_label,
     )
 
@@ -179,6 +185,7 @@ def reset(connection: Connection, key: ConversationKey) -> None:
             reset_position=conversations.c.next_position,
         )
     )
+    connection.execute(delete(summaries).where(summaries.c.conversation_id == conversation_id))
     # Whoever waits speaks after the reset, under the label that the waiting turn has already.
     waiting = select(turns.c.author_id).where(
         turns.c.conversation_id == conversation_id, IS_OPEN, turns.c.state == TurnState.WAITING

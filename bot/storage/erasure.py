@@ -28,6 +28,7 @@ from bot.storage.schema import (
     speakers,
     turns,
 )
+from bot.storage.summaries import drop_covering
 
 IDS_PER_STATEMENT = 500  # both databases take some 32,000 parameters, older SQLite 999
 DRAFT_DELETED = "draft_deleted"
@@ -79,6 +80,9 @@ def edit(
                 .returning(turns.c.conversation_id)
             )
         )
+    if places:
+        drop_covering(connection, IS_NO_QUOTE & (turns.c.message_id == message_id))
+        drop_covering(connection, IS_QUOTE & (turns.c.message_id == message_id))
     # Whether a link's words may be read is decided when it is opened; until then it only counts that they changed.
     connection.execute(
         update(turns).where(IS_QUOTE, _NOT_OPENED, turns.c.message_id == message_id).values(edited_at=edited_at)
@@ -207,6 +211,7 @@ def _erase_questions(connection: Connection, ids: Collection[int], tally: _Tally
         select(turns.c.conversation_id, turns.c.author_id, turns.c.answered_by).where(turns.c.id.in_(ids))
     ).all()
     _erase_quotes(connection, turns.c.quoted_by.in_(ids), tally)
+    drop_covering(connection, turns.c.id.in_(ids))
     connection.execute(update(turns).where(turns.c.id.in_(ids)).values(_TOMBSTONE))
     remove_parts(connection, ids)
     tally.turns += len(rows)
@@ -219,6 +224,7 @@ def _erase_quotes(connection: Connection, which: ColumnElement[bool], tally: _Ta
 
 
 def drop_quotes(connection: Connection, which: ColumnElement[bool]) -> int:
+    drop_covering(connection, which)
     quoted = connection.execute(
         delete(turns).where(which).returning(turns.c.conversation_id, turns.c.author_id)
     ).all()
@@ -257,6 +263,7 @@ def _erase_answers(connection: Connection, ids: Collection[int], tally: _Tally) 
         told = select(parts.c.message_id).where(parts.c.turn_id.in_([row.id for row in states]))
         _erase_quotes(connection, IS_QUOTE & turns.c.message_id.in_(told), tally)
     if finished:
+        drop_covering(connection, turns.c.id.in_(finished))
         connection.execute(delete(turns).where(turns.c.id.in_(finished)))
     if unfinished:
         blank(connection, unfinished)

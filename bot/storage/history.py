@@ -1,15 +1,15 @@
-"""Reads the turns in a conversation's window, newest first, and moves the window when they outgrow the budget."""
+"""Reads a conversation's turns, newest first and no further back than somebody wants them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
-from bot.core.history import Budget, cut_to
-from bot.core.messages import ConversationKey, Kind, PastTurn, Remembered, Turn, TurnState
-from bot.core.window import asked_tokens, in_window
-from bot.storage.conversations import Place, find
+from bot.core.history import cut_to
+from bot.core.messages import ConversationKey, Kind, PastTurn, Remembered, TurnState
+from bot.storage.conversations import find
 from bot.storage.rows import TurnRow
-from bot.storage.schema import conversations, turns
+from bot.storage.schema import turns
 
 TURNS_PER_READ = 256  # more than most budgets hold, so that one read is the rule
 
@@ -33,40 +33,26 @@ _NEWEST = (
     .order_by(turns.c.position.desc())
     .limit(TURNS_PER_READ)
 )
-_MOVE_WINDOW = (
-    update(conversations)
-    .where(conversations.c.id == bindparam("conversation"))
-    .values(window_start=bindparam("start"))
-)
 
 
-def read_history(
-    connection: Connection, place: Place, asked: Sequence[Turn], budget: Budget
-) -> tuple[tuple[PastTurn, ...], int]:
-    """The turns in the window before what is *asked*, oldest first, and what they cost. It moves if it must."""
-    labelled = place.conversation.labelled
-    tokens = asked_tokens(asked, budget, labelled=labelled)
-    if tokens is None:
-        return (), 0  # it is refused: nothing need make room for it
-    positions: list[int] = []
-    first = min(turn.position or 0 for turn in asked)
-    pages = _pages(connection, place, before=first, most_of_a_quote=budget.most_of_a_quote, positions=positions)
-    newest, used, everything = in_window(pages, budget, asked=tokens, labelled=labelled)
-    if not everything:
-        start = positions[len(newest) - 1] if newest else first
-        connection.execute(_MOVE_WINDOW, {"conversation": place.conversation.id, "start": start})
-    return tuple(reversed(newest)), used
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stretch:
+    """From one position to before another in a conversation, and how long a quote there may be."""
+
+    conversation_id: int
+    since: int
+    before: int
+    most_of_a_quote: int
 
 
-def _pages(
-    connection: Connection, place: Place, *, before: int, most_of_a_quote: int, positions: list[int]
-) -> Iterator[list[PastTurn]]:
+def pages(connection: Connection, stretch: Stretch, *, positions: list[int]) -> Iterator[list[PastTurn]]:
     """Newest first; nothing is read before it is asked for. What is read leaves its position in *positions*."""
+    before = stretch.before
     while True:
         rows = connection.execute(
-            _NEWEST, {"conversation_id": place.conversation.id, "since": place.window_start, "before": before}
+            _NEWEST, {"conversation_id": stretch.conversation_id, "since": stretch.since, "before": before}
         ).all()
-        page = [(_past_turn(row, most_of_a_quote), row.position) for row in rows]
+        page = [(_past_turn(row, stretch.most_of_a_quote), row.position) for row in rows]
         page = [(turn, position) for turn, position in page if turn.text]
         positions += (position for _, position in page)
         yield [turn for turn, _ in page]

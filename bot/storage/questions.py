@@ -26,9 +26,9 @@ from bot.storage import conversations as places
 from bot.storage import notices, quotes, receiving
 from bot.storage.answers import as_part
 from bot.storage.conversations import Place
-from bot.storage.history import read_history
 from bot.storage.rows import TurnRow, as_interaction, as_turn
 from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
+from bot.storage.window import read_window
 
 SHARE_OF_NEIGHBOURS = 0.5  # of the token budget: those beyond it wait, rather than be refused together
 MOST_NEIGHBOURS = 50  # questions taken up together: far more than a budget holds, and a bound for one read
@@ -178,11 +178,12 @@ def _take_up(
     )
     place = _advance(connection, place, after + 1, questions)
     asked = tuple(as_turn(row, position) for position, row in enumerate(questions, first))
-    history, used = read_history(connection, place, asked, budget)
+    history, used, summary = read_window(connection, place, asked, budget)
     return TakenUp(
         conversation=place.conversation,
         history=history,
         history_tokens=used,
+        summary=summary,
         questions=asked,
         answer_id=answer_id,
         attempt=attempt,
@@ -269,11 +270,12 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budg
         .order_by(parts.c.n)
     )
     asked = tuple(as_turn(row, row.position) for row in questions)
-    history, used = read_history(connection, place, asked, budget)
+    history, used, summary = read_window(connection, place, asked, budget)
     return TakenUp(
         conversation=place.conversation,
         history=history,
         history_tokens=used,
+        summary=summary,
         questions=asked,
         answer_id=answer_id,
         attempt=attempt,

@@ -6,6 +6,7 @@ from bot.core.messages import TurnState
 from bot.core.rights import Expired, Servers
 from bot.storage.erasure import drop_quotes, drop_silent_speakers
 from bot.storage.schema import IS_NO_QUOTE, conversations, parts, turns
+from bot.storage.summaries import drop_covering
 
 _ENDED = (TurnState.ANSWERED, TurnState.FAILED, TurnState.WITHDRAWN)
 _STOOD = (TurnState.STANDING, TurnState.UNDELIVERABLE)
@@ -38,6 +39,7 @@ def erase_expired(connection: Connection, where: Servers, *, after: int, before:
     if over:
         ids, answered_by = [row.id for row in over], {row.answered_by for row in over} - {None}
         drop_quotes(connection, turns.c.quoted_by.in_(ids))
+        drop_covering(connection, turns.c.id.in_([*ids, *answered_by]))
         answers = connection.execute(
             delete(turns).where(turns.c.id.in_(answered_by), turns.c.state.in_(_STOOD))
         ).rowcount

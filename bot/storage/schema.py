@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0006"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0005"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -138,6 +138,23 @@ turns = Table(
         sqlite_where=IS_IN_LINKED_THREAD,
         postgresql_where=IS_IN_LINKED_THREAD,
     ),
+)
+
+# Of turns that left the window or will leave it: at most one that the prompts show, and one that is ready.
+summaries = Table(
+    "summaries",
+    metadata,
+    Column("id", RowId, nullable=False),
+    Column("conversation_id", Number, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("since", Number, nullable=False),  # it covers the positions from this one
+    Column("before", Number, nullable=False),  # to before this one
+    Column("shown", Boolean, nullable=False),
+    Column("text", AnyText, nullable=False),  # empty: what it covered was changed, and it is to be made anew
+    Column("model", AnyText, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("conversation_id", "shown"),
+    CheckConstraint("since < before", name="covers"),
 )
 
 parts = Table(

@@ -35,6 +35,7 @@ from bot.core.messages import (
 from bot.core.ports import Clock
 from bot.core.quotes import Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
+from bot.core.summary import ToSummarise
 from bot.storage import (
     answers,
     conversations,
@@ -47,6 +48,7 @@ from bot.storage import (
     receiving,
     retention,
     rewriting,
+    summaries,
 )
 from bot.storage.arrivals import Arrivals
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
@@ -130,6 +132,19 @@ class SqlTurnStore:
 
     async def open_commands(self) -> list[OpenCommand]:
         return await self._database.run(questions.open_commands)
+
+    async def to_summarise(
+        self, key: ConversationKey, *, history_tokens: int, system_tokens: int
+    ) -> ToSummarise | None:
+        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        return await self._database.run(partial(summaries.to_summarise, key=key, budget=budget))
+
+    async def keep_summary(self, task: ToSummarise, *, text: str, model: str) -> bool:
+        work = partial(summaries.keep, task=task, text=text, model=model, now=self._clock.now())
+        return await self._database.run(work)
+
+    async def drop_summaries(self) -> None:
+        await self._database.run(summaries.drop_all, erases=bool)
 
     async def write_answer(
         self,

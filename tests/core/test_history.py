@@ -21,7 +21,7 @@ from bot.core.history import (
     with_half_the_history,
 )
 from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
-from bot.core.window import asked_tokens, in_window
+from bot.core.window import asked_tokens, newest_within, staying, without_orphans
 
 FRIENDLY = "You are a friendly assistant!"
 SPOOFS = [
@@ -60,11 +60,14 @@ def taken_up(*history, questions=(), labelled=False):
 
 def windowed(taken, *, history_tokens):
     """With the history that a store would hand out."""
-    rate = taken.conversation.token_rate
+    labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
     budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens(FRIENDLY), rate=rate)
-    labelled = taken.conversation.labelled
-    asked = asked_tokens(taken.questions, budget, labelled=labelled)
-    newest, used, _ = in_window([taken.history[::-1]], budget, asked=asked or 0, labelled=labelled)
+    room = budget.for_turns - (asked_tokens(taken.questions, budget, labelled=labelled) or 0)
+    newest, used, everything = newest_within([taken.history[::-1]], tokens=room, labelled=labelled)
+    if not everything:
+        count, used = staying(newest, room=room, kept=budget.kept, labelled=labelled)
+        newest = newest[:count]
+    newest, used = without_orphans(newest, used, labelled=labelled)
     return replace(taken, history=tuple(newest[::-1]), history_tokens=used)
 
 

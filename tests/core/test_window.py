@@ -1,11 +1,10 @@
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.history import Budget, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn, TurnState
 from bot.core.quotes import Link
-from bot.core.window import asked_tokens, in_window, newest_within
+from bot.core.window import asked_tokens, leaving, newest_within, staying, without_orphans
 
 
 def asks(text):
@@ -26,9 +25,11 @@ def cost(turns):
 
 def window(history, *, room, kept=None):
     """What is in a window with *room* for turns: oldest first, and whether it had to move."""
-    share = Budget(history_tokens=room if kept is None else 2 * kept, system_tokens=0)
-    budget = Budget(history_tokens=share.history_tokens, system_tokens=share.history_tokens - room)
-    newest, used, everything = in_window([history[::-1]], budget, asked=0, labelled=False)
+    newest, used, everything = newest_within([history[::-1]], tokens=room, labelled=False)
+    if not everything:
+        count, used = staying(newest, room=room, kept=room // 2 if kept is None else kept, labelled=False)
+        newest = newest[:count]
+    newest, used = without_orphans(newest, used, labelled=False)
     assert cost(newest) - len(newest) <= used <= cost(newest)
     return newest[::-1], not everything
 
@@ -152,10 +153,39 @@ def test_a_budget_has_room_for_turns_beside_the_system_prompt():
     assert (budget.for_turns, budget.kept, budget.most_of_a_quote) == (900, 500, 200)
 
 
-@pytest.mark.parametrize("count", [1, 7])
-def test_a_window_in_which_nothing_was_said_is_whole(count):
-    newest, used, everything = in_window(
-        [[]] * count, Budget(history_tokens=100, system_tokens=0), asked=0, labelled=False
-    )
+class TestSummaries:
+    """What will leave the window, and what is left when it has moved."""
 
-    assert (newest, used, everything) == ([], 0, True)
+    def test_nothing_is_to_leave_before_three_quarters_are_used(self):
+        history = exchanges(9)
+        budget = Budget(history_tokens=cost(history) * 3 // 2, system_tokens=0)
+
+        assert leaving(history, budget, labelled=False) == 0
+
+    def test_then_as_much_as_will_be_dropped_when_the_budget_is_full(self):
+        history = exchanges(9)
+        budget = Budget(history_tokens=cost(history) * 5 // 4, system_tokens=0)
+
+        count = leaving(history, budget, labelled=False)
+
+        assert history[count].role is Role.USER
+        assert cost(history[: count - 2]) < budget.history_tokens / 2 <= cost(history[:count])
+
+    def test_the_newest_exchange_never_leaves(self):
+        history = [asks("a"), answers("b"), asks("tell me a story"), answers("once " * 300)]
+
+        assert leaving(history, Budget(history_tokens=cost(history), system_tokens=0), labelled=False) == 0
+
+    def test_what_a_summary_leaves_stays_though_it_is_more_than_the_share(self):
+        history = exchanges(8)[::-1]
+
+        assert staying(history, room=cost(history), kept=50, labelled=False, summarised=10)[0] == 10
+
+    def test_what_does_not_fit_beside_a_summary_goes_all_the_same(self):
+        history = exchanges(8)[::-1]
+        room = cost(history[:9])
+
+        count, used = staying(history, room=room, kept=room // 2, labelled=False, summarised=10)
+
+        assert 0 < count < 9
+        assert used <= room // 2

@@ -12,7 +12,7 @@ from tests.clock import START
 from tests.fakes import message
 from tests.storage.talk import HERE, answer, exchange, next_turn, part, quote, take, wait
 
-GROWING = ("turns", "parts", "model_calls")
+GROWING = ("turns", "parts", "model_calls", "summaries")
 PLANS_ALLOWED = ("ix_turns_open", "ix_parts_deleting")  # hold what waits to be done, and nothing else
 
 
@@ -56,6 +56,15 @@ async def everything(store):
     await store.forget_user(1)
     await exchange(store, message("q", id=20, reply_to=19, quote=quote("quoted", id=19)), "a")
     await store.erase_expired(Servers(ids=frozenset(), all_but=True), after=0, before=21, most=100)
+    for n in range(30, 42):
+        await exchange(store, message("q " * 60, id=n), "a " * 60)
+    for _ in range(2):
+        due = await store.to_summarise(HERE, history_tokens=1000, system_tokens=0)
+        await store.keep_summary(due, text="s", model="m")
+        await take(store, message("q " * 60, id=n + 1), tokens=500)
+        await store.erase_messages([30])
+        n += 1
+        await answer(store, await next_turn(store), "a " * 60)
     await store.erase_channel(10)
     await store.erase_guild(5)
 

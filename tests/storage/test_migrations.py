@@ -89,7 +89,7 @@ async def test_the_migrations_equal_the_schema_to_the_letter(tmp_path):
 
     assert migrated.pop(VERSION_TABLE)
     assert migrated == wanted
-    assert sum("CHECK" in clause for clauses in wanted.values() for clause in clauses) == 5
+    assert sum("CHECK" in clause for clauses in wanted.values() for clause in clauses) == 6
 
 
 def _clauses(connection):

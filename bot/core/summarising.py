@@ -1,0 +1,150 @@
+"""Summaries are made in the background, one at a time and when a place is free; no answer waits for one."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from bot.core.answer import AnswerLimits, Ended
+from bot.core.breaker import Trial
+from bot.core.completions import Finished, FinishReason, ModelCall, Prompt, Usage
+from bot.core.errors import BotError, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
+from bot.core.fair_slots import BACKGROUND, FairSlots
+from bot.core.history import Budget, cut_to, system_tokens
+from bot.core.legible import legible
+from bot.core.messages import ConversationKey, TakenUp
+from bot.core.models import Models
+from bot.core.ports import Clock, SummaryStore
+from bot.core.summary import ToSummarise, summary_prompt
+
+log = logging.getLogger(__name__)
+
+SHARE_TO_LOOK_AT = 0.6  # of the budget: less than makes the store summarise, as the turn that ended is not counted
+_NOWHERE = ConversationKey(channel_id=0)
+
+
+@dataclass(slots=True)
+class _Read:
+    text: str = ""
+    usage: Usage = field(default_factory=Usage)
+
+
+class Summarising:
+    def __init__(
+        self, *, store: SummaryStore, models: Models, slots: FairSlots, clock: Clock, limits: AnswerLimits
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._slots = slots
+        self._clock = clock
+        self._limits = limits
+        self._budget = Budget(
+            history_tokens=limits.history_tokens, system_tokens=system_tokens(limits.system_prompt)
+        )
+        self._due: dict[ConversationKey, None] = {}  # in their order
+        self._failed: dict[ConversationKey, int] = {}  # where the window would have moved: not asked for again
+        self._worker: asyncio.Task[None] | None = None
+
+    def after(self, ended: Ended | None) -> Ended:
+        """*ended*, and a look at whether what was said so far has to be summarised."""
+
+        def both(taken: TakenUp, outcome: str) -> None:
+            if ended is not None:
+                ended(taken, outcome)
+            used = taken.history_tokens * taken.conversation.token_rate
+            if taken.summary == "" or used > self._budget.history_tokens * SHARE_TO_LOOK_AT:
+                self._due[taken.conversation.key] = None
+                if self._worker is None or self._worker.done():
+                    self._worker = asyncio.create_task(self._work(), name="summaries")
+
+        return both
+
+    async def close(self) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while self._due:
+            key = next(iter(self._due))
+            del self._due[key]
+            try:
+                await self._summarise(key)
+            except BotError as error:
+                log.warning("no summary: channel=%d code=%s: %s", key.channel_id, error.code, error)
+            except Exception:
+                log.exception("no summary: channel=%d", key.channel_id)
+
+    async def _summarise(self, key: ConversationKey) -> None:
+        budget = self._budget
+        task = await self._store.to_summarise(
+            key, history_tokens=budget.history_tokens, system_tokens=budget.system_tokens
+        )
+        if task is None or self._failed.get(key) == task.before:
+            return
+        # A place is free and nobody waits for it. It is not kept: whoever asks now is answered beside this.
+        (await self._slots.take(_NOWHERE, BACKGROUND)).give_back()
+        self._failed[key] = task.before
+        text, model = await self._ask(task)
+        kept = await self._store.keep_summary(
+            task, text=cut_to(legible(text).strip(), tokens=budget.most_of_a_summary), model=model
+        )
+        del self._failed[key]
+        log.info("summary channel=%d turns=%d kept=%s", key.channel_id, len(task.turns), kept)
+
+    async def _ask(self, task: ToSummarise) -> tuple[str, str]:
+        """Once. Raises ModelError."""
+        prompt = summary_prompt(
+            task,
+            self._budget,
+            system_prompt=self._limits.system_prompt,
+            max_answer_tokens=self._limits.max_answer_tokens,
+            bot_id=self._limits.bot_id,
+        )
+        trial = self._models.try_first()
+        if trial is None:
+            raise ModelTimeout("no model may be asked now")
+        began, read, outcome = self._clock.now(), _Read(), "complete"
+        try:
+            with trial:
+                await self._read(trial, prompt, read)
+        except ModelError as error:
+            outcome = error.code
+            raise
+        finally:
+            call = ModelCall(
+                answer_id=None,
+                channel_id=task.conversation.key.channel_id,
+                guild_id=task.conversation.guild_id,
+                author_id=None,
+                purpose="summary",
+                model=trial.model.name,
+                attempt=1,
+                started_at=began,
+                first_token_at=None,
+                ended_at=self._clock.now(),
+                outcome=outcome,
+                estimated_tokens=prompt.tokens,
+                usage=read.usage,
+            )
+            await self._store.record_call(call)
+        return read.text, trial.model.name
+
+    async def _read(self, trial: Trial, prompt: Prompt, read: _Read) -> None:
+        try:
+            async with (
+                self._clock.deadline(self._limits.patience.total),
+                aclosing(trial.model.stream(prompt)) as stream,
+            ):
+                async for item in stream:
+                    if isinstance(item, Finished):
+                        read.usage = item.usage
+                        if item.reason is FinishReason.REFUSED:
+                            raise ModelRefused("refused, or stopped by a content filter")
+                    else:
+                        trial.heard()
+                        read.text += item.text
+        except TimeoutError as error:
+            raise ModelTimeout("a summary took too long") from error
+        if not legible(read.text).strip():
+            raise EmptyAnswer("no words")
