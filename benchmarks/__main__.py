@@ -14,6 +14,7 @@ from benchmarks.database import as_messages, fill, fsync_milliseconds
 from benchmarks.imports import import_costs
 from benchmarks.load import command as load
 from benchmarks.measure import Channels, Effort, Figures, measure, measure_requests
+from benchmarks.memory import command as memory
 from benchmarks.table import NAIVE, NAIVE_TYPING, OURS, RAW, table
 
 TURNS = (0, 20, 200)
@@ -94,6 +95,9 @@ def _arguments() -> argparse.Namespace:
     under_load = commands.add_parser("load", help="many people at once", description=load.__doc__)
     load.add_arguments(under_load)
     under_load.set_defaults(main=load.main)
+    of_memory = commands.add_parser("memory", help="a long conversation, its cost", description=memory.__doc__)
+    memory.add_arguments(of_memory)
+    of_memory.set_defaults(main=memory.main)
     return parser.parse_args()
 
 

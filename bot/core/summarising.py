@@ -59,10 +59,15 @@ class Summarising:
 
         return both
 
+    async def idle(self) -> None:
+        """Wait until nothing is due."""
+        if self._worker is not None:
+            await asyncio.gather(self._worker, return_exceptions=True)
+
     async def close(self) -> None:
         if self._worker is not None:
             self._worker.cancel()
-            await asyncio.gather(self._worker, return_exceptions=True)
+        await self.idle()
 
     async def _work(self) -> None:
         while self._due:
