@@ -12,7 +12,7 @@ from bot.core.errors import BotError, EmptyAnswer, ModelError, ModelRefused, Mod
 from bot.core.fair_slots import BACKGROUND, FairSlots
 from bot.core.history import Budget, cut_to, system_tokens
 from bot.core.legible import legible
-from bot.core.messages import ConversationKey, TakenUp
+from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, SummaryStore
 from bot.core.summary import ToSummarise, summary_prompt
@@ -81,23 +81,27 @@ class Summarising:
                 log.exception("no summary: channel=%d", key.channel_id)
 
     async def _summarise(self, key: ConversationKey) -> None:
+        # A place is free and nobody waits for it. It is not kept: whoever asks now is answered beside this.
+        # What is summarised is read only then, as it may be deleted meanwhile.
+        (await self._slots.take(_NOWHERE, BACKGROUND)).give_back()
         budget = self._budget
         task = await self._store.to_summarise(
             key, history_tokens=budget.history_tokens, system_tokens=budget.system_tokens
         )
         if task is None or self._failed.get(key) == task.before:
             return
-        # A place is free and nobody waits for it. It is not kept: whoever asks now is answered beside this.
-        (await self._slots.take(_NOWHERE, BACKGROUND)).give_back()
+        trial = self._models.try_first()
+        if trial is None:
+            return  # every model rests: the next turn looks again
         self._failed[key] = task.before
-        text, model = await self._ask(task)
+        text, model = await self._ask(task, trial)
         kept = await self._store.keep_summary(
             task, text=cut_to(legible(text).strip(), tokens=budget.most_of_a_summary), model=model
         )
         del self._failed[key]
         log.info("summary channel=%d turns=%d kept=%s", key.channel_id, len(task.turns), kept)
 
-    async def _ask(self, task: ToSummarise) -> tuple[str, str]:
+    async def _ask(self, task: ToSummarise, trial: Trial) -> tuple[str, str]:
         """Once. Raises ModelError."""
         prompt = summary_prompt(
             task,
@@ -106,13 +110,11 @@ class Summarising:
             max_answer_tokens=self._limits.max_answer_tokens,
             bot_id=self._limits.bot_id,
         )
-        trial = self._models.try_first()
-        if trial is None:
-            raise ModelTimeout("no model may be asked now")
-        began, read, outcome = self._clock.now(), _Read(), "complete"
+        began, read, outcome = self._clock.now(), _Read(), Outcome.CUT_OFF.value
         try:
             with trial:
                 await self._read(trial, prompt, read)
+            outcome = Outcome.COMPLETE.value
         except ModelError as error:
             outcome = error.code
             raise

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.core.fair_slots import FairSlots
+from bot.core.fair_slots import BACKGROUND, FairSlots
 from bot.core.messages import ConversationKey
 
 ADA, BOB, EVE = 1, 2, 3
@@ -58,6 +58,17 @@ async def test_with_one_slot_people_take_turns():
         await line.one_ends()
 
     assert [person for _, person in line.served] == [EVE, ADA, EVE, ADA, EVE, EVE]
+
+
+async def test_what_nobody_waits_for_comes_after_everybody():
+    line = Line(FairSlots(1))
+    for number, person in enumerate((ADA, BACKGROUND, ADA, EVE)):
+        await line.join(number, person)
+
+    for _ in range(3):
+        await line.one_ends()
+
+    assert [person for _, person in line.served] == [ADA, EVE, ADA, BACKGROUND]
 
 
 async def test_one_persons_conversations_go_by_age():
