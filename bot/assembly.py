@@ -37,6 +37,7 @@ from bot.discord.preflight import (
 from bot.discord.replies import DiscordReplies
 from bot.limits import admission_limits, answer_limits, policy
 from bot.llm.chat_model import OpenAIChatModel
+from bot.llm.prices import ListedPrices
 from bot.settings import Settings
 from bot.storage.turns import SqlTurnStore, open_store
 
@@ -88,6 +89,7 @@ async def assemble(
     answerer = Answerer(
         store=outside.store,
         models=outside.models,
+        prices=_prices(settings),
         links=Links(store=outside.store, reader=DiscordLinks(outside.client, access=settings.access, clock=clock)),
         replies=outside.replies,
         clock=clock,
@@ -247,6 +249,14 @@ def _chat_models(settings: Settings, names: Sequence[str]) -> list[OpenAIChatMod
         )
         for model in names
     ]
+
+
+def _prices(settings: Settings) -> ListedPrices:
+    prices = ListedPrices(settings.model_prices, base_url=settings.openai_base_url)
+    for model in settings.openai_models:
+        if not prices.knows(model):
+            log.info("what model %s costs is not known; MODEL_PRICES can say it", model)
+    return prices
 
 
 def _announce(application: Application, settings: Settings) -> None:

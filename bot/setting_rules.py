@@ -2,15 +2,18 @@
 
 import ipaddress
 import re
+from decimal import Decimal
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
+from bot.core.costs import ModelPrice
 from bot.redaction import holds_secret
 
 _LONGEST_NAME = 200
 _LONGEST_PAGE = 500  # /privacy is one message
+_DOLLARS = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 
 
 def no_secret(value: Any) -> Any:
@@ -47,6 +50,23 @@ def days_by_id(value: Any) -> Any:
     if len(read) < len(pairs):
         raise ValueError("must be id=days, parted by commas, each server once")
     return read
+
+
+def model_prices(value: Any) -> Any:
+    """Models parted by commas, each with dollars per million tokens: name=input/cached/output, or input/output."""
+    if not isinstance(value, str):
+        return value
+    each_model = [each.strip() for each in value.split(",") if each.strip()]
+    pairs = [re.fullmatch(rf"(\S+)\s*=\s*({_DOLLARS}(?:/{_DOLLARS}){{1,2}})", each) for each in each_model]
+    read = {pair[1]: _model_price(pair[2]) for pair in pairs if pair}
+    if len(read) < len(pairs):
+        raise ValueError("must be model=input/cached/output, parted by commas, each model once")
+    return read
+
+
+def _model_price(written: str) -> ModelPrice:
+    dollars = [Decimal(each) for each in written.split("/")]
+    return ModelPrice(input=dollars[0], cached=dollars[-2], output=dollars[-1])
 
 
 def bot_token(secret: SecretStr) -> SecretStr:

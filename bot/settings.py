@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bot import setting_rules as rules
 from bot.core.access import AccessRules
+from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
 from bot.core.history import system_tokens
 from bot.logs import LogFormat
@@ -59,6 +60,7 @@ class Settings(BaseModel):
     openai_api_key: Annotated[SecretStr | None, AfterValidator(rules.api_key)] = None
     openai_base_url: Annotated[str | None, _Plain, AfterValidator(rules.model_server)] = None
     openai_model: Annotated[str, _Plain, AfterValidator(rules.model_names)] = "gpt-5.4"
+    model_prices: Annotated[dict[str, ModelPrice], _Plain, BeforeValidator(rules.model_prices)] = {}
     max_waiting_per_person: _Bound = 10
     max_waiting_per_channel: _Bound = 50
     max_waiting: Annotated[int, Field(ge=0, le=100_000)] = 1_000
@@ -148,6 +150,8 @@ _CURES = {
     "that needs none.",
     "openai_base_url": "For example http://127.0.0.1:11434/v1, or leave it out for OpenAI itself.",
     "openai_model": "The model's name as its provider spells it, such as gpt-5.4; commas part several.",
+    "model_prices": "Dollars per million tokens read, read from the cache, and written: "
+    "gpt-5.4=2.50/0.25/15,my-model=0/0.",
     "max_waiting_per_person": "How many messages of one person may wait, such as 10; 0 for any number.",
     "max_waiting_per_channel": "How many messages of one channel may wait, such as 50; 0 for any number.",
     "max_waiting": "How many messages may wait in all, such as 1000; 0 for any number.",

@@ -619,6 +619,15 @@ class FakeStore:
             raise Withdrawn
 
 
+class FakePrices:
+    """A nano-dollar a token read, two a token written."""
+
+    def cost(self, model: str, usage: Usage) -> int | None:
+        if usage.input_tokens is None or usage.output_tokens is None:
+            return None
+        return usage.input_tokens + 2 * usage.output_tokens
+
+
 class FakeLinks:
     """Every message that a test says is there may be read."""
 

@@ -3,11 +3,13 @@ import json
 import re
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
 from bot.settings import _CURES, Settings, examine_settings, load_settings, names_given
 
@@ -15,6 +17,10 @@ TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.canary-canary-canary-canary-canary-12"
 KEY = "sk-proj-canary0123456789canary"
 ENOUGH = {"DISCORD_TOKEN": TOKEN, "OPENAI_API_KEY": KEY}
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
+
+
+def price(input_, cached, output):
+    return ModelPrice(input=Decimal(input_), cached=Decimal(cached), output=Decimal(output))
 
 
 def settings(**environ):
@@ -68,6 +74,11 @@ def test_a_key_is_not_needed_where_another_server_is_named():
         ({"CHAT_CHANNELS": "123456789012345678, 42  7,"}, "chat_channels", {123456789012345678, 42, 7}),
         ({"RETENTION_DAYS": "30"}, "retention_days", 30),
         ({"RETENTION_DAYS_BY_SERVER": "123=7, 456:0,"}, "retention_days_by_server", {123: 7, 456: 0}),
+        (
+            {"MODEL_PRICES": "org/m:8b=1/2, n = 2.50/0.25/15,"},
+            "model_prices",
+            {"org/m:8b": price(1, 1, 2), "n": price("2.50", "0.25", 15)},
+        ),
         ({"PRIVACY_URL": "https://example.org/p?lang=de#bot"}, "privacy_url", "https://example.org/p?lang=de#bot"),
         ({"OPENAI_BASE_URL": ""}, "openai_base_url", None),
         ({"OPENAI_MODEL": "large, small,,large,"}, "openai_model", "large,small"),
@@ -149,6 +160,10 @@ def test_everything_wrong_is_refused_at_once_with_name_fault_and_cure():
         ("RETENTION_DAYS_BY_SERVER", "123=7,123=8", "must be id=days, parted by commas, each server once"),
         ("RETENTION_DAYS_BY_SERVER", "123=canary", "must be id=days, parted by commas, each server once"),
         ("RETENTION_DAYS_BY_SERVER", "123=99999", "must be at most 36,500"),
+        ("MODEL_PRICES", "canary", "must be model=input/cached/output, parted by commas, each model once"),
+        ("MODEL_PRICES", "canary=1", "must be model=input/cached/output, parted by commas, each model once"),
+        ("MODEL_PRICES", "canary=1/-2", "must be model=input/cached/output, parted by commas, each model once"),
+        ("MODEL_PRICES", "canary=1/2,canary=3/4", "must be model=input/cached/output, parted by commas"),
         ("PRIVACY_URL", "http://canary.example", "is not a web address beginning with https://"),
         ("PRIVACY_URL", "https://canary.example/> <@1", "is not a web address beginning with https://"),
         ("PRIVACY_URL", "https://me:canary@example.org", "is not a web address beginning with https://"),

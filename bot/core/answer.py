@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from bot.core.answering import Answering
 from bot.core.completions import ModelCall
+from bot.core.costs import Prices
 from bot.core.errors import (
     AskedLongAgo,
     BotError,
@@ -85,6 +86,7 @@ class Answerer:
         *,
         store: TurnStore,
         models: Models,
+        prices: Prices,
         links: Links,
         replies: Replies,
         clock: Clock,
@@ -93,6 +95,7 @@ class Answerer:
     ) -> None:
         self._store = store
         self._models = models
+        self._prices = prices
         self._links = links
         self._replies = replies
         self._clock = clock
@@ -295,6 +298,7 @@ class Answerer:
             shorten=partial(with_half_the_history, prompt, taken),
             reply=reply,
             models=self._models,
+            prices=self._prices,
             clock=self._clock,
             patience=limits.patience,
             slot=slot,

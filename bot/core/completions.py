@@ -71,3 +71,4 @@ class ModelCall:
     outcome: str  # "complete", "length", … or the error's code
     estimated_tokens: int | None = None  # what we took the prompt for
     usage: Usage = Usage()
+    cost_nanodollars: int | None = None  # as of now: later prices change nothing; None: unknown

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from bot.core.breaker import Trial
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
+from bot.core.costs import Prices
 from bot.core.errors import (
     BotError,
     ContextTooLong,
@@ -67,6 +68,7 @@ class Generation:
         shorten: Callable[[], Prompt | None],
         reply: Reply,
         models: Models,
+        prices: Prices,
         clock: Clock,
         patience: Patience,
         slot: Slot,
@@ -78,6 +80,7 @@ class Generation:
         self._shortened = False
         self._reply = reply
         self._models = models
+        self._prices = prices
         self._clock = clock
         self._patience = patience
         self._slot = slot  # held while a model is asked, not while waiting
@@ -260,4 +263,5 @@ class Generation:
             outcome=outcome,
             estimated_tokens=self._prompt.tokens,
             usage=self._usage,
+            cost_nanodollars=self._prices.cost(self._model, self._usage),
         )

@@ -149,7 +149,7 @@ class OpenAIChatModel:
 
 def _http_client(url: str, timeout: Timeout) -> DefaultAioHttpClient:
     # A proxy from the environment does not lead back to this machine.
-    client = DefaultAioHttpClient(timeout=timeout, trust_env=not _is_loopback(url))
+    client = DefaultAioHttpClient(timeout=timeout, trust_env=not is_loopback(url))
     # A transport given to it from outside would do away with the environment's proxies.
     transport: Any = client._transport  # noqa: SLF001
     transport.client = lambda: ClientSession(
@@ -158,7 +158,7 @@ def _http_client(url: str, timeout: Timeout) -> DefaultAioHttpClient:
     return client
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

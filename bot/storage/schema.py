@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0005"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0006"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -195,6 +195,7 @@ model_calls = Table(
     Column("output_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("estimated_tokens", Integer),
+    Column("cost_nanodollars", Number),  # at the prices of that time; NULL: unknown
     Column("started_at", UtcDateTime, nullable=False),
     Column("first_token_at", UtcDateTime),
     Column("ended_at", UtcDateTime, nullable=False),

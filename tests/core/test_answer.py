@@ -36,7 +36,17 @@ from bot.core.models import Models
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.wording import GREETING
 from tests.clock import ManualClock
-from tests.fakes import NOW, FakeClock, FakeLinks, FakeMissed, FakeModel, FakeReplies, FakeStore, message
+from tests.fakes import (
+    NOW,
+    FakeClock,
+    FakeLinks,
+    FakeMissed,
+    FakeModel,
+    FakePrices,
+    FakeReplies,
+    FakeStore,
+    message,
+)
 
 LONG = "The sky is blue because air scatters short waves of light."
 
@@ -70,6 +80,7 @@ class World:
         self.answerer = Answerer(
             store=self.store,
             models=Models(models, clock=self.clock),
+            prices=FakePrices(),
             links=Links(store=self.store, reader=links or FakeLinks()),
             replies=self.replies,
             clock=self.clock,

@@ -23,7 +23,7 @@ from bot.core.generation import Generated, Generation, Patience
 from bot.core.messages import Outcome
 from bot.core.models import Models
 from tests.clock import ManualClock
-from tests.fakes import FakeModel, FakeReplies, FakeStore, message
+from tests.fakes import FakeModel, FakePrices, FakeReplies, FakeStore, message
 
 DOWN = ModelUnavailable("503")
 PROMPT = Prompt(messages=(), tokens=10, max_answer_tokens=500)
@@ -58,6 +58,7 @@ class Desk:
             shorten=lambda: self.shorter,
             reply=FakeReplies().open(received.taken_up),
             models=self._together,
+            prices=FakePrices(),
             clock=self.clock,
             patience=self.patience,
             slot=self._slots.take_at_once(question.key, 1),

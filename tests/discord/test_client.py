@@ -25,7 +25,7 @@ from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import ChannelType, Intent, Upload, gateway_line
 from tests.clock import ManualClock
 from tests.discord.connected import Connected, connected, prepared
-from tests.fakes import FakeLinks, FakeModel, FakeStore
+from tests.fakes import FakeLinks, FakeModel, FakePrices, FakeStore
 from tests.openapi import validate_record
 
 PICTURE = Upload(filename="cat.png", data=b"meow", content_type="image/png")
@@ -250,6 +250,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
         answerer = Answerer(
             store=here.store,
             models=Models([model], clock=here.clock),
+            prices=FakePrices(),
             links=Links(store=here.store, reader=FakeLinks()),
             replies=replies,
             clock=here.clock,

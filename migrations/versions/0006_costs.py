@@ -1,0 +1,13 @@
+"""Remember what each request to a model cost."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("model_calls", sa.Column("cost_nanodollars", sa.BigInteger()))

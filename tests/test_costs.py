@@ -1,0 +1,55 @@
+"""What each request cost is stored with it; the whole bot over real sockets, on both databases."""
+
+import pytest
+
+from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import open_store
+from tests.model_server import Answer, ModelServer, Status
+from tests.storage.talk import rows
+from tests.whole_bot import Stage
+
+USAGE = {"prompt_tokens": 1_000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 200}}
+PRICES = "gpt-5.4=2.50/0.25/15"
+
+
+@pytest.fixture
+async def stage(database_url):
+    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
+        yield Stage(discord=discord, model=model, database_url=database_url)
+
+
+async def stored(stage, columns):
+    async with open_store(stage.database_url) as store:
+        return [tuple(row) for row in await rows(store, f"SELECT {columns} FROM model_calls ORDER BY id")]  # noqa: S608
+
+
+async def test_a_request_is_stored_with_what_it_cost_and_a_failed_one_with_nothing(stage) -> None:
+    stage.model.script(Status(500), Answer(text="Blue.", usage=USAGE), Answer(text="So.", usage=None))
+    async with stage.bot(MODEL_PRICES=PRICES):
+        await stage.settled(await stage.ask("Why?"), "Blue.")
+        await stage.settled(await stage.ask("How?"), "So.")
+
+    assert await stored(stage, "outcome, cost_nanodollars") == [
+        ("model_unavailable", None),
+        ("complete", 3_550_000),
+        ("complete", None),
+    ]
+
+
+async def test_later_prices_leave_the_past_as_it_was(stage) -> None:
+    stage.model.answer("Blue.", usage=USAGE)
+    async with stage.bot(MODEL_PRICES=PRICES):
+        await stage.settled(await stage.ask("Why?"), "Blue.")
+    async with stage.bot(MODEL_PRICES="gpt-5.4=5/0.50/30"):
+        await stage.settled(await stage.ask("Why?"), "Blue.")
+
+    assert await stored(stage, "cost_nanodollars") == [(3_550_000,), (7_100_000,)]
+
+
+async def test_a_model_on_ones_own_machine_costs_nobody_knows_what(stage, caplog) -> None:
+    caplog.set_level("INFO", logger="bot")
+    async with stage.bot():
+        await stage.ask("Why?")
+
+    assert await stored(stage, "cost_nanodollars") == [(None,)]
+    assert "what model gpt-5.4 costs is not known; MODEL_PRICES can say it" in caplog.text
