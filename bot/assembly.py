@@ -212,6 +212,7 @@ def _join(
         store=store,
         catch_up=catch_up,
         policy=rules,
+        usage=store,
         logged_in=carry_on,
         connected=connected,
     )

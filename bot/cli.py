@@ -1,14 +1,19 @@
-"""The commands: run, playground, doctor, backup, forget."""
+"""The commands: run, playground, doctor, usage, backup, forget."""
 
 import argparse
 import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.core.errors import BotError, StartupRefused
+from bot.core.periods import Period
+from bot.core.usage import By
+from bot.core.usage_tables import usage_csv, usage_table
 
+DAYS, MOST_DAYS = 30, 36_500
 REFUSED = 2  # the exit status when the bot will not start like this: restarting it changes nothing
 
 
@@ -52,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     doctor = commands.add_parser("doctor", help="check token, permissions, model, database, disk and clock")
     doctor.add_argument("--json", action="store_true", help="print the findings as one JSON object")
+    _add_usage(commands.add_parser("usage", help="what was used of the models, and what it cost"))
     backup = commands.add_parser(
         "backup", help="copy the SQLite database into a new file, also while the bot runs"
     )
@@ -63,6 +69,19 @@ def _parser() -> argparse.ArgumentParser:
     whom.add_argument("--user", type=_discord_id, metavar="ID", help="a person's Discord id")
     whom.add_argument("--guild", type=_discord_id, metavar="ID", help="a server's Discord id")
     return parser
+
+
+def _add_usage(usage: argparse.ArgumentParser) -> None:
+    kinds = [kind.value for kind in By]
+    usage.add_argument("--by", choices=kinds, default=By.DAY.value, help="what the sums are parted by (day)")
+    usage.add_argument("--days", type=_days, default=DAYS, metavar="N", help=f"how far back ({DAYS})")
+    usage.add_argument("--csv", action="store_true", help="print it as CSV, for programs")
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"is no number of days from 1 to {MOST_DAYS:,}")
+    return int(text)
 
 
 def _discord_id(text: str) -> int:
@@ -90,7 +109,19 @@ async def _command(arguments: argparse.Namespace) -> int:
         from bot.doctor.run import run_doctor  # noqa: PLC0415
 
         return await run_doctor(environ=os.environ, as_json_object=arguments.json)
+    if arguments.command == "usage":
+        return await _usage(By(arguments.by), days=arguments.days, as_csv=arguments.csv)
     return await _forget(user=arguments.user, guild=arguments.guild)
+
+
+async def _usage(by: By, *, days: int, as_csv: bool) -> int:
+    from bot.storage.usage_report import read_usage  # noqa: PLC0415
+
+    since = Period.DAY.start(datetime.now(tz=UTC)) - timedelta(days=days - 1)
+    used = await read_usage(_database_url(), by, since=since)
+    for line in usage_csv(by, used) if as_csv else usage_table(by, used):
+        print(line)
+    return 0
 
 
 def _back_up(file: Path) -> int:

@@ -38,6 +38,7 @@ from bot.core.messages import (
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
+from bot.core.usage import By, Used
 from bot.core.window import asked_tokens, newest_within, staying
 from bot.core.wording import TOLD
 
@@ -112,6 +113,8 @@ class FakeStore:
         self.first_tried_at = NOW
         self.calls: list[ModelCall] = []
         self.facts: dict[str, str] = {}
+        self.used: list[Used] = []
+        self.asked_usage: list[tuple[By | None, datetime, int | None, int | None]] = []
         self.notices: dict[str, int | None] = {}  # nonces, and the messages that were posted
         self.marks: dict[int, datetime] = {}
         self.fault: BotError | None = None
@@ -470,6 +473,13 @@ class FakeStore:
             room.reset_position = room.window_start = room.next_position
             room.labels.clear()
             room.conversation = replace(room.conversation, labelled=False)
+
+    async def usage(
+        self, by: By | None, *, since: datetime, guild_id: int | None = None, person: int | None = None
+    ) -> list[Used]:
+        await self._begin()
+        self.asked_usage.append((by, since, guild_id, person))
+        return self.used
 
     async def read_fact(self, name: str) -> str | None:
         return self.facts.get(name)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bot.storage.turns import open_store
 from tests.fakes import message
 from tests.model_server import ModelServer
@@ -55,6 +57,29 @@ def test_without_what_it_needs_it_says_how_to_install_that(tmp_path):
     assert ended.returncode == 1
     assert "is not installed here. `make run` installs what the bot needs" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_use_is_a_table_of_the_last_days(tmp_path):
+    (tmp_path / "data").mkdir()
+
+    async def once():
+        async with open_store(f"sqlite:///{tmp_path}/data/bot.db"):
+            pass
+
+    asyncio.run(once())
+
+    ended = run("usage", folder=tmp_path)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["day", "in"]
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "x", "99999"])
+def test_days_that_are_no_number_are_refused(tmp_path, days):
+    ended = run("usage", "--days", days, folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert "is no number of days from 1 to 36,500" in ended.stderr or "expected one argument" in ended.stderr
 
 
 def test_many_voices_without_words_are_refused(tmp_path):

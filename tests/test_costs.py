@@ -1,11 +1,14 @@
 """What each request cost is stored with it; the whole bot over real sockets, on both databases."""
 
+import asyncio
+
 import pytest
 
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import open_store
 from tests.model_server import Answer, ModelServer, Status
 from tests.storage.talk import rows
+from tests.test_cli import run
 from tests.whole_bot import Stage
 
 USAGE = {"prompt_tokens": 1_000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 200}}
@@ -34,6 +37,24 @@ async def test_a_request_is_stored_with_what_it_cost_and_a_failed_one_with_nothi
         ("complete", 3_550_000),
         ("complete", None),
     ]
+
+
+async def test_people_and_the_operator_read_what_it_cost(stage, tmp_path) -> None:
+    stage.model.answer("Blue.", usage=USAGE)
+    async with stage.bot(MODEL_PRICES=PRICES):
+        await stage.settled(await stage.ask("Why?"), "Blue.")
+        called = await stage.discord.slash(stage.general, stage.you, "usage")
+        by_person = await stage.discord.slash(stage.general, stage.you, "usage", {"by": "person"})
+        await stage.discord.until(lambda: called.original and by_person.original)
+        beside = await asyncio.to_thread(
+            run, "usage", "--csv", "--by", "person", folder=tmp_path, DATABASE_URL=stage.database_url
+        )
+
+    used = "1 answer, 1,000 tokens read (200 cached), 100 written, $0.0036"
+    assert called.original.content.splitlines()[1:3] == [f"Today: {used}", f"This month: {used}"]
+    assert by_person.original.content.splitlines()[1:3] == [f"<@{stage.you.id}>: {used}", f"In all: {used}"]
+    assert (beside.returncode, beside.stderr) == (0, "")
+    assert beside.stdout.splitlines()[1:] == [f"{stage.you.id},1,1,1000,200,100,0.003550000,0"]
 
 
 async def test_later_prices_leave_the_past_as_it_was(stage) -> None:

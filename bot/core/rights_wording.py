@@ -1,6 +1,7 @@
 """What /privacy and /forget-me say; docs/privacy.md says the same at length."""
 
 from bot.core.rights import Policy, Share
+from bot.core.wording import counted
 
 SHALL_I = (
     "Shall I forget that? It can't be undone. What is visible in Discord stays there, my answers too: delete your "
@@ -27,7 +28,7 @@ _STAYS_VISIBLE = (
 
 def privacy_words(policy: Policy, server: int | None) -> str:
     days = policy.retention.days_in(server)
-    kept = f"{_count(days, 'day')}; then I erase them." if days else "Until they are deleted."
+    kept = f"{counted(days, 'day')}; then I erase them." if days else "Until they are deleted."
     words = _PRIVACY.format(provider=policy.provider, kept=kept)
     return f"{words}\n**In the words of whoever runs me:** <{policy.url}>" if policy.url else words
 
@@ -40,21 +41,17 @@ def found_words(share: Share, *, everywhere: bool) -> str:
     """What there is, and whether to go on."""
     where = "in all, on every server and in DMs" if everywhere else "from here"
     if share.messages or share.answers:
-        messages, answers = _count(share.messages, "message"), _count(share.answers, "answer")
+        messages, answers = counted(share.messages, "message"), counted(share.answers, "answer")
         return f"I have {messages} of yours stored {where}, and {answers} to them. {SHALL_I}"
     return f"I have no messages of yours stored {where}, only your id in {_records(share)}. {SHALL_I}"
 
 
 def forgotten_words(share: Share) -> str:
     if share.messages or share.answers:
-        messages, answers = _count(share.messages, "message"), _count(share.answers, "answer")
+        messages, answers = counted(share.messages, "message"), counted(share.answers, "answer")
         return f"I've forgotten {messages} and {answers}. {_STAYS_VISIBLE}"
     return f"I've taken your id out of {_records(share)}. {_STAYS_VISIBLE}"
 
 
 def _records(share: Share) -> str:
-    return f"{_count(share.records, 'record')} of what my answers cost"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+    return f"{counted(share.records, 'record')} of what my answers cost"

@@ -36,6 +36,11 @@ def rewriting_failed(sentence: str) -> str:
     return f"{sentence} My earlier answer stays."
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 message`, `1,234 messages`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def messages_are(count: int, *, whose: str = "") -> str:
     return f"1 message{whose} is" if count == 1 else f"{count} messages{whose} are"
 

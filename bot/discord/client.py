@@ -18,6 +18,7 @@ from bot.core.intake import Intake
 from bot.core.ports import Clock, TurnStore
 from bot.core.presses import Presses
 from bot.core.rights import Policy
+from bot.core.usage import UsageStore
 from bot.discord.buttons import button_below
 from bot.discord.catch_up import CatchUp
 from bot.discord.commands import Commands
@@ -96,6 +97,7 @@ class ConfabClient(discord.Client):
         store: TurnStore,
         catch_up: CatchUp,
         policy: Policy,
+        usage: UsageStore,
         logged_in: Callable[[], Coroutine[Any, Any, None]] | None = None,
         connected: Callable[[], None] | None = None,
     ) -> None:
@@ -116,7 +118,7 @@ class ConfabClient(discord.Client):
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
         self._doors = doors = Doors(
-            intake=intake, outbox=outbox, clock=self._clock, policy=policy, keep=self._keep
+            intake=intake, outbox=outbox, clock=self._clock, policy=policy, usage=usage, keep=self._keep
         )
         self._pressing = Pressing(doors, presses=presses, access=self._access)
         self.tree = Commands(self, doors, access=self._access)

@@ -1,16 +1,14 @@
 """A PostgreSQL database, looked at in one read-only transaction."""
 
-from typing import Any
+from functools import partial
 
-import asyncpg  # type: ignore[import-untyped]  # asyncpg carries no types
-from sqlalchemy import URL, Connection, NullPool, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import URL, Connection, text
 
 from bot.core.errors import StartupRefused
 from bot.core.findings import Finding, ok
+from bot.storage.looking import look_into_postgresql
 from bot.storage.migrate import Standing, standing
-from bot.storage.postgresql import OWNER_LOCK, check_encoding, connect_to, connecting, refusal, where
+from bot.storage.postgresql import OWNER_LOCK, check_encoding, where
 
 # pg_locks shows the upper and the lower half of the number apart.
 _LOCK_HOLDERS = text(
@@ -28,23 +26,7 @@ _STANDINGS: dict[Standing, str] = {
 
 async def check_postgresql(url: URL) -> list[Finding]:
     """Raises StartupRefused."""
-    owned = await connect_to(connecting(url), url)
-
-    async def connect() -> Any:
-        return owned
-
-    engine = create_async_engine(
-        "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, hide_parameters=True
-    )
-    try:
-        async with engine.connect() as connection:
-            await connection.execute(text("SET TRANSACTION READ ONLY"))
-            detail = await connection.run_sync(_look_inside, url)
-    except (DBAPIError, asyncpg.PostgresError, OSError) as error:
-        raise refusal(error, url) from error
-    finally:
-        await engine.dispose()
-    return [ok("database", where(url), detail)]
+    return [ok("database", where(url), await look_into_postgresql(url, partial(_look_inside, url=url)))]
 
 
 def _look_inside(connection: Connection, url: URL) -> str:

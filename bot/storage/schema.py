@@ -203,6 +203,8 @@ model_calls = Table(
     PrimaryKeyConstraint("id"),
     Index("ix_model_calls_turn_id", "turn_id"),
     Index("ix_model_calls_author_id", "author_id"),
+    Index("ix_model_calls_started_at", "started_at"),
+    Index("ix_model_calls_guild_id_started_at", "guild_id", "started_at"),
 )
 
 # Until when everything that happened was handled; servers of which that is not true have a row of their own.

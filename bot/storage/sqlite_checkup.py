@@ -4,20 +4,18 @@ import errno
 import fcntl
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import URL, NullPool, create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, text
 
 from bot.core.errors import StartupRefused
 from bot.core.findings import Finding, ok, refused, warning, wrong
+from bot.storage.looking import look_into_sqlite
 from bot.storage.migrate import Standing, standing
-from bot.storage.sqlite import damaged, lock_of, not_writable, path_of, refusal, refuse_old_sqlite
+from bot.storage.sqlite import damaged, lock_of, not_writable, path_of, refuse_old_sqlite
 
 TOO_LITTLE_BYTES = 100 * 2**20
 LITTLE_BYTES = 2**30
@@ -45,10 +43,7 @@ def _check_file(path: Path) -> Finding:
     if not path.exists():
         return ok("database", str(path), "not there yet; the first start makes it")
     in_use = _is_in_use(path)
-    try:
-        found = _look_inside(path, in_use=in_use)
-    except (DBAPIError, sqlite3.Error) as error:
-        raise refusal(error, path) from error
+    found = look_into_sqlite(path, partial(_look_inside, path=path, in_use=in_use), in_use=in_use)
     return ok("database", str(path), "in use by a running bot" if in_use else _STANDINGS[found])
 
 
@@ -77,20 +72,14 @@ def _is_in_use(path: Path) -> bool:
     return False
 
 
-def _look_inside(path: Path, *, in_use: bool) -> Standing:
+def _look_inside(connection: Connection, *, path: Path, in_use: bool) -> Standing:
     """Raises StartupRefused for tables that are not ours or of a newer version, and for damage.
 
     The whole file is read, unless a bot uses it: its WAL would grow meanwhile.
     """
-    wal = path.with_name(path.name + "-wal")
-    # Without a WAL, immutable: else SQLite would leave an empty one and its index behind.
-    mode = "mode=ro" if in_use or wal.exists() else "immutable=1"
-    connect = partial(sqlite3.connect, f"file:{quote(str(path))}?{mode}", uri=True)
-    engine = create_engine("sqlite+pysqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
-    with engine.connect() as connection:
-        found = standing(connection)
-        if not in_use and connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
-            raise StartupRefused(damaged(path))
+    found = standing(connection)
+    if not in_use and connection.scalar(text("PRAGMA quick_check(1)")) != "ok":
+        raise StartupRefused(damaged(path))
     return found
 
 

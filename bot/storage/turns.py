@@ -36,6 +36,7 @@ from bot.core.ports import Clock
 from bot.core.quotes import Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
 from bot.core.summary import ToSummarise
+from bot.core.usage import By, Used
 from bot.storage import (
     answers,
     conversations,
@@ -49,6 +50,7 @@ from bot.storage import (
     retention,
     rewriting,
     summaries,
+    usage,
 )
 from bot.storage.arrivals import Arrivals
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
@@ -77,7 +79,10 @@ async def open_store(
 
 
 class SqlTurnStore:
-    """Implements TurnStore, MissedStore and RetentionStore of bot.core.ports, which say what the methods do."""
+    """Implements TurnStore, MissedStore and RetentionStore of bot.core.ports, and UsageStore of bot.core.usage.
+
+    They say what the methods do.
+    """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
         self._database = database
@@ -291,6 +296,12 @@ class SqlTurnStore:
 
     async def write_marks(self, marks: Mapping[int, datetime]) -> None:
         await self._database.run(partial(missed.write_marks, marks=marks))
+
+    async def usage(
+        self, by: By | None, *, since: datetime, guild_id: int | None = None, person: int | None = None
+    ) -> list[Used]:
+        work = partial(usage.usage, by=by, since=since, guild_id=guild_id, person=person)
+        return await self._database.run(work)
 
     async def read_fact(self, name: str) -> str | None:
         def work(connection: Connection) -> str | None:

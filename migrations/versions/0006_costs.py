@@ -11,3 +11,5 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("model_calls", sa.Column("cost_nanodollars", sa.BigInteger()))
+    op.create_index("ix_model_calls_started_at", "model_calls", ["started_at"])
+    op.create_index("ix_model_calls_guild_id_started_at", "model_calls", ["guild_id", "started_at"])

@@ -117,6 +117,7 @@ class Connected:
                 store=self.store,
                 catch_up=self.catch_up,
                 policy=self.policy,
+                usage=self.store,
             )
         self.you = loopback.user("you")
         self.ada = loopback.user("ada")

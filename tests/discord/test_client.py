@@ -279,6 +279,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             store=here.store,
             catch_up=here.catch_up,
             policy=here.policy,
+            usage=here.store,
         )
         running = asyncio.create_task(here.client.run_forever(here.discord.token))
         await here.discord.until(lambda: here.discord.commands and here.discord.sessions)

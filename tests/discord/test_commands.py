@@ -9,6 +9,7 @@ import pytest
 
 from bot.core.errors import BotError, DatabaseUnavailable, ShuttingDown
 from bot.core.messages import ConversationKey, Kind, snowflake_time
+from bot.core.usage import FOR_MANAGERS, IN_SERVERS, Used
 from bot.discord.commands import UNKNOWN_COMMAND
 from bot.discord.commands.reset import DONE, REFUSED
 from bot.discord.registration import payload_hash, register_commands
@@ -198,6 +199,52 @@ async def test_a_reset_that_could_not_be_stored_does_not_claim_to_be_done(here):
     assert called.original.content == DatabaseUnavailable.user_message
 
 
+# /usage
+
+
+async def usage(here: Connected, *, channel=None, **options):
+    called = await here.discord.slash(channel or here.general, here.ada, "usage", options)
+    await here.discord.until(lambda: called.original)
+    assert called.ephemeral
+    return called.original.content
+
+
+async def test_anybody_reads_what_they_used_themselves_and_nobody_else_does(here):
+    here.store.used = [Used(requests=2, answers=2, input_tokens=30, output_tokens=5, cost_nanodollars=10**9)]
+
+    said = await usage(here)
+
+    asked = {(by, guild_id, person) for by, _, guild_id, person in here.store.asked_usage}
+    assert asked == {(None, None, here.ada.id)}
+    midnight = here.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    assert [since for _, since, *_ in here.store.asked_usage] == [midnight, midnight.replace(day=1)]
+    assert "This month: 2 answers, 30 tokens read, 5 written, $1.00" in said
+
+
+@pytest.mark.parametrize("by", ["person", "channel", "model", "day"])
+async def test_who_may_manage_the_server_reads_what_that_server_used(here, by):
+    here.discord.set_member_permissions(here.discord.guild, here.ada, manage_guild=True)
+
+    said = await usage(here, by=by)
+
+    assert [(each, guild_id, person) for each, _, guild_id, person in here.store.asked_usage] == [
+        (by, here.discord.guild.id, None)
+    ]
+    assert f"this month, by {by}" in said
+
+
+async def test_who_may_not_manage_the_server_is_told_so(here):
+    here.discord.set_member_permissions(here.discord.guild, here.ada, manage_messages=True)
+
+    assert await usage(here, by="person") == FOR_MANAGERS
+    assert here.store.asked_usage == []
+
+
+async def test_in_a_dm_there_is_no_server_to_ask_about(here):
+    assert await usage(here, channel=here.discord.open_dm(here.ada), by="person") == IN_SERVERS
+    assert here.store.asked_usage == []
+
+
 # Registration
 
 
@@ -214,7 +261,7 @@ async def register(here: Connected) -> None:
 async def test_the_commands_are_for_servers_and_dms_of_servers_that_invited_the_bot(here):
     commands = {command["name"]: command for command in here.discord.commands}
 
-    assert set(commands) == {"chat", "reset", "privacy", "forget-me"}
+    assert set(commands) == {"chat", "reset", "privacy", "forget-me", "usage"}
     assert all(command["contexts"] == [0, 1] for command in commands.values())
     assert all(command["integration_types"] == [0] for command in commands.values())
     message, private = commands["chat"]["options"]

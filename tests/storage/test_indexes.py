@@ -7,6 +7,7 @@ from sqlalchemy import event
 from bot.core.messages import ConversationKey, Press, Previous
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Servers
+from bot.core.usage import By
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -50,6 +51,8 @@ async def everything(store):
     await exchange(store, message("q", id=7, key=ConversationKey(channel_id=10, private_to=1)), "a")
     linking = await take(store, message("q", id=11, links=(Link(channel_id=20, message_id=12),)))
     await store.open_link(linking.questions[0].id, Opened(quote=quote("linked", id=12)))
+    for guild_id, person in ((None, None), (5, None), (None, 1)):
+        await store.usage(By.DAY, since=START, guild_id=guild_id, person=person)
     await store.share_of(1)
     await store.share_of(1, channel_id=20)
     await store.forget_user(1, channel_id=20)

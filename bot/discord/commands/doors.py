@@ -10,6 +10,7 @@ from bot.core.intake import Intake
 from bot.core.messages import ConversationKey
 from bot.core.ports import Clock
 from bot.core.rights import Policy
+from bot.core.usage import UsageStore
 from bot.discord.outbound import Outbox
 
 
@@ -21,6 +22,7 @@ class Doors:
     outbox: Outbox
     clock: Clock
     policy: Policy
+    usage: UsageStore
     keep: Callable[[Coroutine[Any, Any, None]], None]
 
 
