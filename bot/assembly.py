@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from bot.core.admission import Admission
 from bot.core.answer import Answerer, AnswerLimits, Ended
+from bot.core.budget_notices import BudgetNotices
+from bot.core.budgets import Budgets
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
@@ -20,12 +22,14 @@ from bot.core.links import Links
 from bot.core.models import Models
 from bot.core.ports import Clock
 from bot.core.presses import Presses
+from bot.core.spending import Spending
 from bot.core.summarising import Summarising
 from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
 from bot.discord.links import DiscordLinks
 from bot.discord.outbound import Outbox
+from bot.discord.owner import OwnerMail
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import (
     REQUESTS_OF_A_LOOK_UP,
@@ -35,9 +39,8 @@ from bot.discord.preflight import (
     wants_message_content,
 )
 from bot.discord.replies import DiscordReplies
-from bot.limits import admission_limits, answer_limits, policy
+from bot.limits import admission_limits, answer_limits, budgets_set, known_prices, least_amount, policy
 from bot.llm.chat_model import OpenAIChatModel
-from bot.llm.prices import ListedPrices
 from bot.settings import Settings
 from bot.storage.turns import SqlTurnStore, open_store
 
@@ -69,6 +72,7 @@ class _Outside:
     pacer: Pacer
     client: ConfabClient
     outbox: Outbox
+    owner: OwnerMail
     replies: DiscordReplies
 
 
@@ -76,20 +80,29 @@ async def assemble(
     settings: Settings, stack: AsyncExitStack, *, clock: Clock, ended: Ended | None, wait_seconds: float
 ) -> Parts:
     """The parts, to be let go of by *stack* in the reverse order. Nothing is heard yet. Raises StartupRefused."""
+    prices = known_prices(settings)
+    smallest = least_amount(settings, prices)
     observer = None
     if settings.metrics_port:
         from bot.observing import observing  # noqa: PLC0415 -- without it, no time is spent on its libraries
 
         observer = await stack.enter_async_context(observing(settings, clock))
     outside = await _reach_outside(settings, stack, clock=clock, observer=observer, wait_seconds=wait_seconds)
+    notices = BudgetNotices(owner=outside.owner, store=outside.store)
+    stack.push_async_callback(notices.close)
+    budgets = Budgets(budgets_set(settings), least=smallest, clock=clock, nearly=notices.nearly)
+    spending = Spending(
+        prices=prices, budgets=budgets, store=outside.store, models=settings.paid_models, clock=clock
+    )
+    await spending.load()
     slots = FairSlots(settings.model_concurrency)
     limits = answer_limits(settings, bot_id=outside.application.id)
     ended = observer.also(ended) if observer else ended
-    summarising = await _summarising(settings, stack, outside, slots, limits, clock=clock)
+    summarising = await _summarising(settings, stack, outside, slots, limits, spending=spending, clock=clock)
     answerer = Answerer(
         store=outside.store,
         models=outside.models,
-        prices=_prices(settings),
+        spending=spending,
         links=Links(store=outside.store, reader=DiscordLinks(outside.client, access=settings.access, clock=clock)),
         replies=outside.replies,
         clock=clock,
@@ -97,7 +110,7 @@ async def assemble(
         ended=summarising.after(ended) if summarising else ended,
     )
     stack.push_async_callback(answerer.close)
-    parts = _join(settings, stack, outside, answerer, slots, clock=clock, observer=observer)
+    parts = _join(settings, stack, outside, answerer, slots, budgets=budgets, clock=clock, observer=observer)
     if observer is not None:
         observer.watch(
             client=parts.client,
@@ -150,6 +163,7 @@ async def _reach_outside(
         pacer=pacer,
         client=client,
         outbox=outbox,
+        owner=OwnerMail(client, outbox=outbox, owner_ids=application.owner_ids),
         replies=replies,
     )
 
@@ -161,6 +175,7 @@ def _join(
     answerer: Answerer,
     slots: FairSlots,
     *,
+    budgets: Budgets,
     clock: Clock,
     observer: "Observer | None",
 ) -> Parts:
@@ -184,7 +199,7 @@ def _join(
         system_tokens=system_tokens(settings.system_prompt),
         missed=catch_up,
     )
-    admission = Admission(queue.line, clock=clock, limits=admission_limits(settings))
+    admission = Admission(queue.line, clock=clock, limits=admission_limits(settings), budgets=budgets)
     intake = Intake(
         store=store,
         queue=queue,
@@ -227,16 +242,19 @@ async def _summarising(
     slots: FairSlots,
     limits: AnswerLimits,
     *,
+    spending: Spending,
     clock: Clock,
 ) -> Summarising | None:
     if settings.summaries == "off":
         await outside.store.drop_summaries()
         return None
     models = outside.models
-    if settings.summary_model:
-        named = _chat_models(settings, settings.summary_model.split(","))
+    if settings.summary_models:
+        named = _chat_models(settings, settings.summary_models)
         models = Models([await stack.enter_async_context(model) for model in named], clock=clock)
-    summarising = Summarising(store=outside.store, models=models, slots=slots, clock=clock, limits=limits)
+    summarising = Summarising(
+        store=outside.store, models=models, spending=spending, slots=slots, clock=clock, limits=limits
+    )
     stack.push_async_callback(summarising.close)
     return summarising
 
@@ -250,14 +268,6 @@ def _chat_models(settings: Settings, names: Sequence[str]) -> list[OpenAIChatMod
         )
         for model in names
     ]
-
-
-def _prices(settings: Settings) -> ListedPrices:
-    prices = ListedPrices(settings.model_prices, base_url=settings.openai_base_url)
-    for model in settings.openai_models:
-        if not prices.knows(model):
-            log.info("what model %s costs is not known; MODEL_PRICES can say it", model)
-    return prices
 
 
 def _announce(application: Application, settings: Settings) -> None:

@@ -1,14 +1,25 @@
 """The settings that bound what is asked, answered and kept, as the core's values."""
 
+import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from bot.core.admission import AdmissionLimits
 from bot.core.answer import AnswerLimits
+from bot.core.budgets import Amount, Budget, Scope
+from bot.core.completions import Usage
+from bot.core.costs import Prices
+from bot.core.errors import StartupRefused
 from bot.core.generation import Patience
+from bot.core.history import TOKENS_PER_MESSAGE, estimate_tokens
+from bot.core.periods import Period
 from bot.core.rights import Policy, Retention
 from bot.llm.chat_model import OPENAI_URL
+from bot.llm.prices import ListedPrices
 from bot.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def admission_limits(settings: Settings) -> AdmissionLimits:
@@ -39,6 +50,58 @@ def patience(settings: Settings) -> Patience:
         stall=settings.stall_seconds,
         total=settings.answer_seconds,
     )
+
+
+def budgets_set(settings: Settings) -> list[Budget]:
+    return [
+        Budget(scope=scope, period=period, limit=limit)
+        for scope in Scope
+        for period in Period
+        if (limit := getattr(settings, _name(scope, period).lower())) is not None
+    ]
+
+
+def known_prices(settings: Settings) -> ListedPrices:
+    return ListedPrices(settings.model_prices, base_url=settings.openai_base_url)
+
+
+def least_amount(settings: Settings, prices: Prices) -> Amount:
+    """What any request to a model reserves: the system prompt, and the longest answer. Raises StartupRefused.
+
+    It does so where there is a budget that this does not fit into, or that is in dollars without every price.
+    """
+    read = TOKENS_PER_MESSAGE + estimate_tokens(settings.system_prompt)
+    usage = Usage(input_tokens=read, output_tokens=settings.max_answer_tokens)
+    costs = {model: prices.cost(model, usage) for model in settings.paid_models}
+    unpriced = [model for model, cost in costs.items() if cost is None]
+    amount = Amount(
+        tokens=read + settings.max_answer_tokens, nanodollars=max(cost or 0 for cost in costs.values())
+    )
+    for budget in budgets_set(settings):
+        _refuse_unusable(budget, amount, unpriced)
+    for model in unpriced:
+        log.info("what model %s costs is not known; MODEL_PRICES can say it", model)
+    return amount
+
+
+def _refuse_unusable(budget: Budget, amount: Amount, without_price: Sequence[str]) -> None:
+    """Raises StartupRefused."""
+    name, limit = _name(budget.scope, budget.period), budget.limit
+    if limit.in_dollars and without_price:
+        model = without_price[0]
+        raise StartupRefused(
+            f"{name} is in dollars, and what {model} costs is not known. Say it in MODEL_PRICES, in dollars per "
+            f"million tokens: {model}=read/cached/written, such as 2.50/0.25/15; or set the budget in tokens."
+        )
+    if limit.of(amount) > limit.most:
+        raise StartupRefused(
+            f"{name} is {limit}, which pays for no answer at all. One may take {limit.words(limit.of(amount))}: "
+            "set more, or a smaller MAX_ANSWER_TOKENS."
+        )
+
+
+def _name(scope: Scope, period: Period) -> str:
+    return f"BUDGET_{scope}_PER_{period}".upper()
 
 
 def policy(settings: Settings) -> Policy:

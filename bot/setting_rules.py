@@ -8,7 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from bot.core.costs import ModelPrice
+from bot.core.budgets import Limit
+from bot.core.costs import ModelPrice, whole_nanodollars
 from bot.redaction import holds_secret
 
 _LONGEST_NAME = 200
@@ -67,6 +68,19 @@ def model_prices(value: Any) -> Any:
 def _model_price(written: str) -> ModelPrice:
     dollars = [Decimal(each) for each in written.split("/")]
     return ModelPrice(input=dollars[0], cached=dollars[-2], output=dollars[-1])
+
+
+def budget(value: Any) -> Any:
+    """Dollars (`$0.50`, `0.50 USD`), or tokens (`200000`, `200,000`); 0 is none."""
+    if not isinstance(value, str):
+        return value
+    if found := re.fullmatch(rf"\$\s*({_DOLLARS})|({_DOLLARS})\s*USD", value, re.IGNORECASE):
+        limit = Limit(most=whole_nanodollars(Decimal(found[1] or found[2])), in_dollars=True)
+    elif re.fullmatch(r"[0-9]{1,3}(,[0-9]{3}){0,4}|[0-9]{1,15}", value):
+        limit = Limit(most=int(value.replace(",", "")))
+    else:
+        raise ValueError("is neither a sum of dollars nor a number of tokens")
+    return limit if limit.most else None
 
 
 def bot_token(secret: SecretStr) -> SecretStr:

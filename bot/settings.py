@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from bot import setting_rules as rules
 from bot.core.access import AccessRules
+from bot.core.budgets import Limit
 from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
 from bot.core.history import system_tokens
@@ -32,6 +33,7 @@ _Plain = BeforeValidator(rules.no_secret)
 _Seconds = Annotated[float, _Plain, Field(gt=0, le=3600)]
 _Bound = Annotated[int, Field(ge=0, le=10_000)]
 _Days = Annotated[int, Field(ge=0, le=36_500)]
+_Budget = Annotated[Limit | None, _Plain, BeforeValidator(rules.budget)]
 _Ids = Annotated[frozenset[int], BeforeValidator(rules.ids)]
 _Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -61,6 +63,14 @@ class Settings(BaseModel):
     openai_base_url: Annotated[str | None, _Plain, AfterValidator(rules.model_server)] = None
     openai_model: Annotated[str, _Plain, AfterValidator(rules.model_names)] = "gpt-5.4"
     model_prices: Annotated[dict[str, ModelPrice], _Plain, BeforeValidator(rules.model_prices)] = {}
+    budget_person_per_day: _Budget = None
+    budget_person_per_month: _Budget = None
+    budget_channel_per_day: _Budget = None
+    budget_channel_per_month: _Budget = None
+    budget_server_per_day: _Budget = None
+    budget_server_per_month: _Budget = None
+    budget_total_per_day: _Budget = None
+    budget_total_per_month: _Budget = None
     max_waiting_per_person: _Bound = 10
     max_waiting_per_channel: _Bound = 50
     max_waiting: Annotated[int, Field(ge=0, le=100_000)] = 1_000
@@ -96,6 +106,15 @@ class Settings(BaseModel):
         return self.openai_model.split(",")
 
     @property
+    def summary_models(self) -> list[str]:
+        """Those that summaries are asked of; none: the ones that answer, or there are no summaries."""
+        return self.summary_model.split(",") if self.summary_model and self.summaries == "on" else []
+
+    @property
+    def paid_models(self) -> list[str]:
+        return list(dict.fromkeys([*self.openai_models, *self.summary_models]))
+
+    @property
     def access(self) -> AccessRules:
         lists = {name: getattr(self, name) for name in type(self).model_fields if name.startswith(_ACCESS_LISTS)}
         return AccessRules(**lists, direct_messages=self.direct_messages == "on")
@@ -126,6 +145,12 @@ class SettingFault:
 
 
 _COPY_ID = "To see ids, switch on Developer Mode in Discord (Advanced), right-click the {0}, Copy {0} ID."
+_WHOSE_BUDGET = {
+    "person": "each person",
+    "channel": "each channel",
+    "server": "each server",
+    "total": "all together",
+}
 _CURES = {
     "discord_token": "On https://discord.com/developers/applications choose your application, Bot, Reset Token, "
     "and put the token here.",
@@ -152,6 +177,12 @@ _CURES = {
     "openai_model": "The model's name as its provider spells it, such as gpt-5.4; commas part several.",
     "model_prices": "Dollars per million tokens read, read from the cache, and written: "
     "gpt-5.4=2.50/0.25/15,my-model=0/0.",
+    **{
+        f"budget_{scope}_per_{period}": f"What {whose} may use in a {period}: dollars such as $0.50, or "
+        "tokens such as 200000; 0 or nothing for no bound."
+        for scope, whose in _WHOSE_BUDGET.items()
+        for period in ("day", "month")
+    },
     "max_waiting_per_person": "How many messages of one person may wait, such as 10; 0 for any number.",
     "max_waiting_per_channel": "How many messages of one channel may wait, such as 50; 0 for any number.",
     "max_waiting": "How many messages may wait in all, such as 1000; 0 for any number.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from bot.core.budgets import Amount, Budgets, Scope
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import BotError, DiscordUnavailable, Withdrawn
 from bot.core.history import Budget
@@ -35,6 +36,7 @@ from bot.core.messages import (
     TurnState,
     WaitingQuestion,
 )
+from bot.core.ports import Clock
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
@@ -112,6 +114,8 @@ class FakeStore:
         self.deleting: set[tuple[int, int]] = set()  # answers' parts
         self.first_tried_at = NOW
         self.calls: list[ModelCall] = []
+        self.begun: list[ModelCall] = []
+        self.counted_before: dict[Scope, dict[int, Amount]] = {}
         self.facts: dict[str, str] = {}
         self.used: list[Used] = []
         self.asked_usage: list[tuple[By | None, datetime, int | None, int | None]] = []
@@ -362,6 +366,15 @@ class FakeStore:
     async def record_call(self, call: ModelCall) -> None:
         await self._begin()
         self.calls.append(call)
+
+    async def begin_call(self, call: ModelCall) -> int:
+        await self._begin()
+        self.begun.append(call)
+        return len(self.begun)
+
+    async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
+        await self._begin()
+        return self.counted_before.get(scope, {})
 
     async def edit(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
@@ -636,6 +649,10 @@ class FakePrices:
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
         return usage.input_tokens + 2 * usage.output_tokens
+
+
+def no_budgets(clock: Clock) -> Budgets:
+    return Budgets([], least=Amount(tokens=1), clock=clock)
 
 
 class FakeLinks:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from bot.core.budgets import Limit
 from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
 from bot.settings import _CURES, Settings, examine_settings, load_settings, names_given
@@ -79,6 +80,16 @@ def test_a_key_is_not_needed_where_another_server_is_named():
             "model_prices",
             {"org/m:8b": price(1, 1, 2), "n": price("2.50", "0.25", 15)},
         ),
+        ({"BUDGET_TOTAL_PER_DAY": "$0.50"}, "budget_total_per_day", Limit(most=500_000_000, in_dollars=True)),
+        (
+            {"BUDGET_SERVER_PER_MONTH": "12 usd"},
+            "budget_server_per_month",
+            Limit(most=12 * 10**9, in_dollars=True),
+        ),
+        ({"BUDGET_PERSON_PER_DAY": "200,000"}, "budget_person_per_day", Limit(most=200_000)),
+        ({"BUDGET_CHANNEL_PER_DAY": "200000"}, "budget_channel_per_day", Limit(most=200_000)),
+        ({"BUDGET_CHANNEL_PER_DAY": "0"}, "budget_channel_per_day", None),
+        ({"BUDGET_CHANNEL_PER_DAY": "$0.00"}, "budget_channel_per_day", None),
         ({"PRIVACY_URL": "https://example.org/p?lang=de#bot"}, "privacy_url", "https://example.org/p?lang=de#bot"),
         ({"OPENAI_BASE_URL": ""}, "openai_base_url", None),
         ({"OPENAI_MODEL": "large, small,,large,"}, "openai_model", "large,small"),
@@ -164,6 +175,10 @@ def test_everything_wrong_is_refused_at_once_with_name_fault_and_cure():
         ("MODEL_PRICES", "canary=1", "must be model=input/cached/output, parted by commas, each model once"),
         ("MODEL_PRICES", "canary=1/-2", "must be model=input/cached/output, parted by commas, each model once"),
         ("MODEL_PRICES", "canary=1/2,canary=3/4", "must be model=input/cached/output, parted by commas"),
+        ("BUDGET_TOTAL_PER_DAY", "canary", "is neither a sum of dollars nor a number of tokens"),
+        ("BUDGET_PERSON_PER_MONTH", "-5", "is neither a sum of dollars nor a number of tokens"),
+        ("BUDGET_PERSON_PER_DAY", "0.50", "is neither a sum of dollars nor a number of tokens"),
+        ("BUDGET_SERVER_PER_DAY", "€5", "is neither a sum of dollars nor a number of tokens"),
         ("PRIVACY_URL", "http://canary.example", "is not a web address beginning with https://"),
         ("PRIVACY_URL", "https://canary.example/> <@1", "is not a web address beginning with https://"),
         ("PRIVACY_URL", "https://me:canary@example.org", "is not a web address beginning with https://"),

@@ -1,4 +1,4 @@
-"""Who may wait for an answer: bounds on the line, and so many questions a minute.
+"""Who may wait for an answer: bounds on the line, so many questions a minute, and what budgets pay for.
 
 Whoever is refused is told once, and that holds for all that they write there until there is room for them again.
 """
@@ -6,7 +6,8 @@ Whoever is refused is told once, and that holds for all that they write there un
 from collections import deque
 from dataclasses import dataclass
 
-from bot.core.errors import AskedTooOften, NotTakenOn, TooManyWaiting
+from bot.core.budgets import Budgets, Payer
+from bot.core.errors import AskedTooOften, BudgetUsedUp, NotTakenOn, TooManyWaiting
 from bot.core.line import Line
 from bot.core.messages import IncomingMessage, Press
 from bot.core.ports import Clock
@@ -37,34 +38,39 @@ class Refusal:
 
 
 class Admission:
-    def __init__(self, line: Line, *, clock: Clock, limits: AdmissionLimits) -> None:
+    def __init__(self, line: Line, *, clock: Clock, limits: AdmissionLimits, budgets: Budgets) -> None:
         self._line = line
+        self._budgets = budgets
         self._limits = limits
         self._people = TokenBuckets(clock, per_minute=limits.per_minute_per_person)
         self._channels = TokenBuckets(clock, per_minute=limits.per_minute_per_channel)
         self._admitted: deque[int] = deque(maxlen=ADMITTED_REMEMBERED)
         self._known: set[int] = set()
-        self._standing: dict[tuple[int, int], None] = {}  # person and channel, in the order of their refusal
+        # Of person and channel, in the order of their refusal: which budget it is about, if it is about one.
+        self._standing: dict[tuple[int, int], object] = {}
 
     def refuse(self, message: IncomingMessage) -> Refusal | None:
         """Why the question is not taken on; None, and it is counted, if it is."""
         if message.message_id in self._known:
             return None
         where = (message.author_id, message.key.channel_id)
-        error = self._too_many_waiting(message) or self._asked_too_often(*where)
+        payer = Payer(person=message.author_id, channel_id=message.key.channel_id, guild_id=message.guild_id)
+        error = self._budgets.refuse(payer) or self._too_many_waiting(message) or self._asked_too_often(*where)
         if error is None:
             self._standing.pop(where, None)
             self._admit(message)
             return None
-        told = where in self._standing
-        self._standing[where] = None
+        about = error.about if isinstance(error, BudgetUsedUp) else None
+        told = where in self._standing and self._standing[where] == about
+        self._standing[where] = about
         if len(self._standing) > REFUSALS_KEPT:
             del self._standing[next(iter(self._standing))]
         return Refusal(error=error, told=told)
 
     def refuse_press(self, press: Press) -> NotTakenOn | None:
         """Why an answer is not rewritten just now: like a question, that takes a turn of the minute."""
-        return self._asked_too_often(press.person, press.key.channel_id)
+        payer = Payer(person=press.person, channel_id=press.key.channel_id, guild_id=press.guild_id)
+        return self._budgets.refuse(payer) or self._asked_too_often(press.person, press.key.channel_id)
 
     def count_press(self, press: Press) -> None:
         """An answer is being rewritten."""

@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 from bot.core.answering import Answering
 from bot.core.completions import ModelCall
-from bot.core.costs import Prices
 from bot.core.errors import (
     AskedLongAgo,
     BotError,
+    BudgetUsedUp,
     CutShort,
     DatabaseUnavailable,
     DiscordUnavailable,
@@ -44,6 +44,7 @@ from bot.core.links import Links
 from bot.core.messages import Address, Kind, Previous, TakenUp, snowflake_at
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
+from bot.core.spending import Spending
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Answerer:
         *,
         store: TurnStore,
         models: Models,
-        prices: Prices,
+        spending: Spending,
         links: Links,
         replies: Replies,
         clock: Clock,
@@ -95,7 +96,7 @@ class Answerer:
     ) -> None:
         self._store = store
         self._models = models
-        self._prices = prices
+        self._spending = spending
         self._links = links
         self._replies = replies
         self._clock = clock
@@ -243,7 +244,7 @@ class Answerer:
             except Reworded:
                 await self._store.begin_anew(taken.answer_id)
                 raise
-            except (ModelError, QuestionTooLong, TooManyAttempts, CutShort) as error:
+            except (ModelError, QuestionTooLong, TooManyAttempts, BudgetUsedUp, CutShort) as error:
                 log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
                 if taken.previous is not None:
                     return await self._keep_previous(taken, taken.previous, error)
@@ -292,13 +293,14 @@ class Answerer:
             bot_id=limits.bot_id,
         )
         reply.start_typing()
+        account = self._spending.account(taken.conversation, prompt, person=taken.question.author_id or 0)
         generation = Generation(
             taken,
             prompt,
             shorten=partial(with_half_the_history, prompt, taken),
             reply=reply,
             models=self._models,
-            prices=self._prices,
+            account=account,
             clock=self._clock,
             patience=limits.patience,
             slot=slot,
@@ -314,6 +316,8 @@ class Answerer:
                 return stopped
             self._record(stopped.call)
             raise
+        finally:
+            account.close()
 
     def _record(self, call: ModelCall) -> None:
         """Store a call that brought no answer, without making the person wait for it."""

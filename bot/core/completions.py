@@ -72,3 +72,6 @@ class ModelCall:
     estimated_tokens: int | None = None  # what we took the prompt for
     usage: Usage = Usage()
     cost_nanodollars: int | None = None  # as of now: later prices change nothing; None: unknown
+    record_id: int | None = None  # of its row, if it was begun on the record
+    counted_tokens: int | None = None  # in the budgets: what is reserved until it ends; None: there are none
+    counted_nanodollars: int | None = None

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from math import floor, log10
 from typing import Protocol
 
 from bot.core.completions import Usage
 
 NANODOLLARS = 1_000_000_000  # in a dollar
-_CENTS = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +34,7 @@ def whole_nanodollars(dollars: Decimal) -> int:
 
 
 def dollars_in_words(nanodollars: int) -> str:
-    """`$1,234.50`, `$0.50`; below a cent with two figures that say something: `$0.0012`."""
-    amount = nanodollars / NANODOLLARS
-    places = _CENTS if nanodollars <= 0 else max(_CENTS, 1 - floor(log10(amount)))
-    return f"${amount:,.{places}f}"
+    """`$1,234.50`, `$0.50`; small sums with two figures that say something: `$0.0012`."""
+    if nanodollars * 10 >= NANODOLLARS or nanodollars <= 0:
+        return f"${nanodollars / NANODOLLARS:,.2f}"
+    return f"${Decimal(f'{nanodollars / NANODOLLARS:.2g}'):f}"

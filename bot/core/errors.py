@@ -21,6 +21,7 @@ class ModelError(BotError):
     user_message = "The language model had a problem and I couldn't answer. Please try again in a moment."
     retryable: ClassVar[bool] = False  # asking the same model once more may help
     down: ClassVar[bool] = False  # whatever it were asked, it would not answer now
+    unpaid: ClassVar[bool] = False  # the provider charges nothing for it, unless words came before
 
     def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -34,6 +35,7 @@ class ModelBusy(ModelError):
     user_message = "The language model is busy right now. Please try again in a minute."
     retryable = True
     down = True
+    unpaid = True
 
 
 class ModelUnavailable(ModelError):
@@ -43,6 +45,7 @@ class ModelUnavailable(ModelError):
     user_message = "I can't reach the language model right now. Please try again in a few minutes."
     retryable = True
     down = True
+    unpaid = True
 
 
 class ModelTimeout(ModelError):
@@ -65,6 +68,7 @@ class ModelDown(ModelError):
 
     code = "model_down"
     user_message = "The language model is down right now. Please try again in a minute."
+    unpaid = True
 
 
 class EmptyAnswer(ModelError):
@@ -88,6 +92,7 @@ class QuotaUsedUp(ModelError):
     code = "quota_used_up"
     user_message = "The language model's account has no credit left. Whoever runs this bot needs to top it up."
     down = True
+    unpaid = True
 
 
 class ModelKeyRefused(ModelError):
@@ -96,6 +101,7 @@ class ModelKeyRefused(ModelError):
     code = "model_key_refused"
     user_message = "The language model refused my key. Whoever runs this bot needs to check OPENAI_API_KEY."
     down = True
+    unpaid = True
 
 
 class WrongModel(ModelError):
@@ -106,6 +112,7 @@ class WrongModel(ModelError):
         "The language model I'm set up with doesn't exist. Whoever runs this bot needs to check OPENAI_MODEL."
     )
     down = True
+    unpaid = True
 
 
 class ContextTooLong(ModelError):
@@ -113,6 +120,7 @@ class ContextTooLong(ModelError):
 
     code = "context_too_long"
     user_message = "Our conversation is too long for the language model. Use /reset to start anew."
+    unpaid = True
 
 
 class RequestRejected(ModelError):
@@ -120,6 +128,7 @@ class RequestRejected(ModelError):
 
     code = "request_rejected"
     user_message = "The language model rejected my request. Whoever runs this bot will find the reason in its log."
+    unpaid = True
 
 
 class QuestionTooLong(BotError):
@@ -149,6 +158,16 @@ class AskedTooOften(NotTakenOn):
     """More questions a minute than this person, or this channel, may ask."""
 
     code = "asked_too_often"
+
+
+class BudgetUsedUp(NotTakenOn):
+    """A budget does not pay for another request. *about*: which, and of which day or month."""
+
+    code = "budget_used_up"
+
+    def __init__(self, sentence: str, *, about: object) -> None:
+        super().__init__(sentence)
+        self.about = about
 
 
 class AccessRefused(BotError):

@@ -14,7 +14,6 @@ from datetime import datetime
 
 from bot.core.breaker import Trial
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
-from bot.core.costs import Prices
 from bot.core.errors import (
     BotError,
     ContextTooLong,
@@ -31,8 +30,11 @@ from bot.core.legible import legible
 from bot.core.messages import Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, Reply
+from bot.core.spending import Account
 
 log = logging.getLogger(__name__)
+
+BEGUN = "begun"  # the outcome of a request that has none yet, or never had, since the program was killed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +70,7 @@ class Generation:
         shorten: Callable[[], Prompt | None],
         reply: Reply,
         models: Models,
-        prices: Prices,
+        account: Account,
         clock: Clock,
         patience: Patience,
         slot: Slot,
@@ -80,7 +82,7 @@ class Generation:
         self._shortened = False
         self._reply = reply
         self._models = models
-        self._prices = prices
+        self._account = account
         self._clock = clock
         self._patience = patience
         self._slot = slot  # held while a model is asked, not while waiting
@@ -97,8 +99,8 @@ class Generation:
 
     @property
     def asked(self) -> bool:
-        """A model has been asked at least once."""
-        return self._requests > 0
+        """A request is under way whose end is not on the record yet."""
+        return self._account.open
 
     async def run(self) -> Generated:
         """The answer, whole or cut off after visible words. Raises ModelError when there is none."""
@@ -117,7 +119,7 @@ class Generation:
     def cut_off(self, error: BotError) -> Generated:
         """What is visible stays and is the answer; *error* says why there is no more."""
         outcome = Outcome.STOPPED if isinstance(error, Stopped) else Outcome.CUT_OFF
-        return Generated(text=self.text, outcome=outcome, call=self._call(error.code))
+        return Generated(text=self.text, outcome=outcome, call=self._ended(error.code, error))
 
     async def _ask_each(self) -> Generated | None:
         """One attempt: the models that may be asked, one after the other. None when none of them answered."""
@@ -174,7 +176,7 @@ class Generation:
             error.code,
             error,
         )
-        self._record(self._call(error.code))
+        self._record(self._ended(error.code, error))
         self._reply.show("")
         if isinstance(error, ModelRefused):
             raise error
@@ -182,9 +184,11 @@ class Generation:
 
     async def _ask(self, trial: Trial) -> Generated:
         self._model = trial.model.name
+        await self._reserve()
         self._requests += 1
         self.text, self._usage = "", Usage()
         self._started, self._first_token = self._clock.now(), None
+        await self._account.begin(self._call(BEGUN))
         finished = await self._read_stream(trial)
         if finished is None:
             raise ModelUnavailable("the stream ended without a finish reason")
@@ -193,7 +197,14 @@ class Generation:
         if not legible(self.text).strip():  # zero-width characters are no words
             raise EmptyAnswer(f"no words, finish reason {finished.reason}")
         outcome = Outcome.LENGTH if finished.reason is FinishReason.LENGTH else Outcome.COMPLETE
-        return Generated(text=self.text, outcome=outcome, call=self._call(outcome))
+        return Generated(text=self.text, outcome=outcome, call=self._ended(outcome))
+
+    async def _reserve(self) -> None:
+        """What the request may use. Raises BudgetUsedUp."""
+        while not self._account.reserve():
+            self._slot.give_back()
+            await self._account.room()
+        await self._slot.take()
 
     async def _read_stream(self, trial: Trial) -> Finished | None:
         finished = None
@@ -247,6 +258,9 @@ class Generation:
             raise to_tell
         return wait
 
+    def _ended(self, outcome: str, fault: BotError | None = None) -> ModelCall:
+        return self._account.end(self._call(outcome), fault)
+
     def _call(self, outcome: str) -> ModelCall:
         conversation = self._taken.conversation
         return ModelCall(
@@ -263,5 +277,4 @@ class Generation:
             outcome=outcome,
             estimated_tokens=self._prompt.tokens,
             usage=self._usage,
-            cost_nanodollars=self._prices.cost(self._model, self._usage),
         )

@@ -273,6 +273,7 @@ class Press:
     person: int
     moderates: bool  # they may manage messages there
     key: ConversationKey
+    guild_id: int | None = None
 
     def may_concern(self, asker: int | None) -> bool:
         """Whether this person may decide about an answer to *asker*."""

@@ -8,6 +8,10 @@ class Period(StrEnum):
     DAY = "day"
     MONTH = "month"
 
+    @property
+    def words(self) -> str:
+        return "for today" if self is Period.DAY else "for this month"
+
     def start(self, moment: datetime) -> datetime:
         """When the day or month of this moment began."""
         midnight = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -3,18 +3,21 @@
 import asyncio
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from bot.core.answer import AnswerLimits, Ended
 from bot.core.breaker import Trial
 from bot.core.completions import Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import BotError, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, FairSlots
+from bot.core.generation import BEGUN
 from bot.core.history import Budget, cut_to, system_tokens
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, SummaryStore
+from bot.core.spending import Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
 
 log = logging.getLogger(__name__)
@@ -26,14 +29,23 @@ _NOWHERE = ConversationKey(channel_id=0)
 @dataclass(slots=True)
 class _Read:
     text: str = ""
+    began: datetime | None = None
     usage: Usage = field(default_factory=Usage)
 
 
 class Summarising:
     def __init__(
-        self, *, store: SummaryStore, models: Models, slots: FairSlots, clock: Clock, limits: AnswerLimits
+        self,
+        *,
+        store: SummaryStore,
+        models: Models,
+        spending: Spending,
+        slots: FairSlots,
+        clock: Clock,
+        limits: AnswerLimits,
     ) -> None:
         self._store = store
+        self._spending = spending
         self._models = models
         self._slots = slots
         self._clock = clock
@@ -102,7 +114,7 @@ class Summarising:
         log.info("summary channel=%d turns=%d kept=%s", key.channel_id, len(task.turns), kept)
 
     async def _ask(self, task: ToSummarise, trial: Trial) -> tuple[str, str]:
-        """Once. Raises ModelError."""
+        """Once. Raises ModelError, and BudgetUsedUp."""
         prompt = summary_prompt(
             task,
             self._budget,
@@ -110,32 +122,45 @@ class Summarising:
             max_answer_tokens=self._limits.max_answer_tokens,
             bot_id=self._limits.bot_id,
         )
-        began, read, outcome = self._clock.now(), _Read(), Outcome.CUT_OFF.value
+        account = self._spending.account(task.conversation, prompt, person=None)
+        try:
+            while not account.reserve():
+                await account.room()
+            return await self._ask_on(account, task, trial, prompt), trial.model.name
+        finally:
+            account.close()
+
+    async def _ask_on(self, account: Account, task: ToSummarise, trial: Trial, prompt: Prompt) -> str:
+        read, fault, outcome = _Read(), None, Outcome.CUT_OFF.value
+        call = ModelCall(
+            answer_id=None,
+            channel_id=task.conversation.key.channel_id,
+            guild_id=task.conversation.guild_id,
+            author_id=None,
+            purpose="summary",
+            model=trial.model.name,
+            attempt=1,
+            started_at=self._clock.now(),
+            first_token_at=None,
+            ended_at=self._clock.now(),
+            outcome=BEGUN,
+            estimated_tokens=prompt.tokens,
+            usage=read.usage,
+        )
+        await account.begin(call)
         try:
             with trial:
                 await self._read(trial, prompt, read)
             outcome = Outcome.COMPLETE.value
         except ModelError as error:
-            outcome = error.code
+            outcome, fault = error.code, error
             raise
         finally:
-            call = ModelCall(
-                answer_id=None,
-                channel_id=task.conversation.key.channel_id,
-                guild_id=task.conversation.guild_id,
-                author_id=None,
-                purpose="summary",
-                model=trial.model.name,
-                attempt=1,
-                started_at=began,
-                first_token_at=None,
-                ended_at=self._clock.now(),
-                outcome=outcome,
-                estimated_tokens=prompt.tokens,
-                usage=read.usage,
+            ended = replace(
+                call, first_token_at=read.began, ended_at=self._clock.now(), outcome=outcome, usage=read.usage
             )
-            await self._store.record_call(call)
-        return read.text, trial.model.name
+            await self._store.record_call(account.end(ended, fault))
+        return read.text
 
     async def _read(self, trial: Trial, prompt: Prompt, read: _Read) -> None:
         try:
@@ -150,6 +175,7 @@ class Summarising:
                             raise ModelRefused("refused, or stopped by a content filter")
                     else:
                         trial.heard()
+                        read.began = read.began or self._clock.now()
                         read.text += item.text
         except TimeoutError as error:
             raise ModelTimeout("a summary took too long") from error

@@ -37,6 +37,7 @@ _PERMISSIONS = discord.Permissions(
     attach_files=True,
 )
 USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__version__}) confab"
+_ACCEPTED = 2  # Discord, "Membership State Enum": the others are invited
 _OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
 
 MessageContent = Literal["auto", "on", "off"]
@@ -59,6 +60,8 @@ class Application:
         if self.sessions_left > SESSIONS_TO_SPREAD:
             return 0.0
         return self.sessions_renewed_in / max(self.sessions_left, 1)
+
+    owner_ids: tuple[int, ...] = ()  # of the person, or the people of the team, whose application it is
 
 
 class _NotNow(Exception):
@@ -152,9 +155,18 @@ async def _look_up(session: aiohttp.ClientSession, *, api_url: str, token: str, 
             gateway_url=_trusted(str(gateway["url"])),
             sessions_left=int(sessions["remaining"]),
             sessions_renewed_in=int(sessions["reset_after"]) / 1000,
+            owner_ids=_owner_ids(about),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _NotNow("its answer makes no sense") from error
+
+
+def _owner_ids(about: dict[str, Any]) -> tuple[int, ...]:
+    """A team's application is owned, on paper, by a user that nobody can write to."""
+    if team := about.get("team"):
+        return tuple(int(each["user"]["id"]) for each in team["members"] if each["membership_state"] == _ACCEPTED)
+    owner = about.get("owner")
+    return (int(owner["id"]),) if owner else ()
 
 
 async def _get(session: aiohttp.ClientSession, url: str, *, token: str, clock: Clock) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class Pressing:
             person=interaction.user.id,
             moderates=interaction.guild_id is not None and interaction.permissions.manage_messages,
             key=conversation_of(interaction, private=_is_unseen_by_others(interaction)),
+            guild_id=interaction.guild_id,
         )
         if action == STOP:
             self._presses.stop(press)

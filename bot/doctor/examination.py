@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from bot.core.findings import Finding, ok, warning, wrong
+from bot.core.errors import StartupRefused
+from bot.core.findings import Finding, ok, refused, warning, wrong
 from bot.core.ports import Clock
 from bot.discord.checkup import check_discord
 from bot.discord.clock_checkup import check_clock
-from bot.limits import patience
+from bot.limits import budgets_set, known_prices, least_amount, patience
 from bot.llm.checkup import check_model
 from bot.settings import SettingFault, Settings, examine_settings
 from bot.storage.checkup import check_database
@@ -18,7 +19,7 @@ _MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
 async def examine(env_file: Path, environ: Mapping[str, str], *, clock: Clock) -> AsyncIterator[Finding]:
     """What is found, as it is found."""
     settings, faults = examine_settings(env_file, environ)
-    for finding in _settings(faults, env_file):
+    for finding in [*_settings(faults, env_file), *([] if faults else _budgets(settings))]:
         yield finding
     faulty = frozenset(fault.place for fault in faults)
     if cause := _first(faulty, "DISCORD_API_URL", "DISCORD_TOKEN"):
@@ -47,6 +48,16 @@ def _settings(faults: list[SettingFault], env_file: Path) -> list[Finding]:
         return [ok("settings", "all of them", f"acceptable, from the environment{file}")]
     see = ".env.example explains each setting."
     return [wrong("settings", each.place, each.fault, each.cure or see) for each in faults]
+
+
+def _budgets(settings: Settings) -> list[Finding]:
+    """Whether they can hold: some need prices."""
+    set_ = budgets_set(settings)
+    try:
+        least_amount(settings, known_prices(settings))
+    except StartupRefused as refusal:
+        return [refused("budgets", "budgets", refusal)]
+    return [ok("budgets", "budgets", f"{len(set_)} set; prices and MAX_ANSWER_TOKENS fit")] if set_ else []
 
 
 def _discord(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:

@@ -18,11 +18,8 @@ class ListedPrices:
         self._own = own
         self._url = base_url or OPENAI_URL
 
-    def knows(self, model: str) -> bool:
-        """Whether there is a price. The first time it may take 0.3 s: importing the list does."""
-        return self.cost(model, Usage(input_tokens=1, output_tokens=1)) is not None
-
     def cost(self, model: str, usage: Usage) -> int | None:
+        """The first time it may take 0.3 s: importing the list does."""
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
         cached = min(usage.cached_tokens or 0, usage.input_tokens)

@@ -1,7 +1,6 @@
-"""An answer on its way: its text, its parts in the channel, how it ended, what it cost."""
+"""An answer on its way: its text, its parts in the channel, how it ended."""
 
 from collections.abc import Collection
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -13,17 +12,15 @@ from sqlalchemy import (
     case,
     delete,
     exists,
-    insert,
     or_,
     select,
     text,
     update,
 )
 
-from bot.core.completions import ModelCall
 from bot.core.messages import Kind, Part, Role, SurplusPart, TurnState
 from bot.core.wording import TOLD
-from bot.storage.schema import IS_OPEN, conversations, model_calls, parts, turns
+from bot.storage.schema import IS_OPEN, conversations, parts, turns
 from bot.storage.upsert import inserts
 
 UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
@@ -43,10 +40,6 @@ _QUESTIONS = (
     update(turns)
     .where(turns.c.answered_by == bindparam("answer"), turns.c.state == TurnState.ANSWERING)
     .values(interaction_token=None)
-)
-# The answer may be gone by now; what it cost stays.
-_RECORD_CALL = insert(model_calls).values(
-    turn_id=select(turns.c.id).where(turns.c.id == bindparam("answer_id")).scalar_subquery()
 )
 _LEARN_RATE = (
     update(conversations)
@@ -98,12 +91,6 @@ def write(connection: Connection, answer_id: int, *, kind: Kind, text: str, show
 
 def learn_rate(connection: Connection, answer_id: int, token_rate: float) -> None:
     connection.execute(_LEARN_RATE, {"answer": answer_id, "rate": token_rate})
-
-
-def record_call(connection: Connection, call: ModelCall) -> None:
-    values = asdict(call)
-    values |= values.pop("usage")
-    connection.execute(_RECORD_CALL, values)
 
 
 def stand(connection: Connection, answer_id: int) -> bool:

@@ -196,6 +196,8 @@ model_calls = Table(
     Column("reasoning_tokens", Integer),
     Column("estimated_tokens", Integer),
     Column("cost_nanodollars", Number),  # at the prices of that time; NULL: unknown
+    Column("counted_tokens", Integer),  # in the budgets: at first what was reserved; NULL: there were none
+    Column("counted_nanodollars", Number),
     Column("started_at", UtcDateTime, nullable=False),
     Column("first_token_at", UtcDateTime),
     Column("ended_at", UtcDateTime, nullable=False),

@@ -9,6 +9,7 @@ from functools import partial
 
 from sqlalchemy import Connection, select
 
+from bot.core.budgets import Amount, Scope
 from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall
 from bot.core.errors import Withdrawn
@@ -39,6 +40,7 @@ from bot.core.summary import ToSummarise
 from bot.core.usage import By, Used
 from bot.storage import (
     answers,
+    calls,
     conversations,
     erasure,
     history,
@@ -79,7 +81,7 @@ async def open_store(
 
 
 class SqlTurnStore:
-    """Implements TurnStore, MissedStore and RetentionStore of bot.core.ports, and UsageStore of bot.core.usage.
+    """Implements TurnStore, MissedStore, RetentionStore, UsageStore and SpendingStore of bot.core.
 
     They say what the methods do.
     """
@@ -230,9 +232,15 @@ class SqlTurnStore:
     async def record_call(self, call: ModelCall) -> None:
         await self._database.run(partial(self._record_call, call=call))
 
-    def _record_call(self, connection: Connection, call: ModelCall) -> None:
+    async def begin_call(self, call: ModelCall) -> int:
+        return await self._database.run(partial(self._record_call, call=call), rank=Rank.INTAKE)
+
+    async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
+        return await self._database.run(partial(calls.counted, scope=scope, since=since))
+
+    def _record_call(self, connection: Connection, call: ModelCall) -> int:
         known = (call.answer_id, call.author_id) not in self._forgotten
-        answers.record_call(connection, call if known else replace(call, author_id=None))
+        return calls.record(connection, call if known else replace(call, author_id=None))
 
     async def edit(
         self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime

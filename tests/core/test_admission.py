@@ -1,10 +1,14 @@
 """Who is taken on, who is refused, and how often they hear it."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
+from bot.core.budgets import Amount, Budget, Budgets, Limit, Payer, Scope
 from bot.core.line import Line
 from bot.core.messages import WaitingQuestion
+from bot.core.periods import Period
 from tests.clock import ManualClock
 from tests.fakes import message
 
@@ -18,10 +22,13 @@ UNBOUNDED = {
 
 
 class Door:
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, budgets: Sequence[Budget] = (), **limits: int) -> None:
         self.line = Line()
         self.clock = ManualClock()
-        self.admission = Admission(self.line, clock=self.clock, limits=AdmissionLimits(**UNBOUNDED | limits))
+        self.budgets = Budgets(budgets, least=Amount(tokens=10), clock=self.clock)
+        self.admission = Admission(
+            self.line, clock=self.clock, limits=AdmissionLimits(**UNBOUNDED | limits), budgets=self.budgets
+        )
 
     def come(self, id_: int, **who: int) -> str:
         """What comes of a question: it waits, or what its author reads, or nothing."""
@@ -136,3 +143,49 @@ def test_without_bounds_everybody_is_taken_on():
     door = Door()
 
     assert {door.come(id_) for id_ in range(1, 200)} == {"waits"}
+
+
+def daily(scope, most):
+    return Budget(scope=scope, period=Period.DAY, limit=Limit(most=most))
+
+
+def use(door: Door, tokens: int) -> None:
+    door.budgets.settle(
+        door.budgets.reserve(Payer(person=1, channel_id=10, guild_id=5), Amount(tokens=0)), Amount(tokens=tokens)
+    )
+
+
+async def test_a_budget_that_is_used_up_is_told_once_until_it_begins_anew():
+    door = Door(budgets=[daily(Scope.PERSON, 100)])
+    use(door, 95)
+
+    came = [door.come(1), door.come(2), door.come(3, author=2), door.come(4, channel=11)]
+    await door.clock.advance(86_400)
+
+    assert [each[:31] for each in came] == [
+        "Your budget for today (100 toke",
+        "",
+        "waits",
+        "Your budget for today (100 toke",
+    ]
+    assert door.come(5) == "waits"
+
+
+async def test_another_budget_is_told_although_one_was_told_before():
+    door = Door(budgets=[daily(Scope.PERSON, 100), daily(Scope.SERVER, 120)])
+    use(door, 95)
+    first = door.come(1)
+    door.budgets.start_with(daily(Scope.SERVER, 120), {5: Amount(tokens=115)})
+    door.budgets.start_with(daily(Scope.PERSON, 100), {1: Amount(tokens=0)})
+
+    assert first.startswith("Your budget")
+    assert door.come(2).startswith("This server's budget")
+    assert door.come(3) == ""
+
+
+def test_a_refused_question_takes_nothing_of_the_minute():
+    door = Door(budgets=[daily(Scope.PERSON, 100)], per_minute_per_channel=1)
+    use(door, 95)
+
+    assert door.come(1).startswith("Your budget")
+    assert door.come(2, author=2) == "waits"

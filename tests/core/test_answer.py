@@ -9,6 +9,7 @@ import pytest
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
 from bot.core.answering import Answering
+from bot.core.budgets import Amount, Budgets
 from bot.core.completions import Finished, FinishReason, Usage
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
@@ -34,6 +35,7 @@ from bot.core.links import Links
 from bot.core.messages import ConversationKey, Erased, Interaction, Kind, Part, Press, TurnState, snowflake_at
 from bot.core.models import Models
 from bot.core.quotes import Link, Opened, Quote
+from bot.core.spending import Spending
 from bot.core.wording import GREETING
 from tests.clock import ManualClock
 from tests.fakes import (
@@ -64,6 +66,7 @@ class World:
         patience=None,
         links=None,
         answer_within=timedelta(days=36500),
+        budgets=(),
     ) -> None:
         self.store = store or FakeStore()
         models = models or [FakeModel(*scripts)]
@@ -77,10 +80,18 @@ class World:
             patience=patience or Patience(),
             answer_within=answer_within,
         )
+        self.budgets = Budgets(budgets, least=Amount(tokens=500, nanodollars=1_000), clock=self.clock)
+        spending = Spending(
+            prices=FakePrices(),
+            budgets=self.budgets,
+            store=self.store,
+            models=[model.name for model in models],
+            clock=self.clock,
+        )
         self.answerer = Answerer(
             store=self.store,
             models=Models(models, clock=self.clock),
-            prices=FakePrices(),
+            spending=spending,
             links=Links(store=self.store, reader=links or FakeLinks()),
             replies=self.replies,
             clock=self.clock,
@@ -102,7 +113,9 @@ class World:
             replies=self.replies,
             clock=self.clock,
             handled=self.handled,
-            admission=Admission(self.queue.line, clock=self.clock, limits=AdmissionLimits(**admission)),
+            admission=Admission(
+                self.queue.line, clock=self.clock, limits=AdmissionLimits(**admission), budgets=self.budgets
+            ),
         )
 
     async def ask(self, *messages) -> None:

@@ -22,8 +22,9 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.messages import Outcome
 from bot.core.models import Models
+from bot.core.spending import Spending
 from tests.clock import ManualClock
-from tests.fakes import FakeModel, FakePrices, FakeReplies, FakeStore, message
+from tests.fakes import FakeModel, FakePrices, FakeReplies, FakeStore, message, no_budgets
 
 DOWN = ModelUnavailable("503")
 PROMPT = Prompt(messages=(), tokens=10, max_answer_tokens=500)
@@ -45,6 +46,13 @@ class Desk:
         self.patience = patience or Patience()
         self._store = FakeStore()
         self._slots = FairSlots(100)
+        self._spending = Spending(
+            prices=FakePrices(),
+            budgets=no_budgets(self.clock),
+            store=self._store,
+            models=[model.name for model in models],
+            clock=self.clock,
+        )
         self._questions = 0
 
     async def ask(self) -> asyncio.Task[Generated]:
@@ -58,7 +66,7 @@ class Desk:
             shorten=lambda: self.shorter,
             reply=FakeReplies().open(received.taken_up),
             models=self._together,
-            prices=FakePrices(),
+            account=self._spending.account(received.taken_up.conversation, PROMPT, person=7),
             clock=self.clock,
             patience=self.patience,
             slot=self._slots.take_at_once(question.key, 1),

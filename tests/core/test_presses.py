@@ -9,7 +9,7 @@ from bot.core.line import Line
 from bot.core.messages import ConversationKey, Press
 from bot.core.presses import GONE, UNDER_WAY, Presses
 from tests.clock import ManualClock
-from tests.fakes import FakeStore, message
+from tests.fakes import FakeStore, message, no_budgets
 
 HERE = ConversationKey(channel_id=10)
 
@@ -36,7 +36,7 @@ async def queue():
 
 async def refusal(queue, action, **press):
     pressed = Press(**{"id": 9, "question_id": 1, "person": 1, "moderates": False, "key": HERE} | press)
-    admission = Admission(Line(), clock=ManualClock(), limits=AdmissionLimits())
+    admission = Admission(Line(), clock=ManualClock(), limits=AdmissionLimits(), budgets=no_budgets(ManualClock()))
     presses = Presses(store=FakeStore(), queue=queue, admission=admission)
     with pytest.raises(PressRefused) as refused:
         await getattr(presses, action)(pressed)

@@ -19,13 +19,14 @@ from bot.core.intake import Intake
 from bot.core.links import Links
 from bot.core.messages import ConversationKey
 from bot.core.models import Models
+from bot.core.spending import Spending
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
 from bot.discord.quoting import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import ChannelType, Intent, Upload, gateway_line
 from tests.clock import ManualClock
 from tests.discord.connected import Connected, connected, prepared
-from tests.fakes import FakeLinks, FakeModel, FakePrices, FakeStore
+from tests.fakes import FakeLinks, FakeModel, FakePrices, FakeStore, no_budgets
 from tests.openapi import validate_record
 
 PICTURE = Upload(filename="cat.png", data=b"meow", content_type="image/png")
@@ -247,10 +248,13 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             patience=Patience(),
             answer_within=timedelta(hours=1),
         )
+        budgets = no_budgets(here.clock)
         answerer = Answerer(
             store=here.store,
             models=Models([model], clock=here.clock),
-            prices=FakePrices(),
+            spending=Spending(
+                prices=FakePrices(), budgets=budgets, store=here.store, models=[model.name], clock=here.clock
+            ),
             links=Links(store=here.store, reader=FakeLinks()),
             replies=replies,
             clock=here.clock,
@@ -270,7 +274,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             replies=replies,
             clock=here.clock,
             handled=Handled(),
-            admission=Admission(queue.line, clock=here.clock, limits=AdmissionLimits()),
+            admission=Admission(queue.line, clock=here.clock, limits=AdmissionLimits(), budgets=budgets),
         )
         here.client.wire(
             intake=intake,

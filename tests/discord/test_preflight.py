@@ -8,6 +8,7 @@ from itertools import islice
 import pytest
 
 from bot.core.errors import StartupRefused
+from bot.discord import preflight
 from bot.discord.preflight import (
     Application,
     backoff_seconds,
@@ -31,6 +32,16 @@ async def test_the_application_is_as_discord_knows_it(granted):
     assert application.name == discord.bot_user.name
     assert application.message_content_granted is granted
     assert application.gateway_url == discord.gateway_url
+
+
+async def test_the_owner_is_who_made_the_application_or_the_people_of_its_team():
+    async with LoopbackDiscord() as discord:
+        alone = await look_up_application(api_url=discord.api_url, token=discord.token, clock=ManualClock())
+
+    members = [{"user": {"id": str(n)}, "membership_state": state} for n, state in ((7, 2), (8, 1), (9, 2))]
+    assert alone.owner_ids == (discord.user("you").id,)
+    assert preflight._owner_ids({"owner": {"id": "1"}, "team": {"members": members}}) == (7, 9)
+    assert preflight._owner_ids({}) == ()
 
 
 async def test_a_wrong_token_is_refused_with_a_cure_and_without_showing_it():

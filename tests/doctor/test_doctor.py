@@ -113,6 +113,17 @@ async def test_wrong_settings_are_told_together_and_what_depends_on_them_is_not_
     assert ended.states()["model"] == "ok"
 
 
+async def test_a_budget_that_cannot_hold_is_wrong_and_one_that_can_is_well(set_up):
+    wrong_one = await set_up.doctor("--json", BUDGET_TOTAL_PER_DAY="$1")
+    right_one = await set_up.doctor("--json", BUDGET_TOTAL_PER_DAY="$1", MODEL_PRICES="gpt-5.4=1/10")
+
+    (found,) = [each for each in json.loads(wrong_one.out)["findings"] if each["check"] == "budgets"]
+    assert wrong_one.wrong() == {"budgets": "wrong"}
+    assert found["detail"] == "BUDGET_TOTAL_PER_DAY is in dollars, and what gpt-5.4 costs is not known"
+    assert found["cure"].startswith("Say it in MODEL_PRICES")
+    assert right_one.states()["budgets"] == "ok"
+
+
 async def test_a_chat_channel_that_is_blocked_is_worth_a_warning(set_up):
     ended = await set_up.doctor("--json", BLOCKED_CHANNELS=str(set_up.discord.channel("general").id))
 

@@ -41,7 +41,6 @@ def test_a_price_that_is_not_known_is_not_guessed(model, base_url):
     prices = ListedPrices({"another": OWN}, base_url=base_url)
 
     assert prices.cost(model, USED) is None
-    assert not prices.knows(model)
 
 
 def test_a_server_of_ones_own_costs_what_the_operator_says():
@@ -61,7 +60,6 @@ def test_more_cached_tokens_than_were_read_are_as_many_as_were_read():
     odd = Usage(input_tokens=1_000, cached_tokens=5_000, output_tokens=0)
 
     assert ListedPrices({"m": OWN}, base_url=None).cost("m", odd) == 100_000
-    assert ListedPrices({}, base_url=None).knows("gpt-5.4")
     assert ListedPrices({}, base_url=None).cost("gpt-5.4", odd) is not None
 
 
@@ -76,9 +74,10 @@ def test_more_cached_tokens_than_were_read_are_as_many_as_were_read():
 def test_the_list_is_loaded_only_where_it_is_asked(prices, imported):
     program = (
         "import sys\nfrom decimal import Decimal\n"
-        "from bot.core.costs import ModelPrice\nfrom bot.llm.prices import ListedPrices\n"
+        "from bot.core.completions import Usage\nfrom bot.core.costs import ModelPrice\n"
+        "from bot.llm.prices import ListedPrices\n"
         "own = ModelPrice(input=Decimal(1), cached=Decimal(1), output=Decimal(1))\n"
-        f"{prices}.knows('gpt-5.4')\n"
+        f"{prices}.cost('gpt-5.4', Usage(input_tokens=1, output_tokens=1))\n"
         "print('genai_prices' in sys.modules)\n"
     )
 

@@ -1,0 +1,122 @@
+"""What requests to models cost: reserved in the budgets before each one, counted and priced after it.
+
+Where there are budgets, a request has its row before it is made, with what is reserved: if the program is killed
+meanwhile, the next one counts that, since it may have been paid for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from bot.core.budgets import Amount, Budgets, Payer, Reservation, Scope
+from bot.core.completions import ModelCall, Prompt, Usage
+from bot.core.costs import Prices
+from bot.core.errors import BotError, ModelError
+from bot.core.messages import Conversation
+from bot.core.ports import Clock
+
+
+class SpendingStore(Protocol):
+    """As for TurnStore: one transaction each, DatabaseUnavailable."""
+
+    async def begin_call(self, call: ModelCall) -> int:
+        """Append a request that is about to be made to the record of model calls; its row's id."""
+
+    async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
+        """What was used since then, by person, channel or server, or in all under 0."""
+
+
+class Spending:
+    def __init__(
+        self, *, prices: Prices, budgets: Budgets, store: SpendingStore, models: Sequence[str], clock: Clock
+    ) -> None:
+        """*models*: the names of those that may be asked."""
+        self._prices = prices
+        self._budgets = budgets
+        self._store = store
+        self._models = models
+        self._clock = clock
+
+    async def load(self) -> None:
+        """Count what was used before. Raises DatabaseUnavailable."""
+        for budget in self._budgets:
+            used = await self._store.counted(budget.scope, since=budget.period.start(self._clock.now()))
+            self._budgets.start_with(budget, used)
+
+    def account(self, conversation: Conversation, prompt: Prompt, *, person: int | None) -> "Account":
+        """Of what is asked for there with this prompt, and on *person*'s budgets, too."""
+        payer = Payer(person=person, channel_id=conversation.key.channel_id, guild_id=conversation.guild_id)
+        most = Usage(input_tokens=prompt.tokens, output_tokens=prompt.max_answer_tokens)
+        costs = [self.cost(model, most) or 0 for model in self._models] if self._budgets.in_dollars else []
+        amount = Amount(tokens=prompt.tokens + prompt.max_answer_tokens, nanodollars=max(costs) if costs else None)
+        return Account(self, self._budgets, self._store, payer=payer, most=amount)
+
+    def cost(self, model: str, usage: Usage) -> int | None:
+        return self._prices.cost(model, usage)
+
+
+class Account:
+    """One answer's, or one summary's. At most one request is under way at a time."""
+
+    def __init__(
+        self, spending: Spending, budgets: Budgets, store: SpendingStore, *, payer: Payer, most: Amount
+    ) -> None:
+        self._spending = spending
+        self._budgets = budgets
+        self._store = store
+        self._payer = payer
+        self._most = most
+        self._reservation: Reservation | None = None
+        self._row: int | None = None
+        self.open = False  # a request was begun, and its end was not counted yet
+
+    def reserve(self) -> bool:
+        """What a request can use. False: wait for `room`, and try again. Raises BudgetUsedUp."""
+        self._reservation = self._budgets.reserve(self._payer, self._most)
+        return self._reservation is not None
+
+    async def room(self) -> None:
+        await self._budgets.room()
+
+    async def begin(self, call: ModelCall) -> None:
+        """The request is about to be made. Raises DatabaseUnavailable: it must not be."""
+        self._row = None
+        if self._reservation is not None and self._reservation.pots:
+            self._row = await self._store.begin_call(_counting(call, self._most))
+        self.open = True
+
+    def end(self, call: ModelCall, fault: BotError | None) -> ModelCall:
+        """The request has ended: the call with what it cost. *fault*: what ended it, if that was no answer."""
+        cost = self._spending.cost(call.model, call.usage)
+        used = self._used(call, cost, fault)
+        counted = self._settle(used)
+        self.open = False
+        return replace(_counting(call, used if counted else None), record_id=self._row, cost_nanodollars=cost)
+
+    def close(self) -> None:
+        """Always called, last. A request whose end nobody counted is counted as if it had used all."""
+        self._settle(self._most if self.open else Amount(tokens=0, nanodollars=0))
+
+    def _used(self, call: ModelCall, cost: int | None, fault: BotError | None) -> Amount:
+        usage = call.usage
+        if isinstance(fault, ModelError) and fault.unpaid and call.first_token_at is None:
+            return Amount(tokens=0, nanodollars=0)
+        known = usage.input_tokens is not None and usage.output_tokens is not None
+        return Amount(
+            tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0) if known else self._most.tokens,
+            nanodollars=self._most.nanodollars if cost is None else cost,
+        )
+
+    def _settle(self, used: Amount) -> bool:
+        """Whether there were budgets to count it in."""
+        reservation, self._reservation = self._reservation, None
+        if reservation is not None:
+            self._budgets.settle(reservation, used)
+        return reservation is not None and bool(reservation.pots)
+
+
+def _counting(call: ModelCall, amount: Amount | None) -> ModelCall:
+    if amount is None:
+        return call
+    return replace(call, counted_tokens=amount.tokens, counted_nanodollars=amount.nanodollars)

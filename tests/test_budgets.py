@@ -1,0 +1,230 @@
+"""Budgets over real sockets: who is refused how, what is never overspent, who hears of it."""
+
+import pytest
+
+from bot.core.errors import StartupRefused
+from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import open_store
+from tests.model_server import Answer, Gate, ModelServer
+from tests.pressing import pressed, whispered, with_button
+from tests.storage.talk import rows
+from tests.whole_bot import Stage
+
+DAY = "BUDGET_TOTAL_PER_DAY"
+SHORT = {"MAX_ANSWER_TOKENS": "200"}  # 220 to 400 tokens are reserved for each question here
+
+
+def usage(tokens):
+    return {"prompt_tokens": 30, "completion_tokens": tokens - 30}
+
+
+@pytest.fixture
+async def stage(tmp_path):
+    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
+        yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
+
+
+async def stored(stage, sql):
+    async with open_store(stage.database_url) as store:
+        return [tuple(row) for row in await rows(store, sql)]
+
+
+def refusals(stage, *channels):
+    said = [each for channel in channels or [stage.general] for each in stage.discord.messages(channel)]
+    return [each for each in said if each.author.bot and "is used up" in each.content]
+
+
+def is_answered(stage, asked):
+    """It waits no longer."""
+    reply = stage.reply_to(asked)
+    return reply is not None and (reply.content == "Blue." or "is used up" in reply.content)
+
+
+async def use_up(stage):
+    """Ask once, which costs nearly all of a budget of 1,000 tokens."""
+    stage.model.script(Answer(text="Blue.", usage=usage(900)))
+    answer = await stage.ask("Why?")
+    await stage.settled(answer, "Blue.")
+    await with_button(stage, answer)
+    return answer
+
+
+async def test_of_500_questions_at_once_a_budget_for_50_pays_for_no_more_and_hardly_less(
+    stage, database_url
+) -> None:
+    stage.database_url = database_url
+    stage.model.answer("Blue.", usage=usage(200))
+    channels = [stage.discord.add_channel(stage.discord.guild, f"room-{n}") for n in range(50)]
+    people = [stage.discord.add_user(f"person-{n}") for n in range(10)]
+    unbounded = {"MAX_WAITING_PER_PERSON": "0", "MESSAGES_PER_MINUTE_PER_PERSON": "0"}
+    listed = ",".join(str(each.id) for each in channels)
+    async with stage.bot(**SHORT, **unbounded, **{DAY: "10000"}, CHAT_CHANNELS=listed):
+        asked = [
+            await stage.discord.post(channel, person, "Why is the sky blue?")
+            for person in people
+            for channel in channels
+        ]
+        for each in asked:
+            await stage.discord.until(lambda each=each: is_answered(stage, each), seconds=100)
+
+    paid = await stored(stage, "SELECT count(*), sum(input_tokens + output_tokens) FROM model_calls")
+    assert 45 <= len(stage.model.requests) <= 50
+    assert paid == [(len(stage.model.requests), 200 * len(stage.model.requests))]
+    assert len(refusals(stage, *channels)) == 500 - len(stage.model.requests)
+
+
+async def test_who_writes_on_is_told_once_and_it_is_no_history(stage) -> None:
+    async with stage.bot(**SHORT, **{DAY: "1,000"}):
+        await use_up(stage)
+        first = await stage.ask("And how?")
+        await stage.discord.post(stage.general, stage.you, "Hello?")
+        other = await stage.ask("Me, too!", author=stage.ada)
+
+    assert first.content.startswith("My budget for today (1,000 tokens) is used up. It resets <t:")
+    assert first.content.endswith(":R> (00:00 UTC).")
+    assert [each.id for each in refusals(stage)] == [first.id, other.id]
+    assert await stored(stage, "SELECT count(*) FROM turns") == [(2,)]
+    assert len(stage.model.requests) == 1
+
+
+async def test_a_command_is_refused_unseen_by_others(stage) -> None:
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
+        await use_up(stage)
+        mine = await stage.chat("And how?")
+        await stage.discord.until(lambda: mine.original)
+        theirs = await stage.chat("And how?", author=stage.ada)
+        await stage.discord.until(lambda: theirs.original and "All good" in theirs.original.content)
+
+    assert mine.ephemeral
+    assert mine.original.content.startswith("Your budget for today (1,000 tokens) is used up.")
+    assert not theirs.ephemeral
+    assert refusals(stage) == []
+
+
+async def test_writing_anew_is_refused_unseen_by_others(stage) -> None:
+    async with stage.bot(**SHORT, BUDGET_SERVER_PER_MONTH="1000"):
+        answer = await use_up(stage)
+        told = await whispered(stage, await pressed(stage, answer, "Regenerate"))
+
+    assert told.startswith("This server's budget for this month (1,000 tokens) is used up.")
+    assert answer.content == "Blue."
+
+
+async def test_a_budget_in_dollars_holds_at_the_operator_s_prices(stage) -> None:
+    prices = {"MODEL_PRICES": "gpt-5.4=1/10", "BUDGET_CHANNEL_PER_DAY": "$0.01"}
+    async with stage.bot(**SHORT, **prices):
+        await use_up(stage)
+        refused = await stage.ask("And how?")
+        elsewhere = await stage.ask(f"{stage.discord.bot_user.mention} And how?", channel=stage.random)
+
+    assert refused.content.startswith("This channel's budget for today ($0.01) is used up.")
+    assert elsewhere.content == "All good, how may I help you?"
+
+
+async def test_what_was_used_stays_used_after_a_restart(stage, database_url) -> None:
+    stage.database_url = database_url
+    async with stage.bot(**SHORT, **{DAY: "1000"}):
+        await use_up(stage)
+
+    async with stage.bot(**SHORT, **{DAY: "1000"}):
+        refused = await stage.ask("And how?")
+
+    assert "is used up" in refused.content
+
+
+async def test_what_was_used_without_a_budget_counts_once_there_is_one(stage) -> None:
+    async with stage.bot(**SHORT):
+        await use_up(stage)
+
+    async with stage.bot(**SHORT, **{DAY: "1000"}):
+        refused = await stage.ask("And how?")
+
+    assert "is used up" in refused.content
+
+
+async def test_a_request_of_a_bot_that_was_killed_counts_as_all_that_was_reserved(stage, database_url) -> None:
+    stage.database_url = database_url
+    gate = Gate()
+    stage.model.script(Answer(text="Blue.", gate=gate))
+    program = await stage.start(**SHORT, **{DAY: "100000"})
+    await stage.discord.until(lambda: stage.connected)
+    asked = await stage.discord.post(stage.general, stage.you, "Why?")
+    await stage.discord.until(lambda: stage.model.requests)
+    program.kill()
+    await program.communicate()
+    gate.open()
+    [(outcome, reserved)] = await stored(stage, "SELECT outcome, counted_tokens FROM model_calls")
+
+    async with stage.bot(**SHORT, **{DAY: str(2 * reserved - 1)}):
+        told = await stage.discord.until(lambda: stage.reply_to(asked))
+
+    assert outcome == "begun"
+    assert "is used up" in told.content
+    assert len(stage.model.requests) == 1
+
+
+# Whoever runs the bot hears of it
+
+
+async def test_the_owner_hears_once_when_four_fifths_are_used_also_after_a_restart(stage) -> None:
+    direct = stage.discord.open_dm(stage.you)
+    stage.model.script(*[Answer(text="Blue.", usage=usage(tokens)) for tokens in (800, 850, 31, 31)])
+    for _ in range(2):
+        async with stage.bot(**SHORT, **{DAY: "9000"}, BUDGET_SERVER_PER_DAY="2000"):
+            for _ in range(2):
+                await stage.ask("Why?", channel=stage.general)
+
+    (told,) = stage.discord.messages(direct)
+    assert told.content.startswith(
+        f"82 % of server {stage.discord.guild.id}'s budget for today are used: 1,650 tokens of 2,000 tokens. "
+        "When it is used up, I answer nobody there until it resets <t:"
+    )
+    assert told.content.endswith("\n-# The server is Playground.")
+
+
+async def test_an_owner_who_takes_no_messages_finds_it_in_the_log(stage, caplog) -> None:
+    direct = stage.discord.open_dm(stage.you)
+    stage.discord.set_permissions(direct, send_messages=False)
+    async with stage.bot(**SHORT, **{DAY: "1000"}):
+        await use_up(stage)
+
+    assert stage.discord.messages(direct) == []
+    (line,) = [each.getMessage() for each in caplog.records if "the owner could not be told" in each.getMessage()]
+    assert "90 % of the total budget for today are used: 900 tokens of 1,000 tokens." in line
+
+
+async def test_a_person_s_budget_is_nobody_else_s_business(stage) -> None:
+    direct = stage.discord.open_dm(stage.you)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000", BUDGET_CHANNEL_PER_DAY="1000"):
+        await use_up(stage)
+
+    assert stage.discord.messages(direct) == []
+
+
+# What cannot hold is refused at the start
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {DAY: "$1"},
+            "BUDGET_TOTAL_PER_DAY is in dollars, and what gpt-5.4 costs is not known. Say it in MODEL_PRICES",
+        ),
+        (
+            {DAY: "100"},
+            "BUDGET_TOTAL_PER_DAY is 100 tokens, which pays for no answer at all. One may take 2",
+        ),
+        (
+            {"BUDGET_PERSON_PER_MONTH": "0.0001 USD", "MODEL_PRICES": "gpt-5.4=1/10"},
+            "BUDGET_PERSON_PER_MONTH is $0.0001, which pays for no answer at all. One may take $0.002",
+        ),
+    ],
+)
+async def test_a_budget_that_cannot_hold_is_refused_at_the_start(stage, given, sentence) -> None:
+    with pytest.raises(StartupRefused) as refused:
+        async with stage.bot(**SHORT, **given):
+            pass
+
+    assert str(refused.value).startswith(sentence)
+    assert stage.discord.requests == []
