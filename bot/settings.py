@@ -120,9 +120,11 @@ class Settings(BaseModel):
         return AccessRules(**lists, direct_messages=self.direct_messages == "on")
 
     def for_everybody(self) -> "Settings":
-        """Without the lists, which name people and channels of Discord itself."""
+        """Without budgets, and without the lists, which name people and channels of Discord itself."""
         lists = (name for name in type(self).model_fields if name.startswith(_ACCESS_LISTS))
-        return self.model_copy(update=dict.fromkeys(lists, frozenset()) | {"direct_messages": "on"})
+        budgets = (name for name in type(self).model_fields if name.startswith("budget_"))
+        changes: dict[str, object] = {"direct_messages": "on"}
+        return self.model_copy(update=changes | dict.fromkeys(lists, frozenset()) | dict.fromkeys(budgets))
 
     @property
     def secrets(self) -> tuple[str, ...]:

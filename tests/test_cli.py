@@ -91,7 +91,7 @@ def test_many_voices_without_words_are_refused(tmp_path):
 
 async def test_the_playground_remembers_what_was_said_before_it_was_left(tmp_path):
     async with ModelServer() as model:
-        settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m"}
+        settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m", "BUDGET_TOTAL_PER_DAY": "$1"}
         for words in ("My name is Zorb.", "Who am I?", "And now?"):
             left = await asyncio.to_thread(run, "playground", "--say", words, folder=tmp_path, **settings)
             assert left.returncode == 0

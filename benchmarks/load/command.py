@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.conductor import Stage, open_stage
+from benchmarks.load.budget import budget
 from benchmarks.load.burst import burst, yardstick
 from benchmarks.load.catch_up import catch_up
 from benchmarks.load.flood import flood
@@ -18,7 +19,7 @@ from benchmarks.load.steady import steady
 from benchmarks.load.table import Line, table
 
 SHORT = ("burst", "yardstick", "rush", "long")
-LONG = ("catch-up", "flood", "steady")
+LONG = ("catch-up", "flood", "budget", "steady")
 MINUTES = 10.0
 Scenario = Callable[[Stage, Path], Awaitable[list[Line]]]
 
@@ -40,6 +41,7 @@ async def main(arguments: argparse.Namespace) -> int:
         "long": long_answers,
         "catch-up": catch_up,
         "flood": flood,
+        "budget": budget,
         "steady": partial(steady, minutes=arguments.minutes),
     }
     for name in arguments.only or SHORT:
