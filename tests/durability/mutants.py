@@ -13,7 +13,7 @@ from bot.discord import live_message, outbound, payloads, replies, responses
 from bot.discord.missed_ranges import MissedRanges
 from bot.discord.part_search import PartSearch, Sought
 from bot.llm.chat_model import OpenAIChatModel
-from bot.storage import answers, history, questions
+from bot.storage import calls, history, questions
 from bot.storage.schema import turns
 from bot.storage.sqlite import SqliteFile
 from bot.storage.turns import SqlTurnStore
@@ -124,7 +124,7 @@ def pings_everybody() -> None:
 
 def cost_forgotten() -> None:
     """What a call cost is not recorded with its answer."""
-    answers.record_call = lambda *_args, **_kwargs: None
+    calls.record = lambda *_args, **_kwargs: None
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
