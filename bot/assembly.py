@@ -19,6 +19,7 @@ from bot.core.handled import Handled
 from bot.core.history import system_tokens
 from bot.core.intake import Intake
 from bot.core.links import Links
+from bot.core.look_ups import LookUps
 from bot.core.models import Models
 from bot.core.ports import Clock
 from bot.core.presses import Presses
@@ -222,6 +223,7 @@ def _join(
 
     client.wire(
         intake=intake,
+        look_ups=LookUps(store.archive, admission=admission),
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
         outbox=outside.outbox,
         store=store,

@@ -72,6 +72,13 @@ class Admission:
         payer = Payer(person=press.person, channel_id=press.key.channel_id, guild_id=press.guild_id)
         return self._budgets.refuse(payer) or self._asked_too_often(press.person, press.key.channel_id)
 
+    def refuse_look_up(self, person: int) -> NotTakenOn | None:
+        """Why they may not look back just now; None, and it takes a turn of their minute, if they may."""
+        if wait := self._people.wait(person):
+            return _moment(wait)
+        self._people.take(person)
+        return None
+
     def count_press(self, press: Press) -> None:
         """An answer is being rewritten."""
         self._count(press.person, press.key.channel_id)
@@ -104,9 +111,13 @@ class Admission:
 
     def _asked_too_often(self, person: int, channel_id: int) -> NotTakenOn | None:
         if wait := self._people.wait(person):
-            return AskedTooOften(f"Please give me a moment: you can ask again in {seconds_in_words(wait)}.")
+            return _moment(wait)
         if wait := self._channels.wait(channel_id):
             return AskedTooOften(
                 f"This channel has asked me a lot just now. I can take the next in {seconds_in_words(wait)}."
             )
         return None
+
+
+def _moment(wait: float) -> AskedTooOften:
+    return AskedTooOften(f"Please give me a moment: you can ask again in {seconds_in_words(wait)}.")

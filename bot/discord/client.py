@@ -15,6 +15,7 @@ from bot.connections import NewestFirst
 from bot.core.access import AccessRules
 from bot.core.errors import StartupRefused
 from bot.core.intake import Intake
+from bot.core.look_ups import LookUps
 from bot.core.ports import Clock, TurnStore
 from bot.core.presses import Presses
 from bot.core.rights import Policy
@@ -92,6 +93,7 @@ class ConfabClient(discord.Client):
         self,
         *,
         intake: Intake,
+        look_ups: LookUps,
         presses: Presses | None,
         outbox: Outbox,
         store: TurnStore,
@@ -118,7 +120,13 @@ class ConfabClient(discord.Client):
         self._store = store
         self._identify_pace = IdentifyPace(application_id=self._about.id, store=store, clock=self._clock)
         self._doors = doors = Doors(
-            intake=intake, outbox=outbox, clock=self._clock, policy=policy, usage=usage, keep=self._keep
+            intake=intake,
+            look_ups=look_ups,
+            outbox=outbox,
+            clock=self._clock,
+            policy=policy,
+            usage=usage,
+            keep=self._keep,
         )
         self._pressing = Pressing(doors, presses=presses, access=self._access)
         self.tree = Commands(self, doors, access=self._access)

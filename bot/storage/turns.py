@@ -54,6 +54,7 @@ from bot.storage import (
     summaries,
     usage,
 )
+from bot.storage.archive import SqlArchive
 from bot.storage.arrivals import Arrivals
 from bot.storage.database import SECONDS_FOR_PREDECESSOR, Database, open_database
 from bot.storage.schema import facts
@@ -87,6 +88,7 @@ class SqlTurnStore:
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
+        self.archive = SqlArchive(database)
         self._database = database
         self._arrivals = Arrivals(database)
         self._clock = clock

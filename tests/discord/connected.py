@@ -91,6 +91,10 @@ class NoPresses:
     """Answers have no buttons here."""
 
 
+class NoLookUps:
+    """Nobody looks back here."""
+
+
 class Connected:
     """What a test has in hand; *running* is `run_forever`."""
 
@@ -112,6 +116,7 @@ class Connected:
         if wired:
             client.wire(
                 intake=self.intake,
+                look_ups=NoLookUps(),
                 presses=self.presses,
                 outbox=self.outbox,
                 store=self.store,

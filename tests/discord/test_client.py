@@ -25,7 +25,7 @@ from bot.discord.quoting import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import ChannelType, Intent, Upload, gateway_line
 from tests.clock import ManualClock
-from tests.discord.connected import Connected, connected, prepared
+from tests.discord.connected import Connected, NoLookUps, connected, prepared
 from tests.fakes import FakeLinks, FakeModel, FakePrices, FakeStore, no_budgets
 from tests.openapi import validate_record
 
@@ -278,6 +278,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
         )
         here.client.wire(
             intake=intake,
+            look_ups=NoLookUps(),
             presses=here.presses,
             outbox=here.outbox,
             store=here.store,

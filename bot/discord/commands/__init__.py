@@ -9,13 +9,13 @@ from discord import app_commands
 from bot.core.access import AccessRules
 from bot.core.errors import BotError
 from bot.discord.askers import asker_of
-from bot.discord.commands import chat, forget_me, privacy, reset, usage
+from bot.discord.commands import chat, forget_me, privacy, recall, reset, usage
 from bot.discord.commands.doors import Doors
 from bot.discord.outbound import Outbox
 
 log = logging.getLogger(__name__)
 
-COMMANDS = (chat, reset, privacy, forget_me, usage)
+COMMANDS = (chat, reset, recall, privacy, forget_me, usage)
 # Also for whom the operator's lists leave out: something may be stored of them.
 FOR_EVERYBODY = ("privacy", "forget-me")
 

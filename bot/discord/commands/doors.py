@@ -7,6 +7,7 @@ from typing import Any
 import discord
 
 from bot.core.intake import Intake
+from bot.core.look_ups import LookUps
 from bot.core.messages import ConversationKey
 from bot.core.ports import Clock
 from bot.core.rights import Policy
@@ -19,6 +20,7 @@ class Doors:
     """*keep* runs a coroutine beside everything else and ends it with the bot."""
 
     intake: Intake
+    look_ups: LookUps
     outbox: Outbox
     clock: Clock
     policy: Policy
@@ -31,3 +33,9 @@ def conversation_of(interaction: discord.Interaction[discord.Client], *, private
     if interaction.channel_id is None:
         raise RuntimeError("a command needs a channel")
     return ConversationKey(channel_id=interaction.channel_id, private_to=interaction.user.id if private else 0)
+
+
+def may_look_back(interaction: discord.Interaction[discord.Client], *, private: bool) -> bool:
+    """Whether this person may read what was said in that conversation before, as Discord has it."""
+    may = interaction.permissions
+    return private or interaction.guild_id is None or (may.view_channel and may.read_message_history)

@@ -1,0 +1,54 @@
+"""The stored turns as people look back at them: the values, and what that takes of the store."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot.core.messages import ConversationKey, Kind, Role, TurnState
+
+TURNS_IN_A_PAGE = 200  # some milliseconds: whoever asks meanwhile waits no longer for the database
+BEYOND_ALL = 2**63 - 1  # positions and the numbers of rows stay below it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArchivedTurn:
+    """A turn as its conversation's readers may see it. *message_id*: where it is, or begins, in the channel."""
+
+    position: int
+    kind: Kind
+    state: TurnState
+    text: str
+    sent_at: datetime
+    author_id: int | None = None
+    label: str | None = None
+    outcome: str | None = None
+    edited_at: datetime | None = None
+    message_id: int | None = None
+
+    @property
+    def role(self) -> Role:
+        return self.kind.role
+
+
+class Archive(Protocol):
+    """What looking back needs of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
+
+    async def turns(self, key: ConversationKey, *, before: int, most: int) -> list[ArchivedTurn]:
+        """A conversation's turns below this position, newest first, whatever was reset since.
+
+        Those that wait have no position yet. Without what questions brought along: whoever reads this may be
+        somebody who may not read that where it was said.
+        """
+
+
+async def newest_first(archive: Archive, key: ConversationKey) -> AsyncIterator[ArchivedTurn]:
+    """All turns of a conversation, read page by page."""
+    before = BEYOND_ALL
+    while True:
+        page = await archive.turns(key, before=before, most=TURNS_IN_A_PAGE)
+        for turn in page:
+            yield turn
+        if len(page) < TURNS_IN_A_PAGE:
+            return
+        before = page[-1].position

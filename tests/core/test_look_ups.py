@@ -1,0 +1,62 @@
+"""Who looks back, and when: so often a minute, and one at a time."""
+
+import asyncio
+
+import pytest
+
+from bot.core.admission import Admission, AdmissionLimits
+from bot.core.line import Line
+from bot.core.look_ups import LookUps
+from bot.core.messages import ConversationKey
+from tests.fakes import FakeClock
+
+HERE = ConversationKey(channel_id=10)
+
+
+class Slow:
+    """An archive without turns, which counts how many read it at the same time."""
+
+    def __init__(self):
+        self.reading = self.most = 0
+
+    async def turns(self, key, *, before, most):
+        return await self._read([])
+
+    async def _read(self, result):
+        self.reading += 1
+        self.most = max(self.most, self.reading)
+        await asyncio.sleep(0)
+        self.reading -= 1
+        return result
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def archive():
+    return Slow()
+
+
+@pytest.fixture
+def look_ups(archive, clock):
+    admission = Admission(Line(), clock=clock, limits=AdmissionLimits(per_minute_per_person=2))
+    return LookUps(archive, admission=admission)
+
+
+async def test_one_looks_back_at_a_time(look_ups, archive):
+    await asyncio.gather(*(look_ups.recall(HERE, "zebra") for _ in range(3)))
+
+    assert archive.most == 1
+
+
+async def test_a_person_looks_back_as_often_a_minute_as_they_may_ask(look_ups, clock):
+    first = [look_ups.refuse(1) for _ in range(3)]
+    of_another = look_ups.refuse(2)
+    await clock.sleep(30)
+
+    assert first[:2] == [None, None]
+    assert first[2].user_message == "Please give me a moment: you can ask again in 30 seconds."
+    assert (of_another, look_ups.refuse(1)) == (None, None)

@@ -1,0 +1,144 @@
+"""/recall, over real sockets: what people find, and who may."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from bot.core.errors import DatabaseUnavailable
+from bot.discord.commands import recall
+from bot.discord.recalled import NOTHING
+from bot.playground.loopback import LoopbackDiscord
+from bot.storage.archive import SqlArchive
+from bot.storage.turns import SqlTurnStore
+from tests.model_server import Answer, ModelServer
+from tests.openapi import validate_record
+from tests.whole_bot import Stage
+
+
+@dataclass(kw_only=True)
+class Watched(Stage):
+    stood: asyncio.Semaphore  # released for each answer that stands
+
+
+@pytest.fixture
+async def stage(tmp_path, monkeypatch):
+    stood, stand = asyncio.Semaphore(0), SqlTurnStore.stand
+
+    async def stand_and_tell(store, answer_id):
+        await stand(store, answer_id)
+        stood.release()
+
+    monkeypatch.setattr(SqlTurnStore, "stand", stand_and_tell)
+    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
+        yield Watched(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", stood=stood)
+
+
+async def called(stage, name, *, by=None, channel=None, **options):
+    """The message that answers a command, which nobody else sees."""
+    await stage.discord.until(lambda: stage.discord.commands)
+    call = await stage.discord.slash(channel or stage.general, by or stage.you, name, options)
+    message = await stage.discord.until(lambda: call.original)
+    assert message.is_ephemeral
+    return message
+
+
+async def asked(stage, text, answer, **how):
+    """Ask, and wait until the answer stands."""
+    stage.model.script(Answer(text=answer))
+    reply = await stage.ask(text, **how)
+    await stage.stood.acquire()
+    return reply
+
+
+async def asked_in_private(stage, text, answer, **how):
+    stage.model.script(Answer(text=answer))
+    await stage.chat(text, private=True, **how)
+    await stage.stood.acquire()
+
+
+# /recall
+
+
+async def test_what_was_said_is_found_with_links_that_lead_there(stage, database_url):
+    stage.database_url = database_url
+    async with stage.bot():
+        reply = await asked(stage, "What is a Zebra?", "A striped horse.")
+        await asked(stage, "Hello", "Hello, Ada.", author=stage.ada)
+        question = next(
+            each for each in stage.discord.messages(stage.general) if each.content == "What is a Zebra?"
+        )
+        of_you = (await called(stage, "recall", query="zebra")).content
+        of_me = (await called(stage, "recall", query="STRIPED", by=stage.ada)).content
+
+    link = f"https://discord.com/channels/{stage.discord.guild.id}/{stage.general.id}"
+    assert of_you.endswith(f":d> You: What is a **Zebra**? {link}/{question.id}")
+    assert of_me.endswith(f":d> I: A **striped** horse. {link}/{reply.id}")
+    validate_record(stage.discord.requests)
+
+
+async def test_a_private_conversation_is_searched_by_its_asker_alone(stage):
+    async with stage.bot():
+        await asked_in_private(stage, "my secret zebra", "Noted.")
+        mine = await called(stage, "recall", query="zebra", private=True)
+        others = [
+            await called(stage, "recall", query="zebra"),
+            await called(stage, "recall", query="zebra", private=True, by=stage.ada),
+            await called(stage, "recall", query="zebra", private=True, channel=stage.random),
+        ]
+
+    assert mine.content.endswith("You: my secret **zebra**")
+    assert [each.content for each in others] == [NOTHING] * 3
+
+
+async def test_a_dm_is_searched_too(stage):
+    dm = stage.discord.open_dm(stage.you)
+    async with stage.bot():
+        reply = await asked(stage, "my zebra", "Noted.", channel=dm)
+        found = await called(stage, "recall", query="zebra", channel=dm)
+
+    assert found.content.endswith(f"https://discord.com/channels/@me/{dm.id}/{reply.replied_to.id}")
+
+
+async def test_a_deleted_message_is_not_found(stage):
+    async with stage.bot():
+        reply = await asked(stage, "my zebra", "What zebra?")
+        await stage.discord.delete(reply.replied_to)
+        await asked(stage, "Hello", "Hello.")  # events come in order
+        found = await called(stage, "recall", query="zebra")
+
+    assert found.content == NOTHING
+
+
+@pytest.mark.parametrize("missing", ["read_message_history", "view_channel"])
+async def test_whoever_may_not_read_what_was_said_gets_nothing_of_it(stage, missing):
+    async with stage.bot():
+        await asked(stage, "my zebra", "What zebra?")
+        await asked_in_private(stage, "my private zebra", "Noted.", author=stage.ada)
+        stage.discord.set_member_permissions(stage.discord.guild, stage.ada, **{missing: False})
+        refused = await called(stage, "recall", query="zebra", by=stage.ada)
+        own = await called(stage, "recall", query="zebra", by=stage.ada, private=True)
+
+    assert refused.content == recall.REFUSED
+    assert "my private" in own.content
+
+
+async def test_looking_back_takes_a_turn_of_the_minute(stage):
+    async with stage.bot(MESSAGES_PER_MINUTE_PER_PERSON="1"):
+        await called(stage, "recall", query="a")
+        refused = await called(stage, "recall", query="a")
+        of_another = await called(stage, "recall", query="a", by=stage.ada)
+
+    assert refused.content.startswith("Please give me a moment")
+    assert not of_another.content.startswith("Please give me a moment")
+
+
+async def test_a_database_that_is_away_is_said_to_be(stage, monkeypatch):
+    async def away(*_args, **_kwargs):
+        raise DatabaseUnavailable("gone")
+
+    monkeypatch.setattr(SqlArchive, "turns", away)
+    async with stage.bot():
+        message = await called(stage, "recall", query="a")
+
+    assert message.content == DatabaseUnavailable.user_message
