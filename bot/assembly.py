@@ -223,7 +223,7 @@ def _join(
 
     client.wire(
         intake=intake,
-        look_ups=LookUps(store.archive, admission=admission),
+        look_ups=LookUps(store.archive, admission=admission, clock=clock),
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
         outbox=outside.outbox,
         store=store,

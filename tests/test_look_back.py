@@ -1,12 +1,13 @@
-"""/recall, over real sockets: what people find, and who may."""
+"""/recall and /export, over real sockets: what people find and take along, and who may."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
-from bot.discord.commands import recall
+from bot.discord.commands import export, recall
 from bot.discord.recalled import NOTHING
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.archive import SqlArchive
@@ -55,6 +56,12 @@ async def asked_in_private(stage, text, answer, **how):
     stage.model.script(Answer(text=answer))
     await stage.chat(text, private=True, **how)
     await stage.stood.acquire()
+
+
+def the_file(message):
+    (attachment,) = message.attachments
+    upload = attachment.upload
+    return upload.filename, upload.content_type, upload.data.decode()
 
 
 # /recall
@@ -111,34 +118,131 @@ async def test_a_deleted_message_is_not_found(stage):
 
 
 @pytest.mark.parametrize("missing", ["read_message_history", "view_channel"])
-async def test_whoever_may_not_read_what_was_said_gets_nothing_of_it(stage, missing):
+@pytest.mark.parametrize(("name", "options"), [("recall", {"query": "zebra"}), ("export", {})])
+async def test_whoever_may_not_read_what_was_said_gets_nothing_of_it(stage, name, options, missing):
     async with stage.bot():
         await asked(stage, "my zebra", "What zebra?")
         await asked_in_private(stage, "my private zebra", "Noted.", author=stage.ada)
         stage.discord.set_member_permissions(stage.discord.guild, stage.ada, **{missing: False})
-        refused = await called(stage, "recall", query="zebra", by=stage.ada)
-        own = await called(stage, "recall", query="zebra", by=stage.ada, private=True)
+        refused = await called(stage, name, by=stage.ada, **options)
+        own = await called(stage, name, by=stage.ada, private=True, **options)
 
-    assert refused.content == recall.REFUSED
-    assert "my private" in own.content
+    assert refused.content == {"recall": recall.REFUSED, "export": export.REFUSED}[name]
+    assert not refused.attachments
+    assert "my private" in (own.content if name == "recall" else the_file(own)[2])
 
 
-async def test_looking_back_takes_a_turn_of_the_minute(stage):
+@pytest.mark.parametrize(
+    "options", [{"name": "recall", "query": "a"}, {"name": "export"}, {"name": "export", "what": "my-data"}]
+)
+async def test_looking_back_takes_a_turn_of_the_minute(stage, options):
     async with stage.bot(MESSAGES_PER_MINUTE_PER_PERSON="1"):
-        await called(stage, "recall", query="a")
-        refused = await called(stage, "recall", query="a")
-        of_another = await called(stage, "recall", query="a", by=stage.ada)
+        await called(stage, **options)
+        refused = await called(stage, **options)
+        of_another = await called(stage, **options, by=stage.ada)
 
     assert refused.content.startswith("Please give me a moment")
     assert not of_another.content.startswith("Please give me a moment")
 
 
-async def test_a_database_that_is_away_is_said_to_be(stage, monkeypatch):
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("turns", {"name": "recall", "query": "a"}),
+        ("turns", {"name": "export"}),
+        ("own_turns", {"name": "export", "what": "my-data"}),
+    ],
+)
+async def test_a_database_that_is_away_is_said_to_be(stage, monkeypatch, method, options):
     async def away(*_args, **_kwargs):
         raise DatabaseUnavailable("gone")
 
-    monkeypatch.setattr(SqlArchive, "turns", away)
+    monkeypatch.setattr(SqlArchive, method, away)
     async with stage.bot():
-        message = await called(stage, "recall", query="a")
+        message = await called(stage, **options)
 
     assert message.content == DatabaseUnavailable.user_message
+
+
+# /export
+
+
+async def test_a_conversation_is_handed_over_as_markdown(stage, database_url):
+    stage.database_url = database_url
+    async with stage.bot():
+        await asked(stage, "What is a Zebra?", "A striped horse.")
+        await asked(stage, "And an okapi?", "A striped giraffe.", author=stage.ada)
+        message = await called(stage, "export")
+
+    name, kind, text = the_file(message)
+    assert message.content == "Here is our conversation: 4 messages."
+    assert (name, kind) == ("conversation.md", "text/markdown; charset=utf-8")
+    assert text.startswith("# #general\n\n4 turns, ")
+    assert [line for line in text.splitlines() if line.startswith(">")] == [
+        "> What is a Zebra?", "> A striped horse.", "> And an okapi?", "> A striped giraffe.",
+    ]  # fmt: skip
+    assert [line.split(" · ")[0] for line in text.splitlines() if line.startswith("**")] == [
+        "**You**", "**Confab**", "**Ada**", "**Confab**",
+    ]  # fmt: skip
+    validate_record(stage.discord.requests)
+
+
+async def test_a_private_conversation_is_handed_over_as_json(stage):
+    async with stage.bot():
+        await asked_in_private(stage, "my secret zebra", "Noted.")
+        message = await called(stage, "export", private=True, **{"as": "json"})
+        nothing = await called(stage, "export", private=True, by=stage.ada)
+
+    name, kind, text = the_file(message)
+    data = json.loads(text)
+    assert (name, kind) == ("conversation.json", "application/json; charset=utf-8")
+    assert data["conversation"] == "#general, in private"
+    assert [(turn["speaker"], turn["text"]) for turn in data["turns"]] == [
+        ("You", "my secret zebra"), ("Confab", "Noted."),
+    ]  # fmt: skip
+    assert (nothing.content, nothing.attachments) == (export.NO_CONVERSATION, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [({}, "Here is the end of our conversation: 1 message. "), ({"what": "my-data"}, export.OWN_NEWEST)],
+)
+async def test_what_is_too_large_is_the_newest_of_it_and_said_to_be(stage, monkeypatch, options, sentence):
+    monkeypatch.setattr("bot.core.export.MOST_BYTES", 3_500)
+    async with stage.bot():
+        await asked(stage, "zebra " * 300, "It is striped.")
+        message = await called(stage, "export", **options)
+
+    _, _, text = the_file(message)
+    assert message.content.startswith(sentence)
+    assert "zebra" not in text
+
+
+async def test_a_person_gets_their_own_data_from_everywhere_and_nobody_elses(stage, database_url):
+    stage.database_url = database_url
+    async with stage.bot():
+        await asked(stage, "my zebra", "What zebra?")
+        await asked(stage, "my okapi", "What okapi?", channel=stage.discord.open_dm(stage.you))
+        await asked(stage, "my tapir", "What tapir?", author=stage.ada)
+        message = await called(stage, "export", what="my-data")
+
+    name, kind, text = the_file(message)
+    data = json.loads(text)
+    assert (message.content, name, kind) == (export.OWN, "my-data.json", "application/json; charset=utf-8")
+    assert [each["text"] for each in data["messages"]] == ["my okapi", "my zebra"]
+    assert [each["text"] for each in data["answers"]] == ["What okapi?", "What zebra?"]
+    assert len(data["model_calls"]) == 2
+    assert "tapir" not in text
+
+
+async def test_whom_the_lists_leave_out_gets_their_own_data_alone(stage):
+    async with stage.bot():
+        await asked(stage, "my zebra", "What zebra?")
+    async with stage.bot(BLOCKED_USERS=str(stage.you.id)):
+        own = await called(stage, "export", what="my-data")
+        others = [await called(stage, "export"), await called(stage, "recall", query="zebra")]
+        nothing = await called(stage, "export", what="my-data", by=stage.ada)
+
+    assert "my zebra" in the_file(own)[2]
+    assert all("not allowed" in each.content and not each.attachments for each in others)
+    assert (nothing.content, nothing.attachments) == (export.NOTHING_OWN, [])

@@ -1,6 +1,6 @@
 """The stored turns as people look back at them: the values, and what that takes of the store."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -9,6 +9,8 @@ from bot.core.messages import ConversationKey, Kind, Role, TurnState
 
 TURNS_IN_A_PAGE = 200  # some milliseconds: whoever asks meanwhile waits no longer for the database
 BEYOND_ALL = 2**63 - 1  # positions and the numbers of rows stay below it
+
+Record = Mapping[str, object]  # a row that is a person's own, by what its columns mean
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +33,14 @@ class ArchivedTurn:
         return self.kind.role
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnTurns:
+    """What a person said, newest first, and the answers to that. A message has its row's id as *id*."""
+
+    messages: tuple[Record, ...] = ()
+    answers: tuple[Record, ...] = ()
+
+
 class Archive(Protocol):
     """What looking back needs of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
 
@@ -40,6 +50,15 @@ class Archive(Protocol):
         Those that wait have no position yet. Without what questions brought along: whoever reads this may be
         somebody who may not read that where it was said.
         """
+
+    async def own_turns(self, person: int, *, before: int, most: int) -> OwnTurns:
+        """What is stored of a person everywhere, below this row."""
+
+    async def own_calls(self, person: int, *, before: int, most: int) -> list[Record]:
+        """What requests to a model for them cost, below this row, newest first."""
+
+    async def own_names(self, person: int) -> list[Record]:
+        """The labels that they have in conversations."""
 
 
 async def newest_first(archive: Archive, key: ConversationKey) -> AsyncIterator[ArchivedTurn]:

@@ -1,21 +1,27 @@
 """Looking back at what is stored: so often a minute for each person, and one at a time for all."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from bot.core.admission import Admission
 from bot.core.archive import Archive
 from bot.core.errors import NotTakenOn
+from bot.core.export import Export, Title, export_conversation, export_own
 from bot.core.messages import ConversationKey
+from bot.core.ports import Clock
 from bot.core.recall import Found, recall
 
 
 class LookUps:
     """Raises DatabaseUnavailable. One that runs leaves the store to others between its pages."""
 
-    def __init__(self, archive: Archive, *, admission: Admission) -> None:
+    def __init__(self, archive: Archive, *, admission: Admission, clock: Clock) -> None:
         self._archive = archive
         self._admission = admission
+        self._clock = clock
         self._one_at_a_time = asyncio.Lock()
+        self._one_file = asyncio.Lock()  # in memory, until it is handed over
 
     def refuse(self, person: int) -> NotTakenOn | None:
         """Why they may not look just now; None, and it is counted, if they may."""
@@ -24,3 +30,18 @@ class LookUps:
     async def recall(self, key: ConversationKey, words: str) -> Found:
         async with self._one_at_a_time:
             return await recall(self._archive, key, words)
+
+    @asynccontextmanager
+    async def exported_conversation(
+        self, key: ConversationKey, *, place: str, bot: str, as_json: bool, most_bytes: int
+    ) -> AsyncIterator[Export]:
+        """The file; hand it over within the block."""
+        title = Title(place=place, bot=bot, at=self._clock.now())
+        async with self._one_file:
+            yield await export_conversation(self._archive, key, title, as_json=as_json, most_bytes=most_bytes)
+
+    @asynccontextmanager
+    async def exported_own(self, person: int, *, most_bytes: int) -> AsyncIterator[Export]:
+        """The same for all that is stored of a person."""
+        async with self._one_file:
+            yield await export_own(self._archive, person, at=self._clock.now(), most_bytes=most_bytes)

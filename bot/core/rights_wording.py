@@ -18,6 +18,7 @@ as a label that tells people apart. For each request to the model one line about
 **Where it goes:** to answer you, I send the recent conversation here to a language model at `{provider}`, with \
 names once several people talk. Whoever runs me can read what is stored.
 **How long I keep messages and answers here:** {kept}
+**How you get them:** `/export` with `what:my-data` gives you all that I have of you, as a file.
 **How they are erased:** delete your message in Discord, and I erase it with my answer to it. `/forget-me` erases \
 everything of yours, here or everywhere. `/reset` erases nothing: I only stop reading what was said before. What \
 is visible in Discord stays until it is deleted there."""

@@ -17,6 +17,10 @@ class AttachedFile:
     name: str
     text: str
 
+    @property
+    def media_type(self) -> str:
+        return "application/json" if self.name.endswith(".json") else "text/markdown"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Button:
@@ -54,7 +58,7 @@ class Body:
                 "name": "files[0]",
                 "value": file.text.encode(errors="replace"),
                 "filename": file.name,
-                "content_type": "text/markdown; charset=utf-8",
+                "content_type": f"{file.media_type}; charset=utf-8",
             },
         ]
 

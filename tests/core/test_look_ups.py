@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
+from bot.core.archive import OwnTurns
 from bot.core.line import Line
 from bot.core.look_ups import LookUps
 from bot.core.messages import ConversationKey
@@ -20,6 +21,15 @@ class Slow:
         self.reading = self.most = 0
 
     async def turns(self, key, *, before, most):
+        return await self._read([])
+
+    async def own_turns(self, person, *, before, most):
+        return await self._read(OwnTurns())
+
+    async def own_calls(self, person, *, before, most):
+        return await self._read([])
+
+    async def own_names(self, person):
         return await self._read([])
 
     async def _read(self, result):
@@ -43,13 +53,35 @@ def archive():
 @pytest.fixture
 def look_ups(archive, clock):
     admission = Admission(Line(), clock=clock, limits=AdmissionLimits(per_minute_per_person=2))
-    return LookUps(archive, admission=admission)
+    return LookUps(archive, admission=admission, clock=clock)
 
 
-async def test_one_looks_back_at_a_time(look_ups, archive):
+async def test_one_searches_at_a_time(look_ups, archive):
     await asyncio.gather(*(look_ups.recall(HERE, "zebra") for _ in range(3)))
 
     assert archive.most == 1
+
+
+@pytest.mark.parametrize("first", ["conversation", "own"])
+@pytest.mark.parametrize("second", ["conversation", "own"])
+async def test_one_file_is_in_memory_until_it_is_handed_over(look_ups, first, second):
+    files = {
+        "conversation": lambda: look_ups.exported_conversation(
+            HERE, place="#here", bot="Confab", as_json=True, most_bytes=9_000
+        ),
+        "own": lambda: look_ups.exported_own(1, most_bytes=9_000),
+    }
+    happened = []
+
+    async def export(which):
+        async with files[which]() as made:
+            happened.append(("made", made.count))
+            await asyncio.sleep(0)
+            happened.append("handed over")
+
+    await asyncio.gather(export(first), export(second))
+
+    assert happened == [("made", 0), "handed over"] * 2
 
 
 async def test_a_person_looks_back_as_often_a_minute_as_they_may_ask(look_ups, clock):

@@ -261,7 +261,7 @@ async def register(here: Connected) -> None:
 async def test_the_commands_are_for_servers_and_dms_of_servers_that_invited_the_bot(here):
     commands = {command["name"]: command for command in here.discord.commands}
 
-    assert set(commands) == {"chat", "reset", "recall", "privacy", "forget-me", "usage"}
+    assert set(commands) == {"chat", "reset", "recall", "export", "privacy", "forget-me", "usage"}
     assert all(command["contexts"] == [0, 1] for command in commands.values())
     assert all(command["integration_types"] == [0] for command in commands.values())
     message, private = commands["chat"]["options"]

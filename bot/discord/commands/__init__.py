@@ -9,13 +9,13 @@ from discord import app_commands
 from bot.core.access import AccessRules
 from bot.core.errors import BotError
 from bot.discord.askers import asker_of
-from bot.discord.commands import chat, forget_me, privacy, recall, reset, usage
+from bot.discord.commands import chat, export, forget_me, privacy, recall, reset, usage
 from bot.discord.commands.doors import Doors
 from bot.discord.outbound import Outbox
 
 log = logging.getLogger(__name__)
 
-COMMANDS = (chat, reset, recall, privacy, forget_me, usage)
+COMMANDS = (chat, reset, recall, export, privacy, forget_me, usage)
 # Also for whom the operator's lists leave out: something may be stored of them.
 FOR_EVERYBODY = ("privacy", "forget-me")
 
@@ -38,7 +38,7 @@ class Commands(app_commands.CommandTree[discord.Client]):
 
     async def interaction_check(self, interaction: discord.Interaction[discord.Client], /) -> bool:
         """Whether the person may use commands here; they are told, unseen by others, if not."""
-        if interaction.command is not None and interaction.command.name in FOR_EVERYBODY:
+        if _is_everybodys(interaction):
             return True
         refusal = self._access.refuse(asker_of(interaction))
         if refusal is not None:
@@ -65,3 +65,8 @@ class Commands(app_commands.CommandTree[discord.Client]):
             await self._outbox.respond(interaction, sentence, ephemeral=True)
         except BotError as unsaid:
             log.info("interaction=%d was not answered: %s", interaction.id, unsaid)
+
+
+def _is_everybodys(interaction: discord.Interaction[discord.Client]) -> bool:
+    name = interaction.command.name if interaction.command else ""
+    return name in FOR_EVERYBODY or (name == "export" and export.asks_for_own(interaction))
