@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -383,12 +383,12 @@ class FakeStore:
         edited = [turn.id for turn in self.turns.values() if turn.message_id == message_id]
         for turn_id in edited:
             self._update(turn_id, text=text, note=note)
-        places = {self.room_of[turn_id] for turn_id in edited}
-        return tuple(
-            turn.id
-            for turn in self.turns.values()
-            if turn.state is TurnState.DRAFTING and self.room_of[turn.id] in places
-        )
+        return self._drafted_beside(edited)
+
+    def _drafted_beside(self, turn_ids: Iterable[int]) -> tuple[int, ...]:
+        places = {self.room_of[turn_id] for turn_id in turn_ids}
+        drafted = (turn.id for turn in self.turns.values() if turn.state is TurnState.DRAFTING)
+        return tuple(turn_id for turn_id in drafted if self.room_of[turn_id] in places)
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
         await self._begin()
@@ -408,7 +408,8 @@ class FakeStore:
                 self.deleting |= {(answer.id, n) for n in self.parts[answer.id]}
             else:
                 del self.turns[answer.id]
-        return Erased(turns=len(erased), answers=tuple(answers))
+        beside = self._drafted_beside(turn.id for turn in erased)
+        return Erased(turns=len(erased), answers=tuple(answers), beside=beside)
 
     async def record_missed(self, message: IncomingMessage) -> None:
         await self.receive(message, take_up=False, history_tokens=0)

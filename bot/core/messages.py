@@ -299,7 +299,12 @@ class StoredMessage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Erased:
-    """What a deletion reached. *answers*: ids of unfinished answers that must stop and go."""
+    """What a deletion reached.
+
+    *answers*: ids of unfinished answers that must stop and go; *beside*: of others in the same conversations that
+    have no text yet, and whose prompts may hold what is gone.
+    """
 
     turns: int
     answers: tuple[int, ...] = ()
+    beside: tuple[int, ...] = ()

@@ -31,15 +31,16 @@ class UnderWay:
             self._begun_anew.add(taken.answer_id)
 
     def stop_erased(self, erased: Erased) -> None:
-        """Stop the answers whose question was deleted."""
+        """Stop the answers whose question was deleted, and begin those anew whose prompt is to hold what was."""
         for answer_id in erased.answers:
             if answer_id in self._answers:
                 self._answers[answer_id][1].stop(Withdrawn())
             elif self._taking_up():
                 self._early[answer_id] = Withdrawn()
+        self.reworded(None, erased.beside)
 
-    def reworded(self, message_id: int, answers: Collection[int]) -> None:
-        """A message was edited in the conversations of these answers, of which there is no text yet."""
+    def reworded(self, message_id: int | None, answers: Collection[int]) -> None:
+        """A message was edited, or some deleted, in the conversations of these answers, which have no text yet."""
         for answer_id in answers:
             if answer_id in self._answers:
                 taken, answering = self._answers[answer_id]

@@ -50,9 +50,11 @@ _TOMBSTONE = BLANK | {
 class _Tally:
     turns: int = 0
     answers: set[int] = field(default_factory=set)
+    places: set[int] = field(default_factory=set)  # the conversations where they were
 
-    def erased(self) -> Erased:
-        return Erased(turns=self.turns, answers=tuple(sorted(self.answers)))
+    def erased(self, connection: Connection) -> Erased:
+        beside = set(_drafted_in(connection, self.places)) - self.answers if self.places else set()
+        return Erased(turns=self.turns, answers=tuple(sorted(self.answers)), beside=tuple(sorted(beside)))
 
 
 def edit(
@@ -118,7 +120,7 @@ def erase_messages(connection: Connection, message_ids: Iterable[int]) -> Erased
         # A notice for one who waits: the answer will be a message of its own.
         waiting = [row.turn_id for row in deleted if row.role == Role.USER]
         connection.execute(update(parts).where(parts.c.turn_id.in_(waiting)).values(state="deleted", text=""))
-    return tally.erased()
+    return tally.erased(connection)
 
 
 def erase_channel(connection: Connection, channel_id: int) -> Erased:
@@ -127,13 +129,13 @@ def erase_channel(connection: Connection, channel_id: int) -> Erased:
     _erase_conversations(connection, below, tally)
     linked = or_(turns.c.linked_channel_id == channel_id, turns.c.linked_parent_id == channel_id)
     _erase_quotes(connection, linked, tally)
-    return tally.erased()
+    return tally.erased(connection)
 
 
 def erase_guild(connection: Connection, guild_id: int) -> Erased:
     tally = _Tally()
     _erase_conversations(connection, conversations.c.guild_id == guild_id, tally)
-    return tally.erased()
+    return tally.erased(connection)
 
 
 def share_of(connection: Connection, user_id: int, *, channel_id: int | None) -> Share:
@@ -164,7 +166,7 @@ def forget_user(connection: Connection, user_id: int, *, channel_id: int | None)
     connection.execute(delete(speakers).where(named))
     drop_forgotten(connection, private)
     connection.execute(update(model_calls).where(_calls_of(user_id, channel_id)).values(author_id=None))
-    return Forgotten(share=share, erased=tally.erased())
+    return Forgotten(share=share, erased=tally.erased(connection))
 
 
 def _turns_of(user_id: int, channel_id: int | None) -> ColumnElement[bool]:
@@ -215,21 +217,25 @@ def _erase_questions(connection: Connection, ids: Collection[int], tally: _Tally
     connection.execute(update(turns).where(turns.c.id.in_(ids)).values(_TOMBSTONE))
     remove_parts(connection, ids)
     tally.turns += len(rows)
+    tally.places |= {row.conversation_id for row in rows}
     _erase_answers(connection, {row.answered_by for row in rows} - {None}, tally)
     drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in rows})
 
 
 def _erase_quotes(connection: Connection, which: ColumnElement[bool], tally: _Tally) -> None:
-    tally.turns += drop_quotes(connection, which)
+    places = drop_quotes(connection, which)
+    tally.turns += len(places)
+    tally.places |= set(places)
 
 
-def drop_quotes(connection: Connection, which: ColumnElement[bool]) -> int:
+def drop_quotes(connection: Connection, which: ColumnElement[bool]) -> list[int]:
+    """Of each, the conversation where it was."""
     drop_covering(connection, which)
     quoted = connection.execute(
         delete(turns).where(which).returning(turns.c.conversation_id, turns.c.author_id)
     ).all()
     drop_silent_speakers(connection, {(row.conversation_id, row.author_id) for row in quoted})
-    return len(quoted)
+    return [row.conversation_id for row in quoted]
 
 
 def _erase_deleted_answers(connection: Connection, ids: Collection[int], tally: _Tally) -> None:
@@ -253,11 +259,14 @@ def _erase_answers(connection: Connection, ids: Collection[int], tally: _Tally) 
     if not ids:
         return
     states = connection.execute(
-        select(turns.c.id, turns.c.state).where(turns.c.id.in_(ids), turns.c.state != TurnState.WITHDRAWN)
+        select(turns.c.id, turns.c.conversation_id, turns.c.state).where(
+            turns.c.id.in_(ids), turns.c.state != TurnState.WITHDRAWN
+        )
     ).all()
     unfinished = [row.id for row in states if row.state in UNFINISHED]
     finished = [row.id for row in states if row.state not in UNFINISHED]
     tally.turns += len(states)
+    tally.places |= {row.conversation_id for row in states}
     tally.answers |= set(unfinished)
     if states:
         told = select(parts.c.message_id).where(parts.c.turn_id.in_([row.id for row in states]))

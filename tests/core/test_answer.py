@@ -719,6 +719,26 @@ async def test_until_the_model_is_asked_each_edit_reaches_its_prompt() -> None:
     assert world.replies.opened[-1].taken.tries == 1
 
 
+async def test_what_is_deleted_before_the_model_is_asked_is_not_in_its_prompt() -> None:
+    gone = iter([1])
+
+    class Deleted(FakeLinks):
+        async def read(self, links, **whose):
+            if message_id := next(gone, None):
+                await world.intake.deleted([message_id])
+            return await super().read(links, **whose)
+
+    world = World(links=Deleted())
+    world.store.open_link = lambda turn_id, opened: world.store.read_fact("nothing is found")
+    await world.ask(message("Older", id=1))
+
+    await world.ask(message("And?", id=2, links=(Link(channel_id=20, message_id=7),)))
+
+    assert len(world.model.prompts) == 2
+    assert [text for _, text in world.model.turns()[1:]] == ["And?"]
+    assert world.texts() == ["All good."]
+
+
 async def test_an_edit_while_its_question_is_being_taken_up_reaches_the_prompt() -> None:
     world = World(["To the new one."])
     take_up = world.store.receive

@@ -80,6 +80,16 @@ class TestDeletedQuestions:
 
         assert [turn.text for turn in (await next_turn(store)).questions] == ["stays"]
 
+    async def test_answers_whose_prompts_may_hold_what_is_gone_are_named(self, store):
+        await answer(store, await take(store, message("goes", id=1)))
+        await answer(store, await take(store, message("elsewhere", id=2, channel_id=11)))
+        drafting = await take(store, message("stays", id=3))
+        await take(store, message("beside another", id=4, channel_id=11))
+
+        erased = await store.erase_messages([1])
+
+        assert erased == Erased(turns=2, beside=(drafting.answer_id,))
+
     async def test_an_unfinished_answer_is_named_and_keeps_what_finds_its_drafts(self, store):
         taken = await take(store, message("goes", id=1))
         await store.add_part(taken.answer_id, attempt=1, part=part())
