@@ -123,6 +123,7 @@ class Generation:
 
     async def _ask_each(self) -> Generated | None:
         """One attempt: the models that may be asked, one after the other. None when none of them answered."""
+        await self._reserve()
         trial: Trial | None = await self._first_trial()
         self._attempts += 1
         self._ends = self._ends or self._clock.monotonic() + self._patience.total
@@ -137,6 +138,7 @@ class Generation:
                     return self.cut_off(error)
                 self._failed(error)
             asked.add(self._model)
+            await self._reserve()  # before there is a trial: nobody else may ask that model meanwhile
             trial = self._models.try_first(besides=asked) if self._at_most(self._patience.total) else None
         return None
 
@@ -184,7 +186,6 @@ class Generation:
 
     async def _ask(self, trial: Trial) -> Generated:
         self._model = trial.model.name
-        await self._reserve()
         self._requests += 1
         self.text, self._usage = "", Usage()
         self._started, self._first_token = self._clock.now(), None
@@ -200,7 +201,7 @@ class Generation:
         return Generated(text=self.text, outcome=outcome, call=self._ended(outcome))
 
     async def _reserve(self) -> None:
-        """What the request may use. Raises BudgetUsedUp."""
+        """What the next request may use. Raises BudgetUsedUp."""
         while not self._account.reserve():
             self._slot.give_back()
             await self._account.room()

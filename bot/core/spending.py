@@ -72,8 +72,11 @@ class Account:
         self.open = False  # a request was begun, and its end was not counted yet
 
     def reserve(self) -> bool:
-        """What a request can use. False: wait for `room`, and try again. Raises BudgetUsedUp."""
-        self._reservation = self._budgets.reserve(self._payer, self._most)
+        """What the next request can use, if that was not done yet. Raises BudgetUsedUp.
+
+        False: wait for `room`, and try again.
+        """
+        self._reservation = self._reservation or self._budgets.reserve(self._payer, self._most)
         return self._reservation is not None
 
     async def room(self) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.core.answer import AnswerLimits, Ended
 from bot.core.breaker import Trial
 from bot.core.completions import Finished, FinishReason, ModelCall, Prompt, Usage
-from bot.core.errors import BotError, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
+from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, FairSlots
 from bot.core.generation import BEGUN
 from bot.core.history import Budget, cut_to, system_tokens
@@ -102,19 +102,24 @@ class Summarising:
         )
         if task is None or self._failed.get(key) == task.before:
             return
-        trial = self._models.try_first()
-        if trial is None:
-            return  # every model rests: the next turn looks again
         self._failed[key] = task.before
-        text, model = await self._ask(task, trial)
+        answer = await self._ask(task)
+        if answer is None:
+            del self._failed[key]
+            return  # the next turn looks again
+        text, model = answer
         kept = await self._store.keep_summary(
             task, text=cut_to(legible(text).strip(), tokens=budget.most_of_a_summary), model=model
         )
         del self._failed[key]
         log.info("summary channel=%d turns=%d kept=%s", key.channel_id, len(task.turns), kept)
 
-    async def _ask(self, task: ToSummarise, trial: Trial) -> tuple[str, str]:
-        """Once. Raises ModelError, and BudgetUsedUp."""
+    async def _ask(self, task: ToSummarise) -> tuple[str, str] | None:
+        """Once; the summary, and the model that wrote it. Raises ModelError.
+
+        None: every model rests, or the budgets have no room now. Nothing is waited for: what is summarised may be
+        deleted meanwhile.
+        """
         prompt = summary_prompt(
             task,
             self._budget,
@@ -124,9 +129,13 @@ class Summarising:
         )
         account = self._spending.account(task.conversation, prompt, person=None)
         try:
-            while not account.reserve():
-                await account.room()
-            return await self._ask_on(account, task, trial, prompt), trial.model.name
+            if not account.reserve() or (trial := self._models.try_first()) is None:
+                return None
+            with trial:
+                return await self._ask_on(account, task, trial, prompt), trial.model.name
+        except BudgetUsedUp as error:
+            log.debug("no summary: channel=%d: %s", task.conversation.key.channel_id, error)
+            return None
         finally:
             account.close()
 
@@ -149,8 +158,7 @@ class Summarising:
         )
         await account.begin(call)
         try:
-            with trial:
-                await self._read(trial, prompt, read)
+            await self._read(trial, prompt, read)
             outcome = Outcome.COMPLETE.value
         except ModelError as error:
             outcome, fault = error.code, error
