@@ -15,7 +15,8 @@ from bot.observe.vitals import Vitals
 _ANSWER_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 _TOKEN_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
 _SHORT_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-_GOES_ON = ("discord_unavailable", "database_unavailable", "?")  # outcomes of take-ups that another one follows
+# Outcomes of take-ups that another one follows.
+_GOES_ON = ("discord_unavailable", "database_unavailable", "reworded", "?")
 
 
 class Metrics:
