@@ -3,11 +3,12 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.memory.provider import BYTES_PER_TOKEN, Bill, Provider
 from bot.core.answer import AnswerLimits
+from bot.core.budgets import Amount, Budgets
 from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall, PromptMessage, Usage
 from bot.core.fair_slots import FairSlots
@@ -15,7 +16,9 @@ from bot.core.generation import Patience
 from bot.core.history import build_prompt, learned_rate, system_tokens
 from bot.core.messages import ConversationKey, IncomingMessage, Kind, Outcome, Role, snowflake_at
 from bot.core.models import Models
+from bot.core.spending import Spending
 from bot.core.summarising import Summarising
+from bot.llm.prices import ListedPrices
 from bot.storage.turns import SqlTurnStore, open_store
 
 TURNS = 300  # questions, each with its answer
@@ -59,10 +62,18 @@ async def confab(folder: Path, *, summaries: bool) -> Line:
         history_tokens=HISTORY_TOKENS,
         max_answer_tokens=4_000,
         patience=Patience(),
+        answer_within=timedelta(days=1),
     )
+    budgets = Budgets([], least=Amount(tokens=1), clock=clock)
     async with open_store(f"sqlite:///{folder / f'summaries-{summaries}.db'}") as store:
+        prices = ListedPrices({}, base_url="http://127.0.0.1/v1")  # that of a server of one's own is unknown
         summarising = Summarising(
-            store=store, models=Models([provider], clock=clock), slots=FairSlots(1), clock=clock, limits=limits
+            store=store,
+            models=Models([provider], clock=clock),
+            spending=Spending(prices=prices, budgets=budgets, store=store, models=[], clock=clock),
+            slots=FairSlots(1),
+            clock=clock,
+            limits=limits,
         )
         for n, exchange in enumerate(conversation()):
             start = await _one_turn(

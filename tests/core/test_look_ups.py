@@ -9,7 +9,7 @@ from bot.core.archive import OwnTurns
 from bot.core.line import Line
 from bot.core.look_ups import LookUps
 from bot.core.messages import ConversationKey
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, no_budgets
 
 HERE = ConversationKey(channel_id=10)
 
@@ -52,7 +52,9 @@ def archive():
 
 @pytest.fixture
 def look_ups(archive, clock):
-    admission = Admission(Line(), clock=clock, limits=AdmissionLimits(per_minute_per_person=2))
+    admission = Admission(
+        Line(), clock=clock, limits=AdmissionLimits(per_minute_per_person=2), budgets=no_budgets(clock)
+    )
     return LookUps(archive, admission=admission, clock=clock)
 
 
