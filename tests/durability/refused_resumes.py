@@ -12,8 +12,8 @@ from tests.durability.scene import Scene, scened_anew, stopped
 
 REFUSED, QUICK_REFUSED = 50, 2
 CHANNELS, QUICK_CHANNELS = 500, 10
-BUSY_CHANNELS = 100  # in which most is said
-MISSED_AT_MOST, MISSED_IN_THE_END, QUICK_MISSED = 60, 5_000, 30
+BUSY_CHANNELS = 40  # in which most is said
+MISSED_AT_MOST, MISSED_IN_THE_END, QUICK_MISSED = 30, 5_000, 30
 READ = "/channels/{channel_id}/messages"
 SECONDS_TO_ANSWER = 300.0
 

@@ -15,7 +15,7 @@ from bot.playground.loopback.refusals import Json
 from tests.durability.scenario import Played, run
 from tests.durability.scene import Scene, scened_anew, stopped
 
-EVENTS, QUICK_EVENTS = 10_000, 100
+QUESTIONS, QUICK_QUESTIONS = 4_300, 40  # which make more than twice as many events
 CHANNELS, QUICK_CHANNELS = 20, 5
 MOST_COPIES = 5
 REPEATED = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE")
@@ -62,15 +62,15 @@ class Repeats:
 
 
 async def play(chance: random.Random, quick: bool) -> Played:  # noqa: FBT001 - as the command line says it
-    channels, events = (QUICK_CHANNELS, QUICK_EVENTS) if quick else (CHANNELS, EVENTS)
+    channels, questions = (QUICK_CHANNELS, QUICK_QUESTIONS) if quick else (CHANNELS, QUESTIONS)
     async with scened_anew(channels=channels) as scene:
         repeats = Repeats(scene.stage.discord, chance)
         program = await scene.start(CONFAB_TEST_HASTE="1", LOG_LEVEL="WARNING", MODEL_CONCURRENCY="40")
         await scene.connected(program)
         with repeats.begun():
-            await _asked_until(scene, repeats, events // 2, chance)
+            await _asked(scene, questions // 2, chance)
             scene.stage.discord.faults.invalidate_session(resumable=False)
-            await _asked_until(scene, repeats, events, chance)
+            await _asked(scene, questions - questions // 2, chance)
             await scene.at_rest(stored=scene.asked, seconds=SECONDS_TO_REST)
             await asyncio.sleep(LATEST_COPY)
             await scene.at_rest(stored=scene.asked, seconds=SECONDS_TO_REST)
@@ -86,8 +86,8 @@ async def play(chance: random.Random, quick: bool) -> Played:  # noqa: FBT001 - 
         )
 
 
-async def _asked_until(scene: Scene, repeats: Repeats, events: int, chance: random.Random) -> None:
-    while repeats.events < events:
+async def _asked(scene: Scene, questions: int, chance: random.Random) -> None:
+    for _ in range(questions):
         await scene.ask(chance.choice(scene.channels), chance.choice(scene.people))
         await asyncio.sleep(SECONDS_BETWEEN_QUESTIONS)
 

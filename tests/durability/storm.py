@@ -14,7 +14,7 @@ from tests.durability.checker import Violation
 from tests.durability.scenario import Played, run
 from tests.durability.scene import scened_anew, stopped
 
-SPELLS, QUICK_SPELLS = 50, 4
+SPELLS, QUICK_SPELLS = 30, 4
 CHANNELS = 20
 KINDS = ("user", "shared", "global", "Cloudflare", "user", "shared", "global", "user", "shared", "global")
 OF_A_CHANNEL = ("user", "shared")
