@@ -1,4 +1,4 @@
-"""Looking back at what is stored: so often a minute for each person, and one at a time for all."""
+"""Looking back at what is stored: so often a minute for each person, for all one search and one file at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
