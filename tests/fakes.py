@@ -11,7 +11,7 @@ from types import MappingProxyType
 from bot.core.budgets import Amount, Budgets, Scope
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import BotError, DiscordUnavailable, Withdrawn
-from bot.core.history import Budget
+from bot.core.history import TokenBudget
 from bot.core.messages import (
     Address,
     Conversation,
@@ -162,14 +162,14 @@ class FakeStore:
             interaction=message.interaction,
         )
         self.brought[question.id] = [turn.id for turn in quotes]
-        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
         return Received(stored=True, taken_up=self._take_up(message.key, budget) if take_up else None)
 
     async def take_up(
         self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
     ) -> TakenUp | None:
         await self._begin()
-        return self._take_up(key, Budget(history_tokens=history_tokens, system_tokens=system_tokens))
+        return self._take_up(key, TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens))
 
     async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
         await self._begin()
@@ -520,7 +520,7 @@ class FakeStore:
         unfinished = (TurnState.DRAFTING, TurnState.WRITTEN)
         return Erased(turns=len(gone), answers=tuple(turn.id for turn in gone if turn.state in unfinished))
 
-    def _take_up(self, key: ConversationKey, budget: Budget) -> TakenUp | None:
+    def _take_up(self, key: ConversationKey, budget: TokenBudget) -> TakenUp | None:
         room = self.rooms.get(key)
         if room is None:
             return None
@@ -551,7 +551,7 @@ class FakeStore:
             self.answers_of[turn.id] = answer.id
         return self._taken(room, [self.turns[turn.id] for turn in taken], answer, budget)
 
-    def _taken(self, room: _Room, questions: list[Turn], answer: Turn, budget: Budget) -> TakenUp:
+    def _taken(self, room: _Room, questions: list[Turn], answer: Turn, budget: TokenBudget) -> TakenUp:
         speakers = {
             turn.author_id
             for turn in self.turns.values()

@@ -7,7 +7,8 @@
 5. STORE that it stands.
 
 A turn that an earlier run left half done is entered in the middle: with stored text it starts at step 4.
-Whatever goes wrong becomes a plain sentence in the answer's place, unless the question was deleted.
+Whatever goes wrong becomes a plain sentence in the answer's place, unless the question was deleted or Discord
+takes nothing there.
 """
 
 import asyncio

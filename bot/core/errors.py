@@ -139,7 +139,7 @@ class QuestionTooLong(BotError):
 
 
 class NotTakenOn(BotError):
-    """A question that is refused before it is stored; the sentence says until when."""
+    """Nothing is done for somebody who asked for it; the sentence says until when."""
 
     code = "not_taken_on"
 

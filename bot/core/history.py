@@ -45,7 +45,7 @@ _COSTS = bytes(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
+class TokenBudget:
     """How many tokens a prompt may have, and how many of the estimated ones the system prompt takes."""
 
     history_tokens: int
@@ -135,7 +135,7 @@ def build_prompt(
 ) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong."""
     labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
-    budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate)
+    budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate)
     fixed = budget.system_tokens + summary_tokens(taken.summary)
     fixed += sum(
         turn_tokens(turn, labelled=labelled)

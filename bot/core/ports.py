@@ -1,4 +1,7 @@
-"""What the core asks of the world. Adapters implement these; tests/fakes.py does too."""
+"""What the core asks of the world for a turn. Adapters implement these; tests/fakes.py does too.
+
+What is asked beside that has its port where it is used: archive.py, usage.py, spending.py, costs.py.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
@@ -332,7 +335,7 @@ class Replies(Protocol):
         """Parts may be there that must go."""
 
     async def say(self, address: Address, sentence: str, *, attempt: int = 0) -> bool:
-        """Say a plain sentence where a question was asked, when nothing can be stored. Whether that worked.
+        """Say a plain sentence where a question was asked, beside or instead of an answer. Whether that worked.
 
         For each *attempt* at its answer, it is said once.
         """

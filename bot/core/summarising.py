@@ -12,7 +12,7 @@ from bot.core.completions import Finished, FinishReason, ModelCall, Prompt, Usag
 from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, FairSlots
 from bot.core.generation import BEGUN
-from bot.core.history import Budget, cut_to, system_tokens
+from bot.core.history import TokenBudget, cut_to, system_tokens
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
@@ -50,7 +50,7 @@ class Summarising:
         self._slots = slots
         self._clock = clock
         self._limits = limits
-        self._budget = Budget(
+        self._budget = TokenBudget(
             history_tokens=limits.history_tokens, system_tokens=system_tokens(limits.system_prompt)
         )
         self._due: dict[ConversationKey, None] = {}  # in their order

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bot.core.completions import Prompt, PromptMessage
 from bot.core.history import (
     TOKENS_PER_MESSAGE,
-    Budget,
+    TokenBudget,
     cache_key,
     content,
     estimate_tokens,
@@ -38,7 +38,7 @@ class ToSummarise:
 
 
 def summary_prompt(
-    task: ToSummarise, budget: Budget, *, system_prompt: str, max_answer_tokens: int, bot_id: int
+    task: ToSummarise, budget: TokenBudget, *, system_prompt: str, max_answer_tokens: int, bot_id: int
 ) -> Prompt:
     labelled = task.conversation.labelled
     asked = ASKED_FOR.format(words=budget.most_of_a_summary // _TOKENS_PER_WORD)

@@ -6,13 +6,13 @@ before. A window that slides changes them at every turn; this one moves seldom, 
 
 from collections.abc import Iterable, Sequence
 
-from bot.core.history import TOKENS_PER_MESSAGE, Budget, content, cut_to, estimate_tokens, turn_tokens
+from bot.core.history import TOKENS_PER_MESSAGE, TokenBudget, content, cut_to, estimate_tokens, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn
 
 SHARE_TO_SUMMARISE_AT = 0.75  # of the budget: what will leave the window is summarised before it does
 
 
-def asked_tokens(questions: Sequence[Turn], budget: Budget, *, labelled: bool) -> int | None:
+def asked_tokens(questions: Sequence[Turn], budget: TokenBudget, *, labelled: bool) -> int | None:
     """How many tokens the questions take at most, with their quotes; None: they are too long without these.
 
     What links lead to is not known yet: room for as much as they may take is kept.
@@ -46,7 +46,7 @@ def staying(
     return count, sum(costs[:count])
 
 
-def leaving(turns: Sequence[PastTurn], budget: Budget, *, labelled: bool) -> int:
+def leaving(turns: Sequence[PastTurn], budget: TokenBudget, *, labelled: bool) -> int:
     """How many of *turns*, oldest first, the window will drop at its next move; 0 while that is far off.
 
     The newest exchange never does.

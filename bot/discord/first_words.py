@@ -9,5 +9,5 @@ _SENTENCE_END = re.compile(r"\S[^\S\n]*\n|(?<!\d)[.!?…][\"')\]*_»\u2019\u201d
 
 
 def are_worth_showing(words: str) -> bool:
-    """Before FIRST_WORDS_SECONDS are over: there is a sentence of them, or a line."""
+    """Before FIRST_WORDS_SECONDS are over: there are enough of them, or a sentence, or a line."""
     return len(words) >= FIRST_WORDS_CHARACTERS or _SENTENCE_END.search(words) is not None

@@ -48,7 +48,7 @@ class DiscordReplies:
         )
 
     def clean_up(self) -> None:
-        """Delete what an earlier run left in the channels and should not have."""
+        """Delete what stands in the channels and should not, of this run and of earlier ones."""
         self._cleanup.wake()
 
     async def close(self) -> None:

@@ -35,7 +35,7 @@ class Readiness:
 
     @property
     def lost(self) -> bool:
-        """Another process may be answering: this one will not get well again."""
+        """Another process may be answering: this one gets well only by beginning anew."""
         return self.vitals is not None and not self.vitals.owns_database()
 
     async def _can_write(self, vitals: Vitals) -> bool:

@@ -98,7 +98,7 @@ def _refuse_newer(revision: str | None, config: "Config") -> None:
 
 
 def _check_references(connection: Connection) -> None:
-    """SQLite's foreign keys are off during a migration, see bot.storage.database."""
+    """SQLite's foreign keys are off during a migration, see bot.storage.sqlite."""
     if connection.dialect.name == "sqlite" and connection.execute(text("PRAGMA foreign_key_check")).first():
         raise StartupRefused(
             "Bringing the database up to date would break its references; it was left as it was. "

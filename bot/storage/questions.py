@@ -8,7 +8,7 @@ from itertools import takewhile
 from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, true, update
 
 from bot.core.errors import TextRefused
-from bot.core.history import Budget, turn_tokens
+from bot.core.history import TokenBudget, turn_tokens
 from bot.core.messages import (
     ConversationKey,
     IncomingMessage,
@@ -87,14 +87,14 @@ _ADVANCE = (
 )
 
 
-def receive(connection: Connection, message: IncomingMessage, *, budget: Budget, now: datetime) -> Received:
+def receive(connection: Connection, message: IncomingMessage, *, budget: TokenBudget, now: datetime) -> Received:
     """Store the question and take up what is next. Raises AlreadyStored."""
     place, question_id = receiving.store(connection, message, now=now)
     taken = _take_up(connection, place, budget=budget, now=now, just_stored=question_id)
     return Received(stored=True, taken_up=taken)
 
 
-def take_up(connection: Connection, key: ConversationKey, *, budget: Budget, now: datetime) -> TakenUp | None:
+def take_up(connection: Connection, key: ConversationKey, *, budget: TokenBudget, now: datetime) -> TakenUp | None:
     place = places.find(connection, key)
     return _take_up(connection, place, budget=budget, now=now) if place else None
 
@@ -143,7 +143,7 @@ def _as_waiting(row: TurnRow) -> WaitingQuestion:
 
 
 def _take_up(
-    connection: Connection, place: Place, *, budget: Budget, now: datetime, just_stored: int | None = None
+    connection: Connection, place: Place, *, budget: TokenBudget, now: datetime, just_stored: int | None = None
 ) -> TakenUp | None:
     rows = connection.execute(_OPEN, {"conversation_id": place.conversation.id}).all()
     if not rows:
@@ -256,7 +256,7 @@ def _advance(connection: Connection, place: Place, next_position: int, questions
     return replace(place, conversation=replace(place.conversation, labelled=labelled), next_position=next_position)
 
 
-def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budget: Budget) -> TakenUp:
+def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budget: TokenBudget) -> TakenUp:
     """What a crash or a fault left half done."""
     answer = connection.execute(select(turns).where(turns.c.id == answer_id)).one()
     mine = (turns.c.answered_by == answer_id) & (turns.c.state == TurnState.ANSWERING)

@@ -157,11 +157,12 @@ summaries = Table(
     CheckConstraint("since < before", name="covers"),
 )
 
+# Of an answer; a notice for one who waits is the question's.
 parts = Table(
     "parts",
     metadata,
     Column("id", RowId, nullable=False),
-    Column("turn_id", Number, ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),  # the answer
+    Column("turn_id", Number, ForeignKey("turns.id", ondelete="CASCADE"), nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("n", Integer, nullable=False),
     Column("channel_id", Number, nullable=False),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from bot.core.history import Budget, summary_tokens
+from bot.core.history import TokenBudget, summary_tokens
 from bot.core.messages import ConversationKey, PastTurn
 from bot.core.summary import ToSummarise
 from bot.core.window import leaving, newest_within
@@ -32,7 +32,7 @@ class Summary(NamedTuple):
     shown: bool
 
 
-def to_summarise(connection: Connection, key: ConversationKey, budget: Budget) -> ToSummarise | None:
+def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudget) -> ToSummarise | None:
     """What is to be summarised next in this conversation."""
     place = find(connection, key)
     if place is None:
@@ -87,7 +87,7 @@ def _of(connection: Connection, place: Place) -> list[Summary]:
     return [Summary(*row) for row in rows]
 
 
-def _next_start(connection: Connection, place: Place, budget: Budget) -> int | None:
+def _next_start(connection: Connection, place: Place, budget: TokenBudget) -> int | None:
     """Where the window will begin when it has moved, if that is not far off."""
     read, positions = _read(
         connection,
@@ -103,7 +103,7 @@ def _next_start(connection: Connection, place: Place, budget: Budget) -> int | N
 def _task(
     connection: Connection,
     place: Place,
-    budget: Budget,
+    budget: TokenBudget,
     *,
     before: int,
     former: Summary | None = None,

@@ -13,7 +13,7 @@ from bot.core.budgets import Amount, Scope
 from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall
 from bot.core.errors import Withdrawn
-from bot.core.history import Budget
+from bot.core.history import TokenBudget
 from bot.core.messages import (
     ConversationKey,
     Erased,
@@ -82,7 +82,7 @@ async def open_store(
 
 
 class SqlTurnStore:
-    """Implements TurnStore, MissedStore, RetentionStore, UsageStore and SpendingStore of bot.core.
+    """Implements TurnStore, SummaryStore, MissedStore, RetentionStore, UsageStore and SpendingStore of bot.core.
 
     They say what the methods do.
     """
@@ -114,7 +114,7 @@ class SqlTurnStore:
         now = self._clock.now()
         if not take_up:
             return await self._arrivals.store(message, now=now)
-        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
         work = partial(questions.receive, message=message, budget=budget, now=now)
         try:
             return await self._database.run(work, rank=Rank.INTAKE)
@@ -124,7 +124,7 @@ class SqlTurnStore:
     async def take_up(
         self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
     ) -> TakenUp | None:
-        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
         return await self._database.run(partial(questions.take_up, key=key, budget=budget, now=self._clock.now()))
 
     async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
@@ -145,7 +145,7 @@ class SqlTurnStore:
     async def to_summarise(
         self, key: ConversationKey, *, history_tokens: int, system_tokens: int
     ) -> ToSummarise | None:
-        budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens)
+        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
         return await self._database.run(partial(summaries.to_summarise, key=key, budget=budget))
 
     async def keep_summary(self, task: ToSummarise, *, text: str, model: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, bindparam, update
 
-from bot.core.history import Budget, summary_tokens
+from bot.core.history import TokenBudget, summary_tokens
 from bot.core.messages import PastTurn, Turn
 from bot.core.window import asked_tokens, newest_within, staying, without_orphans
 from bot.storage import summaries
@@ -21,7 +21,7 @@ _MOVE = (
 
 
 def read_window(
-    connection: Connection, place: Place, asked: Sequence[Turn], budget: Budget
+    connection: Connection, place: Place, asked: Sequence[Turn], budget: TokenBudget
 ) -> tuple[tuple[PastTurn, ...], int, str | None]:
     """The turns before what is *asked*, oldest first, what they cost, and the summary of those before them."""
     labelled, summary = place.conversation.labelled, place.summary

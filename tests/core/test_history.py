@@ -11,7 +11,7 @@ from bot.core.history import (
     HIGHEST_RATE,
     LOWEST_RATE,
     TOKENS_PER_MESSAGE,
-    Budget,
+    TokenBudget,
     build_prompt,
     cut_to,
     estimate_tokens,
@@ -61,7 +61,7 @@ def taken_up(*history, questions=(), labelled=False):
 def windowed(taken, *, history_tokens):
     """With the history that a store would hand out."""
     labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
-    budget = Budget(history_tokens=history_tokens, system_tokens=system_tokens(FRIENDLY), rate=rate)
+    budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens(FRIENDLY), rate=rate)
     room = budget.for_turns - (asked_tokens(taken.questions, budget, labelled=labelled) or 0)
     newest, used, everything = newest_within([taken.history[::-1]], tokens=room, labelled=labelled)
     if not everything:

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.history import Budget, turn_tokens
+from bot.core.history import TokenBudget, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn, TurnState
 from bot.core.quotes import Link
 from bot.core.window import asked_tokens, leaving, newest_within, staying, without_orphans
@@ -112,7 +112,7 @@ def test_a_window_never_exceeds_its_room_and_one_that_moved_keeps_the_share(turn
 
 
 class TestRoomForWhatIsAsked:
-    BUDGET = Budget(history_tokens=1000, system_tokens=100)
+    BUDGET = TokenBudget(history_tokens=1000, system_tokens=100)
 
     def said(self, text, *, kind=Kind.MESSAGE, link=None, author=1):
         return Turn(
@@ -148,7 +148,7 @@ class TestRoomForWhatIsAsked:
 
 
 def test_a_budget_has_room_for_turns_beside_the_system_prompt():
-    budget = Budget(history_tokens=1000, system_tokens=100)
+    budget = TokenBudget(history_tokens=1000, system_tokens=100)
 
     assert (budget.for_turns, budget.kept, budget.most_of_a_quote) == (900, 500, 200)
 
@@ -158,13 +158,13 @@ class TestSummaries:
 
     def test_nothing_is_to_leave_before_three_quarters_are_used(self):
         history = exchanges(9)
-        budget = Budget(history_tokens=cost(history) * 3 // 2, system_tokens=0)
+        budget = TokenBudget(history_tokens=cost(history) * 3 // 2, system_tokens=0)
 
         assert leaving(history, budget, labelled=False) == 0
 
     def test_then_as_much_as_will_be_dropped_when_the_budget_is_full(self):
         history = exchanges(9)
-        budget = Budget(history_tokens=cost(history) * 5 // 4, system_tokens=0)
+        budget = TokenBudget(history_tokens=cost(history) * 5 // 4, system_tokens=0)
 
         count = leaving(history, budget, labelled=False)
 
@@ -174,7 +174,7 @@ class TestSummaries:
     def test_the_newest_exchange_never_leaves(self):
         history = [asks("a"), answers("b"), asks("tell me a story"), answers("once " * 300)]
 
-        assert leaving(history, Budget(history_tokens=cost(history), system_tokens=0), labelled=False) == 0
+        assert leaving(history, TokenBudget(history_tokens=cost(history), system_tokens=0), labelled=False) == 0
 
     def test_what_a_summary_leaves_stays_though_it_is_more_than_the_share(self):
         history = exchanges(8)[::-1]
