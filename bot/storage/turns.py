@@ -61,7 +61,7 @@ from bot.storage.schema import facts
 from bot.storage.units import Rank
 from bot.storage.upsert import inserts
 
-UNITS_OF_A_BUSY_STORE = 8  # that wait: a burst of fewer questions is answered soonest if each is taken up at once
+UNITS_OF_A_BUSY_STORE = 3  # that wait: in a burst of fewer, each is answered soonest if it is taken up at once
 
 _WRITE_FACT = {
     dialect: statement.on_conflict_do_update(

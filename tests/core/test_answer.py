@@ -735,8 +735,8 @@ async def test_what_is_deleted_before_the_model_is_asked_is_not_in_its_prompt() 
     await world.ask(message("And?", id=2, links=(Link(channel_id=20, message_id=7),)))
 
     assert len(world.model.prompts) == 2
-    assert [text for _, text in world.model.turns()[1:]] == ["And?"]
-    assert world.texts() == ["All good."]
+    assert [text for _, text in world.model.turns()[1:]] == ["Ada: And?"]
+    assert world.replies.opened[-1].taken.tries == 1
 
 
 async def test_an_edit_while_its_question_is_being_taken_up_reaches_the_prompt() -> None:

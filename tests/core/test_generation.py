@@ -1,10 +1,12 @@
 """Several models for one answer: which is asked when, and what is told when none answers."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from bot.core.breaker import FAULTS, FIRST_REST
+from bot.core.budgets import Amount, Budget, Budgets, Limit, Scope
 from bot.core.completions import Finished, FinishReason, ModelCall, Prompt
 from bot.core.errors import (
     ContextTooLong,
@@ -22,9 +24,10 @@ from bot.core.fair_slots import FairSlots
 from bot.core.generation import Generated, Generation, Patience
 from bot.core.messages import Outcome
 from bot.core.models import Models
+from bot.core.periods import Period
 from bot.core.spending import Spending
 from tests.clock import ManualClock
-from tests.fakes import FakeModel, FakePrices, FakeReplies, FakeStore, message, no_budgets
+from tests.fakes import FakeModel, FakePrices, FakeReplies, FakeStore, message
 
 DOWN = ModelUnavailable("503")
 PROMPT = Prompt(messages=(), tokens=10, max_answer_tokens=500)
@@ -36,7 +39,11 @@ class Desk:
     """Where questions are put to models, each in a conversation of its own."""
 
     def __init__(
-        self, *models: FakeModel, patience: Patience | None = None, shorter: Prompt | None = None
+        self,
+        *models: FakeModel,
+        patience: Patience | None = None,
+        shorter: Prompt | None = None,
+        budgets: Sequence[Budget] = (),
     ) -> None:
         self.models = models
         self.shorter = shorter
@@ -48,14 +55,14 @@ class Desk:
         self._slots = FairSlots(100)
         self._spending = Spending(
             prices=FakePrices(),
-            budgets=no_budgets(self.clock),
+            budgets=Budgets(budgets, least=Amount(tokens=1), clock=self.clock),
             store=self._store,
             models=[model.name for model in models],
             clock=self.clock,
         )
         self._questions = 0
 
-    async def ask(self) -> asyncio.Task[Generated]:
+    async def ask(self, *, person: int = 7) -> asyncio.Task[Generated]:
         """Begin an answer; it has gone as far as it can without time passing."""
         self._questions += 1
         question = message("Why?", id=self._questions, channel=self._questions)
@@ -66,7 +73,7 @@ class Desk:
             shorten=lambda: self.shorter,
             reply=FakeReplies().open(received.taken_up),
             models=self._together,
-            account=self._spending.account(received.taken_up.conversation, PROMPT, person=7),
+            account=self._spending.account(received.taken_up.conversation, PROMPT, person=person),
             clock=self.clock,
             patience=self.patience,
             slot=self._slots.take_at_once(question.key, 1),
@@ -378,4 +385,22 @@ async def test_who_waits_for_a_model_holds_no_place():
 
     assert not waiting.done()
     assert desk._slots._free == 100
+    assert (await desk.end(waiting)).text == "All good."
+
+
+async def test_who_waits_for_room_in_a_budget_keeps_no_model_from_others():
+    gate = asyncio.Event()
+    model = FakeModel([gate, "one"], *[[DOWN]] * FAULTS, ["two"])
+    for_one = Budget(scope=Scope.PERSON, period=Period.DAY, limit=Limit(most=600))
+    desk = Desk(model, patience=Patience(attempts=1), budgets=[for_one])
+    await desk.ask(person=7)
+    for n in range(FAULTS):
+        await desk.end(await desk.ask(person=100 + n))
+    await desk.clock.advance(FIRST_REST)
+
+    waiting = await desk.ask(person=7)
+    other = await desk.end(await desk.ask(person=8))
+    gate.set()
+
+    assert other.text == "two"
     assert (await desk.end(waiting)).text == "All good."

@@ -81,10 +81,9 @@ class TestDeletedQuestions:
         assert [turn.text for turn in (await next_turn(store)).questions] == ["stays"]
 
     async def test_answers_whose_prompts_may_hold_what_is_gone_are_named(self, store):
-        await answer(store, await take(store, message("goes", id=1)))
-        await answer(store, await take(store, message("elsewhere", id=2, channel_id=11)))
-        drafting = await take(store, message("stays", id=3))
-        await take(store, message("beside another", id=4, channel_id=11))
+        await exchange(store, message("goes", id=1), "goes too")
+        drafting = await take(store, message("stays", id=2))
+        await take(store, message("beside another", id=3, channel=11))
 
         erased = await store.erase_messages([1])
 

@@ -1,0 +1,121 @@
+"""What a summary's request costs others: nothing, whether it is made or not."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.core.answer import AnswerLimits
+from bot.core.breaker import FAULTS, FIRST_REST
+from bot.core.budgets import Amount, Budget, Budgets, Limit, Scope
+from bot.core.completions import ModelCall
+from bot.core.errors import ModelUnavailable
+from bot.core.fair_slots import FairSlots
+from bot.core.generation import Patience
+from bot.core.messages import Conversation, ConversationKey, Outcome, PastTurn, Role, TakenUp
+from bot.core.models import Models
+from bot.core.periods import Period
+from bot.core.spending import Spending
+from bot.core.summarising import Summarising
+from bot.core.summary import ToSummarise
+from tests.clock import ManualClock
+from tests.fakes import FakeModel, FakePrices, FakeStore
+
+KEY = ConversationKey(channel_id=10)
+HERE = Conversation(id=1, key=KEY, guild_id=None, labelled=False)
+LIMITS = AnswerLimits(
+    system_prompt="You are a friendly assistant!",
+    history_tokens=1000,
+    max_answer_tokens=500,
+    patience=Patience(),
+    answer_within=timedelta(days=1),
+)
+ENDED = TakenUp(conversation=HERE, history=(), history_tokens=900, questions=(), answer_id=1, attempt=1, tries=1)
+
+
+class SummaryStore(FakeStore):
+    """One conversation, which always has something to be summarised."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[str] = []
+
+    async def to_summarise(self, key, *, history_tokens, system_tokens):
+        turns = (PastTurn(Role.USER, "Why?", None), PastTurn(Role.ASSISTANT, "Because.", None))
+        return ToSummarise(
+            conversation=HERE,
+            since=0,
+            first=0,
+            before=2,
+            former="",
+            turns=turns,
+            most_of_a_quote=100,
+            shown=False,
+        )
+
+    async def keep_summary(self, task, *, text, model):
+        self.kept.append(text)
+        return True
+
+
+class Desk:
+    def __init__(self, *scripts, most: int) -> None:
+        self.clock = ManualClock()
+        self.store = SummaryStore()
+        self.models = Models([FakeModel(*scripts)], clock=self.clock)
+        total = Budget(scope=Scope.TOTAL, period=Period.DAY, limit=Limit(most=most))
+        self.budgets = Budgets([total], least=Amount(tokens=1), clock=self.clock)
+        self.summarising = Summarising(
+            store=self.store,
+            models=self.models,
+            spending=Spending(
+                prices=FakePrices(), budgets=self.budgets, store=self.store, models=[], clock=self.clock
+            ),
+            slots=FairSlots(1),
+            clock=self.clock,
+            limits=LIMITS,
+        )
+
+    async def summarise(self) -> None:
+        self.summarising.after(None)(ENDED, Outcome.COMPLETE.value)
+        await self.summarising.idle()
+
+    def budgets_used(self) -> int:
+        return sum(self.budgets._used.values())
+
+    @property
+    def calls(self) -> list[ModelCall]:
+        return self.store.calls
+
+    async def break_the_model(self) -> None:
+        """It fails until it is given a rest, and that is over: whoever asks next tries it for all."""
+        for _ in range(FAULTS):
+            with pytest.raises(ModelUnavailable), self.models.try_first():
+                raise ModelUnavailable("503")
+        await self.clock.advance(FIRST_REST)
+
+
+async def test_it_goes_on_the_budgets_of_its_place_and_of_nobody():
+    desk = Desk(["They spoke of why."], most=100_000)
+
+    await desk.summarise()
+
+    (call,) = desk.calls
+    assert desk.store.kept == ["They spoke of why."]
+    assert (call.purpose, call.author_id, call.counted_tokens) == ("summary", None, desk.budgets_used())
+
+
+async def test_without_room_in_a_budget_none_is_made_and_none_is_given_up():
+    desk = Desk(["They spoke of why."], most=100)
+    await desk.summarise()
+
+    assert desk.calls == []
+    assert desk.store.kept == []
+
+
+async def test_one_that_is_not_paid_for_leaves_a_model_that_comes_back_to_others():
+    desk = Desk(most=100)
+    await desk.break_the_model()
+
+    await desk.summarise()
+
+    assert desk.models.try_first() is not None
