@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Most tests wait for processes and sockets: three at a time use two cores.
+PYTEST := $(BIN)/python -m pytest -q -n 3
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 
 .PHONY: help playground test test-long soak check run format bench lock clean
@@ -13,7 +15,7 @@ playground: $(VENV)/.playground  ## try the bot: no Discord token, no API key
 	@$(BIN)/python -m bot playground
 
 test: $(VENV)/.dev  ## run the tests
-	@$(BIN)/python -m pytest -q
+	@$(PYTEST)
 
 test-long: $(VENV)/.dev  ## stories, lost connections, repeats, refusals, kills (under 25 minutes)
 	@$(BIN)/python -m tests.durability.state_machine --examples 100 --seed $$$$
@@ -33,7 +35,7 @@ check: $(VENV)/.dev  ## format, lint, types, import rules, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 run: $(VENV)/.run  ## run the bot with the settings in .env
 	@$(BIN)/python -m bot run
