@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.playground.loopback import Channel, Message, User
-from bot.playground.loopback.interactions import Interaction
+from bot.playground.loopback.interaction import Interaction
 from tests.durability.checker import Run, Violation, check
 from tests.durability.ledger import Ledger
 from tests.durability.tables import tables

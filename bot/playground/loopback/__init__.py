@@ -2,7 +2,7 @@
 
 from bot.playground.loopback.changes import Seen, Watch
 from bot.playground.loopback.gateway import Intent
-from bot.playground.loopback.interactions import Interaction
+from bot.playground.loopback.interaction import Interaction
 from bot.playground.loopback.record import RecordedHello, RecordedRequest
 from bot.playground.loopback.server import TOKEN, LoopbackDiscord
 from bot.playground.loopback.world import (

@@ -9,9 +9,10 @@ from bot.playground.loopback.refusals import Json, Refusal, invalid
 from bot.playground.loopback.snowflakes import Snowflakes
 
 NAME = re.compile(r"^[-_'\w]{1,32}$")
-CHAT_INPUT = 1
+MOST_NAME_CHARACTERS = 32  # in the menu of a message or a person, of any kind
+CHAT_INPUT, MESSAGE = 1, 3
 SUBCOMMAND, SUBCOMMAND_GROUP = 1, 2
-MOST_COMMANDS = {CHAT_INPUT: 100, 2: 15, 3: 15, 4: 1}
+MOST_COMMANDS = {CHAT_INPUT: 100, 2: 15, MESSAGE: 15, 4: 1}
 PYTHON_TYPES: dict[int, type | tuple[type, ...]] = {3: str, 4: int, 5: bool, 10: (int, float)}
 IN_GUILDS, IN_BOT_DMS = 0, 1
 
@@ -60,12 +61,12 @@ class Commands:
             raise Refusal(10063)
         self._registered[guild_id] = left
 
-    def find(self, name: str, guild_id: int) -> Json:
-        """The slash command that a person would find under this name. Raises LookupError."""
+    def find(self, name: str, guild_id: int, *, kind: int = CHAT_INPUT) -> Json:
+        """The command that a person would find under this name. Raises LookupError."""
         for command in (*self.registered(guild_id), *self.registered()):
-            if _key(command) == (name, CHAT_INPUT):
+            if _key(command) == (name, kind):
                 return command
-        raise LookupError(f"/{name} is not registered")
+        raise LookupError(f"{name} is not registered")
 
     def _command(self, body: Json, known: Json | None, guild_id: int) -> Json:
         permissions = body.get("default_member_permissions")
@@ -154,5 +155,9 @@ def _check(body: Json, where: str) -> None:
         raise invalid(f"{where}.name", "APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
     if chat_input and not 1 <= len(body.get("description") or "") <= 100:  # noqa: PLR2004 -- Discord's limit
         raise invalid(f"{where}.description", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 100 in length.")
+    if not chat_input and not 1 <= len(name) <= MOST_NAME_CHARACTERS:
+        raise invalid(f"{where}.name", "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 32 in length.")
+    if not chat_input and (body.get("description") or body.get("options")):
+        raise invalid(where, "APPLICATION_COMMAND_MENU_ONLY_NAME", "Such a command has a name and nothing more")
     if len(body.get("options") or ()) > 25:  # noqa: PLR2004 -- Discord's limit
         raise invalid(f"{where}.options", "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")

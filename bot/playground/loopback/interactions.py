@@ -1,16 +1,24 @@
-"""Slash commands as they are called and answered, by Discord's two clocks: 3 seconds and 15 minutes."""
+"""Commands as they are called and answered, by Discord's two clocks: 3 seconds and 15 minutes."""
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from bot.core.ports import Clock
 from bot.playground.loopback import payloads
 from bot.playground.loopback.changes import Seen
-from bot.playground.loopback.commands import IN_BOT_DMS, IN_GUILDS, Commands, entered, require_usable
+from bot.playground.loopback.commands import (
+    CHAT_INPUT,
+    IN_BOT_DMS,
+    IN_GUILDS,
+    MESSAGE,
+    Commands,
+    entered,
+    require_usable,
+)
 from bot.playground.loopback.components import BUTTON
 from bot.playground.loopback.drafts import MOST_FILE_BYTES, is_empty, read_content, settable_flags
 from bot.playground.loopback.events import Events
+from bot.playground.loopback.interaction import Interaction
 from bot.playground.loopback.mentions import IN_INTERACTIONS, read_allowed
 from bot.playground.loopback.permissions import ALL
 from bot.playground.loopback.posting import Posting
@@ -18,7 +26,6 @@ from bot.playground.loopback.refusals import Json, Refusal, invalid
 from bot.playground.loopback.snowflakes import Snowflakes
 from bot.playground.loopback.world import (
     Channel,
-    Invocation,
     Message,
     MessageFlag,
     MessageType,
@@ -32,44 +39,6 @@ SECONDS_TO_ACKNOWLEDGE = 3.0
 TOKEN_SECONDS = 900.0
 WITH_MESSAGE, DEFERRED, DEFERRED_UPDATE, UPDATE = 4, 5, 6, 7
 APPLICATION_COMMAND, MESSAGE_COMPONENT = 2, 3
-
-
-@dataclass(kw_only=True, eq=False)
-class Interaction:
-    """A slash command that somebody called, or a button pressed, and what they see of its answer."""
-
-    id: int
-    token: str
-    channel: Channel
-    user: User
-    command: str
-    options: Json
-    called_at: float
-    acknowledged_at: float | None = None
-    unanswered: bool = False  # "The application did not respond"
-    response: Message | None = None
-    pressed: Message | None = None  # the message whose button it was, instead of a command
-    followups: list[Message] = field(default_factory=list)
-
-    @property
-    def acknowledged(self) -> bool:
-        return self.acknowledged_at is not None
-
-    @property
-    def thinking(self) -> bool:
-        """The person sees "thinking…"."""
-        return self.response is not None and self.response.is_loading and not self.response.deleted
-
-    @property
-    def original(self) -> Message | None:
-        """The message shown as the answer, if there is one yet, or still."""
-        if self.response is None or self.response.is_loading or self.response.deleted:
-            return None
-        return self.response
-
-    @property
-    def ephemeral(self) -> bool:
-        return self.response is not None and self.response.is_ephemeral
 
 
 class Interactions:
@@ -95,51 +64,73 @@ class Interactions:
     def call(self, channel: Channel, user: User, command: str, values: Json) -> Interaction:
         """Raises LookupError, PermissionError or ValueError for what a client would not let a person do."""
         name, *path = command.split()
-        guild = channel.guild
-        registered = self._commands.find(name, guild.id if guild else 0)
-        may = ALL if guild is None else self._world.member_permissions(guild, user)
-        require_usable(registered, context=IN_GUILDS if guild else IN_BOT_DMS, may=may)
+        registered = self._offered(channel, user, name, kind=CHAT_INPUT)
         options = entered(registered, path, values)
-        interaction = Interaction(
-            id=self._snowflakes.make(),
-            token=secrets.token_urlsafe(96),
-            channel=channel,
-            user=user,
-            command=command,
-            options=values,
-            called_at=self._clock.monotonic(),
-        )
-        self.calls.append(interaction)
-        self._by_token[interaction.token] = interaction
-        data: Json = {"id": registered["id"], "name": registered["name"], "type": registered["type"]}
+        interaction = self._begin(channel, user, command=command, options=values)
+        data = _about(registered)
         if options:
             data["options"] = list(options)
         payload = self._payload(interaction, kind=APPLICATION_COMMAND, data=data)
         self._events.interaction_created(channel, payload)
         return interaction
 
+    def call_on(self, message: Message, user: User, command: str) -> Interaction:
+        """Raises LookupError or PermissionError for what a client would not let a person do."""
+        if not _sees(user, message):
+            raise LookupError("there is no such message")
+        registered = self._offered(message.channel, user, command, kind=MESSAGE)
+        interaction = self._begin(message.channel, user, command=command, target=message)
+        shown = self._events.messages.for_rest(message, content_intent=True)
+        data = _about(registered)
+        data |= {"target_id": str(message.id), "resolved": {"messages": {str(message.id): shown}}}
+        payload = self._payload(interaction, kind=APPLICATION_COMMAND, data=data)
+        self._events.interaction_created(message.channel, payload)
+        return interaction
+
     def press(self, message: Message, user: User, label: str) -> Interaction:
         """Raises LookupError where there is no such button to be seen."""
-        seen = () if message.visible_to not in (None, user) or message.deleted else message.components
+        seen = message.components if _sees(user, message) else ()
         buttons = [each for row in seen for each in row.get("components", ()) if _is_up(each, label)]
         if not buttons:
             raise LookupError(f"there is no button {label!r}")
-        interaction = Interaction(
-            id=self._snowflakes.make(),
-            token=secrets.token_urlsafe(96),
-            channel=message.channel,
-            user=user,
-            command="",
-            options={},
-            called_at=self._clock.monotonic(),
-            pressed=message,
-        )
-        self.calls.append(interaction)
-        self._by_token[interaction.token] = interaction
+        interaction = self._begin(message.channel, user, pressed=message)
         data = {key: buttons[0][key] for key in ("id", "custom_id")} | {"component_type": BUTTON}
         shown = self._events.messages.for_gateway(message, content_intent=True)
         payload = self._payload(interaction, kind=MESSAGE_COMPONENT, data=data) | {"message": shown}
         self._events.interaction_created(message.channel, payload)
+        return interaction
+
+    def _offered(self, channel: Channel, user: User, name: str, *, kind: int) -> Json:
+        """The command as it is registered. Raises LookupError and PermissionError."""
+        guild = channel.guild
+        registered = self._commands.find(name, guild.id if guild else 0, kind=kind)
+        may = ALL if guild is None else self._world.member_permissions(guild, user)
+        require_usable(registered, context=IN_GUILDS if guild else IN_BOT_DMS, may=may)
+        return registered
+
+    def _begin(
+        self,
+        channel: Channel,
+        user: User,
+        *,
+        command: str = "",
+        options: Json | None = None,
+        pressed: Message | None = None,
+        target: Message | None = None,
+    ) -> Interaction:
+        interaction = Interaction(
+            id=self._snowflakes.make(),
+            token=secrets.token_urlsafe(96),
+            channel=channel,
+            user=user,
+            command=command,
+            options=options or {},
+            called_at=self._clock.monotonic(),
+            pressed=pressed,
+            target=target,
+        )
+        self.calls.append(interaction)
+        self._by_token[interaction.token] = interaction
         return interaction
 
     async def watch_acknowledgement(self, interaction: Interaction) -> None:
@@ -250,19 +241,13 @@ class Interactions:
         return message
 
     def _message(self, interaction: Interaction, text: str, *, flags: MessageFlag) -> Message:
-        guild = interaction.channel.guild
-        message = self._posting.new_message(
-            interaction.channel, self._world.bot, text, type=MessageType.CHAT_INPUT_COMMAND, flags=flags
-        )
+        menu = interaction.target is not None
+        kind = MessageType.CONTEXT_MENU_COMMAND if menu else MessageType.CHAT_INPUT_COMMAND
+        message = self._posting.new_message(interaction.channel, self._world.bot, text, type=kind, flags=flags)
         message.webhook_id = self._world.application_id
         message.visible_to = interaction.user if flags & MessageFlag.EPHEMERAL else None
         if interaction.pressed is None:
-            message.interaction = Invocation(
-                id=interaction.id,
-                user=interaction.user,
-                command=interaction.command,
-                guild_id=guild.id if guild else None,
-            )
+            message.interaction = interaction.invocation
         return message
 
     def _payload(self, interaction: Interaction, *, kind: int, data: Json) -> Json:
@@ -294,6 +279,14 @@ class Interactions:
             "guild_locale": "en-US",
             "member": {**payloads.member(user, guild), "permissions": may},
         }
+
+
+def _about(registered: Json) -> Json:
+    return {key: registered[key] for key in ("id", "name", "type")}
+
+
+def _sees(user: User, message: Message) -> bool:
+    return message.visible_to in (None, user) and not message.deleted
 
 
 def _is_up(button: Json, label: str) -> bool:

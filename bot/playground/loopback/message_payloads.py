@@ -121,12 +121,13 @@ def _asked_by(message: Message) -> Json:
     asked = message.interaction
     if asked is None:
         return {}
-    return {
-        "interaction": {"id": str(asked.id), "type": 2, "name": asked.command, "user": user(asked.user)},
-        "interaction_metadata": {
-            "id": str(asked.id),
-            "type": 2,
-            "user": user(asked.user),
-            "authorizing_integration_owners": {"0": str(asked.guild_id or 0)},
-        },
+    metadata: Json = {
+        "id": str(asked.id),
+        "type": 2,
+        "user": user(asked.user),
+        "authorizing_integration_owners": {"0": str(asked.guild_id or 0)},
     }
+    if asked.target_id is not None:
+        metadata["target_message_id"] = str(asked.target_id)
+    interaction = {"id": str(asked.id), "type": 2, "name": asked.command, "user": user(asked.user)}
+    return {"interaction": interaction, "interaction_metadata": metadata}

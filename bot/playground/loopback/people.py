@@ -6,7 +6,8 @@ from copy import copy
 
 from bot.core.ports import Clock
 from bot.playground.loopback.events import Events
-from bot.playground.loopback.interactions import Interaction, Interactions
+from bot.playground.loopback.interaction import Interaction
+from bot.playground.loopback.interactions import Interactions
 from bot.playground.loopback.mentions import Allowed
 from bot.playground.loopback.permissions import Permission
 from bot.playground.loopback.posting import Posting
@@ -145,15 +146,20 @@ class People:
 
         Raises LookupError, PermissionError or ValueError where the person's client would not let them.
         """
-        interaction = self._interactions.call(channel, user, command, options or {})
-        task = asyncio.create_task(self._interactions.watch_acknowledgement(interaction))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return interaction
+        return self._watch(self._interactions.call(channel, user, command, options or {}))
+
+    async def choose(self, message: Message, user: User, command: str) -> Interaction:
+        """Call a command in the menu of a message, by its name.
+
+        Raises LookupError or PermissionError where the person's client would not let them.
+        """
+        return self._watch(self._interactions.call_on(message, user, command))
 
     async def press(self, message: Message, user: User, label: str) -> Interaction:
         """Press a button below a message. Raises LookupError where *user* sees no such button."""
-        interaction = self._interactions.press(message, user, label)
+        return self._watch(self._interactions.press(message, user, label))
+
+    def _watch(self, interaction: Interaction) -> Interaction:
         task = asyncio.create_task(self._interactions.watch_acknowledgement(interaction))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -22,8 +22,9 @@ from bot.playground.loopback.furnishing import Furnishing
 from bot.playground.loopback.gateway import Gateway, Session
 from bot.playground.loopback.gateway_line import GatewayDoor
 from bot.playground.loopback.guild_routes import GuildRoutes
+from bot.playground.loopback.interaction import Interaction
 from bot.playground.loopback.interaction_routes import InteractionRoutes
-from bot.playground.loopback.interactions import Interaction, Interactions
+from bot.playground.loopback.interactions import Interactions
 from bot.playground.loopback.message_payloads import MessagePayloads
 from bot.playground.loopback.people import People
 from bot.playground.loopback.posting import Posting

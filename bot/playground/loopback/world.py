@@ -41,6 +41,7 @@ class MessageType(IntEnum):
     DEFAULT = 0
     REPLY = 19
     CHAT_INPUT_COMMAND = 20
+    CONTEXT_MENU_COMMAND = 23
 
 
 @dataclass(kw_only=True, eq=False)
@@ -196,17 +197,27 @@ class Message:
 
     @property
     def is_system(self) -> bool:
-        return self.type not in (MessageType.DEFAULT, MessageType.REPLY, MessageType.CHAT_INPUT_COMMAND)
+        return self.type not in (
+            MessageType.DEFAULT,
+            MessageType.REPLY,
+            MessageType.CHAT_INPUT_COMMAND,
+            MessageType.CONTEXT_MENU_COMMAND,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """The slash command that a message answers."""
+    """The command that a message answers."""
 
     id: int
     user: User
     command: str
     guild_id: int | None
+    target_id: int | None = None  # the message in whose menu the command was
+
+    @property
+    def shown(self) -> str:
+        return f"/{self.command}" if self.target_id is None else self.command
 
 
 @dataclass(kw_only=True)

@@ -17,6 +17,7 @@ ASK = {
         },
     ],
 }
+WHY = {"name": "Why this?", "type": 3}
 SETTINGS = {
     "name": "settings",
     "description": "Settings",
@@ -68,6 +69,10 @@ async def test_one_command_is_added_changed_and_deleted(loopback, rest, path):
         {**RESET, "description": ""},
         {**RESET, "description": "x" * 101},
         {**RESET, "options": [{"name": f"o{n}", "type": 3, "description": "x"} for n in range(26)]},
+        {**WHY, "name": ""},
+        {**WHY, "name": "x" * 33},
+        {**WHY, "description": "What it does"},
+        {**WHY, "options": ASK["options"]},
     ],
 )
 async def test_a_malformed_command_is_refused(loopback, rest, path, body):
@@ -78,6 +83,27 @@ async def test_a_malformed_command_is_refused(loopback, rest, path, body):
 async def test_names_are_unique_and_commands_at_most_100(rest, path):
     assert (await rest.put(path, [RESET, RESET])).code == 50035
     assert (await rest.put(path, [{**RESET, "name": f"c{number}"} for number in range(101)])).code == 30034
+
+
+async def test_a_command_in_menus_may_share_its_name_with_another_and_there_are_at_most_15(loopback, rest, path):
+    both = [{**RESET, "name": "why"}, {**WHY, "name": "why"}]
+
+    assert (await rest.put(path, [*both, WHY])).status == 200
+    assert [(command["name"], command["type"]) for command in loopback.commands] == [
+        ("why", 1), ("why", 3), ("Why this?", 3),
+    ]  # fmt: skip
+    assert (await rest.put(path, [{**WHY, "name": f"c{number}"} for number in range(16)])).code == 30034
+
+
+async def test_a_command_in_menus_is_no_slash_command_nor_the_other_way(loopback, rest, path, general, you):
+    await rest.put(path, [RESET, WHY])
+    message = await loopback.post(general, you, "Hello")
+
+    with pytest.raises(LookupError):
+        await loopback.slash(general, you, "Why this?")
+    with pytest.raises(LookupError):
+        await loopback.choose(message, you, "reset")
+    assert (await loopback.choose(message, you, "Why this?")).target is message
 
 
 async def test_another_applications_commands_are_not_ours(rest):
@@ -108,6 +134,20 @@ async def test_who_lacks_the_permission_is_not_offered_the_command(loopback, res
     loopback.set_member_permissions(loopback.guild, ada, manage_messages=True)
     await loopback.slash(general, ada, "reset")
     await loopback.slash(loopback.open_dm(ada), ada, "reset")
+
+
+async def test_permissions_and_contexts_are_those_of_commands_in_menus_too(
+    loopback, rest, path, general, you, ada
+):
+    await rest.put(path, [{**WHY, "default_member_permissions": 1 << 13, "contexts": [0]}])
+    here = await loopback.post(general, you, "Hello")
+    alone = await loopback.post(loopback.open_dm(you), you, "Hello")
+
+    await loopback.choose(here, you, "Why this?")
+    with pytest.raises(PermissionError):
+        await loopback.choose(here, ada, "Why this?")
+    with pytest.raises(PermissionError):
+        await loopback.choose(alone, you, "Why this?")
 
 
 async def test_contexts_say_where_a_command_is_offered(loopback, rest, path, general, you):
