@@ -32,8 +32,8 @@ async def examine(env_file: Path, environ: Mapping[str, str], *, clock: Clock) -
     if cause := _first(faulty, *_MODEL):
         yield _not_checked("model", "language model", cause)
     else:
-        for model in settings.openai_models:
-            for finding in await _model(model, settings, clock):
+        for model, setting in _models(settings):
+            for finding in await _model(model, setting, settings, clock):
                 yield finding
     if "DATABASE_URL" in faulty:
         yield _not_checked("database", "database", "DATABASE_URL")
@@ -71,9 +71,18 @@ def _discord(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
     )
 
 
-async def _model(model: str, settings: Settings, clock: Clock) -> list[Finding]:
+def _models(settings: Settings) -> list[tuple[str, str]]:
+    """Each model that may be asked, with the setting that names it."""
+    named = [(model, "OPENAI_MODEL") for model in settings.openai_models]
+    return named + [
+        (model, "SUMMARY_MODEL") for model in settings.summary_models if model not in settings.openai_models
+    ]
+
+
+async def _model(model: str, setting: str, settings: Settings, clock: Clock) -> list[Finding]:
     return await check_model(
         model=model,
+        setting=setting,
         api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
         base_url=settings.openai_base_url,
         max_answer_tokens=settings.max_answer_tokens,

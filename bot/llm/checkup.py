@@ -33,7 +33,7 @@ _TOKENS = 50  # the messages, estimated high
 
 _CURES: dict[type[ModelError], str] = {
     ModelKeyRefused: "Check OPENAI_API_KEY, and that it belongs to this provider.",
-    WrongModel: "Check OPENAI_MODEL, letter by letter, and the path of OPENAI_BASE_URL, such as /v1.",
+    WrongModel: "Check {setting}, letter by letter, and the path of OPENAI_BASE_URL, such as /v1.",
     QuotaUsedUp: "The account at the provider has no credit left: top it up.",
     ModelTimeout: "Try again. If the model is always this slow, raise FIRST_TOKEN_SECONDS or STALL_SECONDS.",
     ContextTooLong: "Lower MAX_ANSWER_TOKENS and HISTORY_TOKENS: together they must fit what the model can read.",
@@ -55,13 +55,14 @@ class _Heard:
 async def check_model(
     *,
     model: str,
+    setting: str,
     api_key: str | None,
     base_url: str | None,
     max_answer_tokens: int,
     patience: Patience,
     clock: Clock,
 ) -> list[Finding]:
-    """Costs about fifty tokens."""
+    """*setting*: that names the model. Costs about fifty tokens."""
     subject = f"{model} at {urlsplit(base_url or OPENAI_URL).netloc}"
     prompt = Prompt(messages=_MESSAGES, tokens=_TOKENS, max_answer_tokens=max_answer_tokens, cache_key="doctor")
     async with OpenAIChatModel(model=model, api_key=api_key, base_url=base_url) as chat:
@@ -70,9 +71,9 @@ async def check_model(
         except ModelBusy as error:
             return [warning("model", subject, f"is busy ({error})", "Try again in a minute.")]
         except ModelError as error:
-            cure = _CURES.get(type(error), _UNREACHABLE)
+            cure = _CURES.get(type(error), _UNREACHABLE).format(setting=setting)
             return [wrong("model", subject, f"does not answer ({_in_words(error)})", cure)]
-        return list(_findings(subject, heard, chat.dialect))
+        return list(_findings(subject, heard, chat.dialect, setting=setting))
 
 
 async def _ask(chat: OpenAIChatModel, prompt: Prompt, *, patience: Patience, clock: Clock) -> _Heard:
@@ -97,14 +98,14 @@ async def _ask(chat: OpenAIChatModel, prompt: Prompt, *, patience: Patience, clo
     return heard
 
 
-def _findings(subject: str, heard: _Heard, dialect: Dialect) -> Iterator[Finding]:
+def _findings(subject: str, heard: _Heard, dialect: Dialect, *, setting: str) -> Iterator[Finding]:
     reason = heard.finished.reason if heard.finished else None
     if not heard.pieces:
         if reason is FinishReason.LENGTH:
             detail = "used up MAX_ANSWER_TOKENS before its first word"
             yield wrong("model", subject, detail, "Raise MAX_ANSWER_TOKENS: a model's own thinking counts in it.")
         else:
-            yield wrong("model", subject, "answers without a word", "Try again, or name another OPENAI_MODEL.")
+            yield wrong("model", subject, "answers without a word", f"Try again, or name another {setting}.")
         return
     yield ok(
         "model",

@@ -173,6 +173,20 @@ async def test_every_model_is_asked(set_up):
     ]
 
 
+async def test_the_model_that_writes_summaries_is_asked_as_well(set_up):
+    set_up.model.behave(lambda body: Status(404, "model_not_found") if body["model"] == "small" else Answer())
+
+    ended = await set_up.doctor("--json", SUMMARY_MODEL="small")
+    switched_off = await set_up.doctor("--json", SUMMARY_MODEL="small", SUMMARIES="off")
+    the_same = await set_up.doctor("--json", OPENAI_MODEL="large", SUMMARY_MODEL="large")
+
+    _, summaries = [each for each in json.loads(ended.out)["findings"] if each["check"] == "model"]
+    assert (summaries["subject"].split()[0], summaries["state"]) == ("small", "wrong")
+    assert summaries["cure"].startswith("Check SUMMARY_MODEL, letter by letter")
+    assert (switched_off.wrong(), the_same.wrong()) == ({}, {})
+    assert [request["model"] for request in set_up.model.requests[-2:]] == ["gpt-5.4", "large"]
+
+
 async def test_a_model_that_is_down_and_a_newer_versions_database(set_up):
     with sqlite3.connect(set_up.folder / "data" / "bot.db") as database:
         database.execute("UPDATE confab_version SET version_num = '9999'")

@@ -14,6 +14,7 @@ from tests.model_server import MODEL, Answer, ModelServer, Silence, Status
 async def examine(server, clock=None):
     findings = await check_model(
         model=MODEL,
+        setting="OPENAI_MODEL",
         api_key="sk-test",
         base_url=server.base_url,
         max_answer_tokens=800,
