@@ -14,12 +14,22 @@ class PromptMessage(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """How many turns from before the question a prompt holds, sums up, and leaves out; None: nobody counted."""
+
+    turns_sent: int | None = None
+    turns_summarised: int | None = None
+    turns_left_out: int | None = None  # of those since the last reset
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
     """What the model is sent: one system message, then turns. *tokens* is an estimate, high at first."""
 
     messages: tuple[PromptMessage, ...]
     tokens: int
     max_answer_tokens: int
+    past: Past = Past()
     cache_key: str = ""  # the same for prompts that begin alike, so that a provider can send them to one machine
 
 
@@ -70,6 +80,7 @@ class ModelCall:
     ended_at: datetime
     outcome: str  # "complete", "length", … or the error's code
     estimated_tokens: int | None = None  # what we took the prompt for
+    past: Past = Past()
     usage: Usage = Usage()
     cost_nanodollars: int | None = None  # as of now: later prices change nothing; None: unknown
     record_id: int | None = None  # of its row, if it was begun on the record

@@ -277,5 +277,6 @@ class Generation:
             ended_at=self._clock.now(),
             outcome=outcome,
             estimated_tokens=self._prompt.tokens,
+            past=self._prompt.past,
             usage=self._usage,
         )

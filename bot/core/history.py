@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from bot.core.completions import Prompt, PromptMessage
+from bot.core.completions import Past, Prompt, PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.messages import Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
@@ -156,6 +156,7 @@ def build_prompt(
         messages=tuple(messages),
         tokens=ceil(fixed * rate),
         max_answer_tokens=max_answer_tokens,
+        past=_past(taken),
         cache_key=cache_key(bot_id, taken.conversation.id),
     )
 
@@ -175,6 +176,15 @@ def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
         prompt,
         messages=prompt.messages[:begins] + prompt.messages[begins + first :],
         tokens=prompt.tokens - int(sum(costs[:first]) * taken.conversation.token_rate),
+        past=_past(taken, dropped=first),
+    )
+
+
+def _past(taken: TakenUp, *, dropped: int = 0) -> Past:
+    return Past(
+        turns_sent=len(taken.history) - dropped,
+        turns_summarised=taken.summarised,
+        turns_left_out=taken.left_out + dropped,
     )
 
 

@@ -223,6 +223,7 @@ class Previous(NamedTuple):
     text: str
     shown: str
     outcome: str
+    call_id: int | None = None  # the record of the request that brought the text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -241,6 +242,8 @@ class TakenUp:
     written_kind: Kind = Kind.ANSWER  # what that is
     previous: Previous | None = None  # of an answer that is being rewritten: it stays if that fails
     summary: str | None = None  # of the turns before the window; empty: it has to be made anew
+    summarised: int = 0  # turns that it is of
+    left_out: int = 0  # turns since the last reset that are in neither
     missed_answer: bool = False  # the answer before could not be shown any more, and its asker does not know why
 
     @property

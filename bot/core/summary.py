@@ -32,6 +32,7 @@ class ToSummarise:
     first: int  # that of the first of *turns*
     before: int  # that of the first turn which it does not cover
     former: str
+    former_turns: int  # that the former summary is of
     turns: tuple[PastTurn, ...]  # oldest first
     most_of_a_quote: int  # tokens, as it was read
     shown: bool  # it takes the place of one that stood in the prompt

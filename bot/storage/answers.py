@@ -73,8 +73,17 @@ _ADD_PART = {
 }
 
 
-def write(connection: Connection, answer_id: int, *, kind: Kind, text: str, shown: str, outcome: str) -> bool:
-    """False when the answer was withdrawn."""
+def write(
+    connection: Connection,
+    answer_id: int,
+    *,
+    kind: Kind,
+    text: str,
+    shown: str,
+    outcome: str,
+    call_id: int | None = None,
+) -> bool:
+    """*call_id*: the record of the request that brought the text. False when the answer was withdrawn."""
     written = connection.execute(
         _UNFINISHED_ANSWER,
         {
@@ -84,6 +93,7 @@ def write(connection: Connection, answer_id: int, *, kind: Kind, text: str, show
             "text": text,
             "raw_text": shown,
             "outcome": outcome,
+            "call_id": call_id,
         },
     )
     return written.rowcount == 1

@@ -65,6 +65,6 @@ def counted(connection: Connection, scope: Scope, *, since: datetime) -> dict[in
 
 def _values(call: ModelCall) -> dict[str, Any]:
     values = asdict(call)
-    values |= values.pop("usage")
+    values |= values.pop("usage") | values.pop("past")
     del values["record_id"]
     return values

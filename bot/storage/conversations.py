@@ -25,12 +25,15 @@ class Place:
     next_position: int
     reset_position: int
     window_start: int
+    turns_before: int | None  # since the reset, before the window; None: they are to be counted
     summary: str | None = None  # that its prompts show; empty: it has to be made anew
+    summarised: int = 0  # turns that it is of
     author_label: str | None = None  # of whom it was looked up for, if they have spoken
 
 
 # As text: a column of the table that RETURNING is about would be another, uncorrelated one in a subquery.
 _RETURNED_ID: ColumnElement[int] = literal_column("conversations.id", Number)
+_SHOWN = (summaries.c.conversation_id == _RETURNED_ID, summaries.c.shown)
 _COLUMNS = (
     conversations.c.id,
     conversations.c.guild_id,
@@ -38,11 +41,10 @@ _COLUMNS = (
     conversations.c.next_position,
     conversations.c.reset_position,
     conversations.c.window_start,
+    conversations.c.turns_before,
     conversations.c.token_rate,
-    select(summaries.c.text)
-    .where(summaries.c.conversation_id == _RETURNED_ID, summaries.c.shown)
-    .scalar_subquery()
-    .label("summary"),
+    select(summaries.c.text).where(*_SHOWN).scalar_subquery().label("summary"),
+    select(summaries.c.turns).where(*_SHOWN).scalar_subquery().label("summarised"),
 )
 # Built once: SQLAlchemy then finds their SQL without looking through them again.
 _FIND = select(*_COLUMNS).where(
@@ -131,7 +133,9 @@ def _place(key: ConversationKey, row: Row[*tuple[Any, ...]], *, author_label: st
         next_position=row.next_position,
         reset_position=row.reset_position,
         window_start=row.window_start,
+        turns_before=row.turns_before,
         summary=row.summary,
+        summarised=row.summarised if row.summary else 0,
         author_label=author_label,
     )
 
@@ -183,6 +187,7 @@ def reset(connection: Connection, key: ConversationKey) -> None:
             labelled=False,
             window_start=conversations.c.next_position,
             reset_position=conversations.c.next_position,
+            turns_before=0,
         )
     )
     connection.execute(delete(summaries).where(summaries.c.conversation_id == conversation_id))

@@ -33,6 +33,7 @@ _NEWEST = (
     .order_by(turns.c.position.desc())
     .limit(TURNS_PER_READ)
 )
+_COUNT = select(func.count()).select_from(turns).where(*_REMEMBERED, turns.c.position < bindparam("before"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +62,12 @@ def pages(connection: Connection, stretch: Stretch, *, positions: list[int]) -> 
         before = rows[-1].position
 
 
+def count_turns(connection: Connection, *, conversation_id: int, since: int, before: int) -> int:
+    """How many turns are history from one position to before another."""
+    stretch = {"conversation_id": conversation_id, "since": since, "before": before}
+    return connection.execute(_COUNT, stretch).scalar_one()
+
+
 def _past_turn(row: TurnRow, most_of_a_quote: int) -> PastTurn:
     text = cut_to(row.text, tokens=most_of_a_quote) if row.kind == Kind.QUOTE else row.text
     return PastTurn(_ROLES[row.kind], text, row.label)
@@ -72,8 +79,9 @@ def remembered(connection: Connection, *, key: ConversationKey, newest: int) -> 
     if place is None:
         return Remembered()
     known = {"conversation_id": place.conversation.id, "since": place.reset_position}
-    count = connection.execute(select(func.count()).select_from(turns).where(*_REMEMBERED), known).scalar_one()
-    rows = connection.execute(_NEWEST.limit(newest), known | {"before": place.next_position}).all()
+    known |= {"before": place.next_position}
+    rows = connection.execute(_NEWEST.limit(newest), known).all()
     return Remembered(
-        turns=count, newest=tuple(PastTurn(_ROLES[kind], text, label) for kind, text, label, *_ in reversed(rows))
+        turns=count_turns(connection, **known),
+        newest=tuple(PastTurn(_ROLES[kind], text, label) for kind, text, label, *_ in reversed(rows)),
     )

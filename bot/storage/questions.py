@@ -178,12 +178,14 @@ def _take_up(
     )
     place = _advance(connection, place, after + 1, questions)
     asked = tuple(as_turn(row, position) for position, row in enumerate(questions, first))
-    history, used, summary = read_window(connection, place, asked, budget)
+    window = read_window(connection, place, asked, budget)
     return TakenUp(
         conversation=place.conversation,
-        history=history,
-        history_tokens=used,
-        summary=summary,
+        history=window.history,
+        history_tokens=window.tokens,
+        summary=window.summary,
+        summarised=window.summarised,
+        left_out=window.left_out,
         questions=asked,
         answer_id=answer_id,
         attempt=attempt,
@@ -270,12 +272,14 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budg
         .order_by(parts.c.n)
     )
     asked = tuple(as_turn(row, row.position) for row in questions)
-    history, used, summary = read_window(connection, place, asked, budget)
+    window = read_window(connection, place, asked, budget)
     return TakenUp(
         conversation=place.conversation,
-        history=history,
-        history_tokens=used,
-        summary=summary,
+        history=window.history,
+        history_tokens=window.tokens,
+        summary=window.summary,
+        summarised=window.summarised,
+        left_out=window.left_out,
         questions=asked,
         answer_id=answer_id,
         attempt=attempt,
@@ -284,7 +288,7 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budg
         written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
         written_kind=Kind(answer.kind),
         # It stood before, if it has a text and is being drafted.
-        previous=Previous(answer.text, answer.raw_text, answer.outcome)
+        previous=Previous(answer.text, answer.raw_text, answer.outcome, answer.call_id)
         if answer.raw_text and answer.state == TurnState.DRAFTING
         else None,
         missed_answer=_answer_was_missed(connection, place, before=questions[0].position),

@@ -47,7 +47,13 @@ def restore(connection: Connection, answer_id: int, *, previous: Previous) -> bo
     restored = connection.execute(
         update(turns)
         .where(turns.c.id == answer_id, turns.c.role == Role.ASSISTANT, turns.c.state.in_(UNFINISHED))
-        .values(state=TurnState.WRITTEN, text=previous.text, raw_text=previous.shown, outcome=previous.outcome)
+        .values(
+            state=TurnState.WRITTEN,
+            text=previous.text,
+            raw_text=previous.shown,
+            outcome=previous.outcome,
+            call_id=previous.call_id,
+        )
     )
     return restored.rowcount == 1
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0006"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0007"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -50,6 +50,7 @@ conversations = Table(
     Column("labelled", Boolean, nullable=False, server_default=false()),
     Column("next_position", Number, nullable=False),
     Column("window_start", Number, nullable=False),  # the position from which on turns are sent
+    Column("turns_before", Integer, server_default="0"),  # how many are history before it; NULL: to be counted
     Column("reset_position", Number, nullable=False),
     Column("token_rate", Float, nullable=False, server_default="1"),
     Column("created_at", UtcDateTime, nullable=False),
@@ -94,6 +95,7 @@ turns = Table(
     Column("interaction_expires_at", UtcDateTime),
     Column("answered_by", Number, ForeignKey("turns.id", ondelete="SET NULL")),
     Column("outcome", Word),
+    Column("call_id", Number),  # of an answer: the row of model_calls that brought its text
     Column("sent_at", UtcDateTime, nullable=False),
     Column("edited_at", UtcDateTime),
     Column("attempts", Integer, nullable=False),  # how often it was taken up
@@ -148,6 +150,7 @@ summaries = Table(
     Column("conversation_id", Number, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
     Column("since", Number, nullable=False),  # it covers the positions from this one
     Column("before", Number, nullable=False),  # to before this one
+    Column("turns", Integer, nullable=False, server_default="0"),  # so many
     Column("shown", Boolean, nullable=False),
     Column("text", AnyText, nullable=False),  # empty: what it covered was changed, and it is to be made anew
     Column("model", AnyText, nullable=False),
@@ -196,6 +199,9 @@ model_calls = Table(
     Column("output_tokens", Integer),
     Column("reasoning_tokens", Integer),
     Column("estimated_tokens", Integer),
+    Column("turns_sent", Integer),  # of those before the question: see bot.core.completions.Past
+    Column("turns_summarised", Integer),
+    Column("turns_left_out", Integer),
     Column("cost_nanodollars", Number),  # at the prices of that time; NULL: unknown
     Column("counted_tokens", Integer),  # in the budgets: at first what was reserved; NULL: there were none
     Column("counted_nanodollars", Number),

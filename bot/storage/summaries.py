@@ -16,9 +16,9 @@ from bot.core.summary import ToSummarise
 from bot.core.window import leaving, newest_within
 from bot.storage.conversations import Place, find
 from bot.storage.history import Stretch, pages
-from bot.storage.schema import summaries, turns
+from bot.storage.schema import conversations, summaries, turns
 
-_COLUMNS = (summaries.c.since, summaries.c.before, summaries.c.text, summaries.c.shown)
+_COLUMNS = (summaries.c.since, summaries.c.before, summaries.c.turns, summaries.c.text, summaries.c.shown)
 # Newest first: the one that is ready, then the one that is shown.
 _OF_CONVERSATION = (
     select(*_COLUMNS).where(summaries.c.conversation_id == bindparam("conversation")).order_by(summaries.c.shown)
@@ -28,6 +28,7 @@ _OF_CONVERSATION = (
 class Summary(NamedTuple):
     since: int
     before: int
+    turns: int
     text: str
     shown: bool
 
@@ -67,19 +68,22 @@ def keep(connection: Connection, task: ToSummarise, *, text: str, model: str, no
         )
     )
     values = {"since": task.since, "before": task.before, "shown": task.shown, "text": text}
+    values["turns"] = task.former_turns + len(task.turns)
     about = {"conversation_id": place.conversation.id, "model": model, "made_at": now}
     connection.execute(insert(summaries), values | about)
     return True
 
 
-def show_ready(connection: Connection, place: Place, *, before: int) -> Summary | None:
+def ready(connection: Connection, place: Place, *, before: int) -> Summary | None:
+    """The one that will be shown when the window moves."""
+    return next((each for each in _of(connection, place) if not each.shown and each.before <= before), None)
+
+
+def show_ready(connection: Connection, place: Place) -> None:
     """The window moves: the summary that is ready is shown from now on, and the former one goes."""
-    ready = next((each for each in _of(connection, place) if not each.shown and each.before <= before), None)
-    if ready is not None:
-        mine = summaries.c.conversation_id == place.conversation.id
-        connection.execute(delete(summaries).where(mine, summaries.c.shown))
-        connection.execute(update(summaries).where(mine).values(shown=True))
-    return ready
+    mine = summaries.c.conversation_id == place.conversation.id
+    connection.execute(delete(summaries).where(mine, summaries.c.shown))
+    connection.execute(update(summaries).where(mine).values(shown=True))
 
 
 def _of(connection: Connection, place: Place) -> list[Summary]:
@@ -128,6 +132,7 @@ def _task(
         first=first,
         before=before,
         former=said,
+        former_turns=former.turns if former else 0,
         turns=tuple(read[::-1]),
         shown=shown,
         most_of_a_quote=budget.most_of_a_quote,
@@ -155,7 +160,10 @@ def _read(
 
 
 def drop_covering(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Erase the summaries of these turns; one that is shown is to be made anew from what is left."""
+    """Erase the summaries of these turns; one that is shown is to be made anew from what is left.
+
+    How many turns come before the window is to be counted anew as well.
+    """
     rows = connection.execute(
         select(turns.c.conversation_id, func.min(turns.c.position), func.max(turns.c.position))
         .where(which, turns.c.position.is_not(None))
@@ -169,6 +177,10 @@ def drop_covering(connection: Connection, which: ColumnElement[bool]) -> None:
         )
         connection.execute(delete(summaries).where(*covering, ~summaries.c.shown))
         connection.execute(update(summaries).where(*covering).values(text=""))
+        behind = conversations.c.window_start > lowest
+        connection.execute(
+            update(conversations).where(conversations.c.id == conversation_id, behind).values(turns_before=None)
+        )
 
 
 def drop_all(connection: Connection) -> int:

@@ -166,10 +166,18 @@ class SqlTurnStore:
         token_rate: float | None = None,
     ) -> None:
         def work(connection: Connection) -> bool:
-            self._record_call(connection, call)
+            call_id = self._record_call(connection, call)
             if token_rate is not None:
                 answers.learn_rate(connection, answer_id, token_rate)
-            return answers.write(connection, answer_id, kind=Kind.ANSWER, text=text, shown=shown, outcome=outcome)
+            return answers.write(
+                connection,
+                answer_id,
+                kind=Kind.ANSWER,
+                text=text,
+                shown=shown,
+                outcome=outcome,
+                call_id=call_id,
+            )
 
         _or_withdrawn(await self._database.run(work), answer_id)
 

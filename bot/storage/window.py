@@ -2,6 +2,8 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, update
 
@@ -10,49 +12,90 @@ from bot.core.messages import PastTurn, Turn
 from bot.core.window import asked_tokens, newest_within, staying, without_orphans
 from bot.storage import summaries
 from bot.storage.conversations import Place
-from bot.storage.history import Stretch, pages
+from bot.storage.history import Stretch, count_turns, pages
 from bot.storage.schema import conversations
 
 _MOVE = (
     update(conversations)
     .where(conversations.c.id == bindparam("conversation"))
-    .values(window_start=bindparam("start"))
+    .values(window_start=bindparam("start"), turns_before=bindparam("count"))
 )
 
 
-def read_window(
-    connection: Connection, place: Place, asked: Sequence[Turn], budget: TokenBudget
-) -> tuple[tuple[PastTurn, ...], int, str | None]:
-    """The turns before what is *asked*, oldest first, what they cost, and the summary of those before them."""
-    labelled, summary = place.conversation.labelled, place.summary
-    tokens = asked_tokens(asked, budget, labelled=labelled)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """What a prompt holds of a conversation before its question."""
+
+    history: tuple[PastTurn, ...] = ()  # oldest first
+    tokens: int = 0  # that these cost
+    summary: str | None = None  # of the turns before them
+    summarised: int = 0  # so many
+    left_out: int = 0  # turns since the last reset that are in neither
+
+
+class _Seen(NamedTuple):
+    window: Window
+    start: int  # where it begins
+    before: int  # how many turns of the history come before that
+    moves: bool
+    shows_ready: bool  # the summary is the one that was ready
+
+
+def read_window(connection: Connection, place: Place, asked: Sequence[Turn], budget: TokenBudget) -> Window:
+    """What the prompt for what is *asked* holds, in a window that has moved if it had to."""
+    tokens = asked_tokens(asked, budget, labelled=place.conversation.labelled)
     if tokens is None:
-        return (), 0, summary  # it is refused: nothing need make room for it
-    room, positions = budget.for_turns - tokens, list[int]()
+        return Window(summary=place.summary)  # it is refused: nothing need make room for it
     first = min(turn.position or 0 for turn in asked)
+    seen = _see(connection, place, before=first, room=budget.for_turns - tokens, budget=budget)
+    if seen.shows_ready:
+        summaries.show_ready(connection, place)
+    if seen.moves or place.turns_before is None:
+        moved = {"conversation": place.conversation.id, "start": seen.start, "count": seen.before}
+        connection.execute(_MOVE, moved)
+    return seen.window
+
+
+def _see(connection: Connection, place: Place, *, before: int, room: int, budget: TokenBudget) -> _Seen:
+    labelled, start, positions = place.conversation.labelled, place.window_start, list[int]()
+    summary, summarised, ready = place.summary, place.summarised, None
     stretch = Stretch(
-        conversation_id=place.conversation.id,
-        since=place.window_start,
-        before=first,
-        most_of_a_quote=budget.most_of_a_quote,
+        conversation_id=place.conversation.id, since=start, before=before, most_of_a_quote=budget.most_of_a_quote
     )
     newest, used, everything = newest_within(
         pages(connection, stretch, positions=positions), tokens=room - summary_tokens(summary), labelled=labelled
     )
     if not everything:
-        ready = summaries.show_ready(connection, place, before=first)
+        if ready := summaries.ready(connection, place, before=before):
+            summary, summarised = ready.text, ready.turns
         count, used = staying(
             newest,
-            room=room - summary_tokens(ready.text if ready else summary),
+            room=room - summary_tokens(summary),
             kept=budget.kept,
             labelled=labelled,
             summarised=_from(positions[: len(newest)], ready.before) if ready else None,
         )
-        newest, summary = newest[:count], ready.text if ready else summary
-        start = positions[count - 1] if count else first
-        connection.execute(_MOVE, {"conversation": place.conversation.id, "start": start})
+        newest, start = newest[:count], positions[count - 1] if count else before
+    in_window, turns_before = len(newest), _turns_before(connection, place, start)
     newest, used = without_orphans(newest, used, labelled=labelled)
-    return tuple(reversed(newest)), used, summary
+    window = Window(
+        history=tuple(reversed(newest)),
+        tokens=used,
+        summary=summary,
+        summarised=summarised,
+        left_out=turns_before - summarised + in_window - len(newest),
+    )
+    return _Seen(window, start, turns_before, not everything, ready is not None)
+
+
+def _turns_before(connection: Connection, place: Place, start: int) -> int:
+    """How many turns since the last reset come before *start*, where the window begins or will."""
+    known, since = place.turns_before, place.window_start
+    if known is None:
+        known, since = 0, place.reset_position
+    if since == start:
+        return known
+    return known + count_turns(connection, conversation_id=place.conversation.id, since=since, before=start)
 
 
 def _from(positions: Sequence[int], start: int) -> int:

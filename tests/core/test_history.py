@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.completions import PromptMessage
+from bot.core.completions import Past, PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.history import (
     CUT,
@@ -193,6 +193,17 @@ def test_half_the_history_is_the_newer_half():
     assert contents(shorter) == contents(prompt)[2:]
     assert shorter.tokens < prompt.tokens
     assert shorter.max_answer_tokens == prompt.max_answer_tokens
+
+
+def test_a_prompt_says_how_many_turns_it_holds_sums_up_and_leaves_out():
+    taken = taken_up(said("a " * 40), answered("b " * 40), said("c " * 40), answered("d " * 40))
+    taken = replace(taken, summary="They spoke.", summarised=6, left_out=3)
+    prompt = prompt_for(taken)
+
+    shorter = with_half_the_history(prompt, taken)
+
+    assert prompt.past == Past(turns_sent=4, turns_summarised=6, turns_left_out=3)
+    assert shorter.past == Past(turns_sent=2, turns_summarised=6, turns_left_out=5)
 
 
 def test_there_is_no_half_of_no_history():

@@ -54,6 +54,23 @@ INSERT INTO parts (turn_id, attempt, n, channel_id, message_id, nonce, first_tri
 """
 
 
+# Before the seventh revision: a summary of the first exchange; a failed one; one in the window; a question.
+SUMMED_UP = """
+INSERT INTO conversations (id, channel_id, private_to, next_position, window_start, reset_position, created_at)
+    VALUES (1, 7, 0, 7, 5, 1, '2026-01-01');
+INSERT INTO turns (conversation_id, role, kind, position, state, raw_text, text, message_id, sent_at, attempts)
+    VALUES (1, 'user', 'message', 1, 'answered', 'one', 'one', 61, '2026-01-01', 1),
+        (1, 'assistant', 'answer', 2, 'standing', 'I', 'I', NULL, '2026-01-01', 1),
+        (1, 'user', 'message', 3, 'answered', 'two', 'two', 63, '2026-01-01', 1),
+        (1, 'assistant', 'notice', 4, 'standing', 'busy', 'busy', NULL, '2026-01-01', 1),
+        (1, 'user', 'message', 5, 'answered', 'three', 'three', 65, '2026-01-01', 1),
+        (1, 'assistant', 'answer', 6, 'standing', 'III', 'III', NULL, '2026-01-01', 1),
+        (1, 'user', 'message', NULL, 'waiting', 'four', 'four', 67, '2026-01-01', 0);
+INSERT INTO summaries (conversation_id, since, before, shown, text, model, made_at)
+    VALUES (1, 1, 3, true, 'They spoke.', 'small', '2026-01-01')
+"""
+
+
 def driver_url(url):
     return url.replace("sqlite:", "sqlite+aiosqlite:").replace("postgresql:", "postgresql+asyncpg:")
 
@@ -160,6 +177,29 @@ async def test_turns_of_the_first_revision_are_taken_along(empty_url, tmp_path):
 
     assert (taken.written, taken.question.text, taken.question.label) == ("Hello!", "Hi", "Ada")
     assert [(part.message_id, part.nonce) for part in taken.parts] == [(71, "abc")]
+
+
+async def test_what_left_the_window_before_it_was_counted_is_counted(empty_url, tmp_path):
+    older = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, older)
+    for newer in (older / "versions").glob("000[7-9]_*.py"):
+        newer.unlink()
+
+    def begin(connection):
+        migrate(connection, migrations=older, head="0006")
+        for statement in SUMMED_UP.split(";"):
+            connection.execute(text(statement))
+
+    engine = create_async_engine(driver_url(empty_url))
+    async with engine.begin() as connection:
+        await connection.run_sync(begin)
+    await engine.dispose()
+
+    async with open_store(empty_url) as store:
+        taken = await store.take_up(ConversationKey(channel_id=7), history_tokens=1000)
+
+    assert [turn.text for turn in taken.history] == ["three", "III"]
+    assert (taken.summary, taken.summarised, taken.left_out) == ("They spoke.", 2, 1)
 
 
 async def test_another_programs_tables_are_left_alone(empty_url):

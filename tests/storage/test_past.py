@@ -1,0 +1,228 @@
+"""What a prompt holds of the turns before its question."""
+
+from dataclasses import replace
+
+import pytest
+
+from bot.core.completions import Past
+from bot.core.history import Budget, build_prompt, system_tokens
+from bot.core.messages import ConversationKey
+from bot.core.rights import Servers
+from bot.storage.turns import open_store
+from tests.clock import START
+from tests.fakes import message
+from tests.storage.talk import HERE, answer, call, quote, rows, take
+
+FRIENDLY = "Be kind."
+BUDGET = Budget(history_tokens=500, system_tokens=system_tokens(FRIENDLY))
+ROOM = {"history_tokens": BUDGET.history_tokens, "system_tokens": BUDGET.system_tokens}
+PRIVATE = ConversationKey(channel_id=10, private_to=1)
+
+
+async def ask(store, n, **more):
+    asked = message(f"question {n} " + "x" * 36, id=n, **more)
+    return (await store.receive(asked, take_up=True, **ROOM)).taken_up
+
+
+async def say(store, n, **more):
+    """One exchange of about fifty tokens; what it was answered with."""
+    taken = await ask(store, n, **more)
+    await answer(store, taken, f"answer {n} " + "y" * 36, posted=[1000 + n])
+    return taken
+
+
+async def say_many(store, count, *, start=1):
+    for n in range(start, start + count):
+        taken = await say(store, n)
+    return taken
+
+
+def past(taken):
+    prompt = build_prompt(taken, system_prompt=FRIENDLY, history_tokens=500, max_answer_tokens=100)
+    return prompt.past.turns_sent, prompt.past.turns_summarised, prompt.past.turns_left_out
+
+
+async def in_all(store):
+    """Turns that are history since the reset, without the newest exchange."""
+    ((count,),) = await rows(
+        store,
+        "SELECT count(*) FROM turns t JOIN conversations c ON c.id = t.conversation_id"
+        " WHERE t.position >= c.reset_position AND t.position < c.next_position - 2 AND t.text <> ''"
+        " AND (t.state = 'answered' OR t.kind = 'answer' AND t.state = 'standing')",
+    )
+    return count
+
+
+async def counted(store):
+    ((before,),) = await rows(store, "SELECT turns_before FROM conversations WHERE channel_id = 10")
+    return before
+
+
+async def summarised(store, *, start=1):
+    """A conversation whose prompts show a summary; what was taken up, and the next free id."""
+    n, task = start, None
+    while task is None:
+        await say(store, n)
+        n, task = n + 1, await store.to_summarise(HERE, **ROOM)
+    assert await store.keep_summary(task, text="They spoke.", model="small")
+    while (taken := await say(store, n)).summarised == 0 or taken.history[0] in task.turns:
+        n += 1
+    return taken, n + 1
+
+
+# What is left out
+
+
+async def test_of_a_short_conversation_everything_is_sent(store):
+    assert past(await say(store, 1)) == (0, 0, 0)
+    assert past(await say(store, 2)) == (2, 0, 0)
+
+
+async def test_what_left_the_window_is_counted_at_each_move(store):
+    for n in range(1, 40):
+        sent, summed_up, left_out = past(await say(store, n))
+        assert (summed_up, sent + left_out) == (0, 2 * (n - 1))
+
+    assert left_out > 40
+
+
+async def test_it_is_known_without_being_counted_where_the_window_stays(store):
+    await say_many(store, 12)
+    await rows(store, "UPDATE conversations SET turns_before = 777 RETURNING 1")
+
+    assert past(await say(store, 13))[2] == 777
+
+
+async def test_it_is_known_after_a_restart(database_url, clock):
+    async with open_store(database_url, clock=clock) as store:
+        await say_many(store, 12)
+    async with open_store(database_url, clock=clock) as store:
+        sent, _, left_out = past(await say(store, 13))
+
+    assert sent + left_out == 24
+
+
+async def test_a_reset_leaves_nothing_out(store):
+    await say_many(store, 12)
+    await store.reset(HERE)
+
+    assert past(await say(store, 13)) == (0, 0, 0)
+    assert past(await say(store, 14)) == (2, 0, 0)
+
+
+async def test_what_failed_or_was_only_told_is_no_turn_of_it(store):
+    await say_many(store, 2)
+    failed = await ask(store, 3)
+    await store.write_notice(failed.answer_id, shown="busy", code="model_busy")
+    await store.stand(failed.answer_id)
+
+    for n in range(4, 20):
+        sent, _, left_out = past(await say(store, n))
+        assert sent + left_out == await in_all(store) == 2 * (n - 2)
+
+
+async def deleted(store):
+    await store.erase_messages([2])
+
+
+async def answer_deleted(store):
+    await store.erase_messages([1002])
+
+
+async def forgotten(store):
+    await store.forget_user(7)
+
+
+async def expired(store):
+    await store.erase_expired(Servers(ids=frozenset(), all_but=True), after=0, before=3, most=100)
+
+
+async def emptied(store):
+    await store.edit(2, text="", raw_text="", note="I can't look at pictures.", edited_at=START)
+
+
+async def quote_deleted(store):
+    await store.erase_messages([900])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [deleted, answer_deleted, forgotten, expired, emptied, quote_deleted],
+    ids=lambda change: change.__name__,
+)
+async def test_what_is_erased_before_the_window_is_left_out_no_longer(store, change):
+    await say(store, 1)
+    await say(store, 2, author=7, name="Bob", reply_to=900, quote=quote("q", id=900, author=9))
+    for n in range(3, 14):
+        before = past(await say(store, n))
+    assert await in_all(store) == before[0] + before[2] == 25
+
+    await change(store)
+    after = past(await say(store, 14))
+
+    assert sum(after) == await in_all(store) < 27
+    assert after[0] == before[0] + 2
+    assert await counted(store) == after[2]
+
+
+async def test_what_is_erased_within_the_window_need_not_be_counted_anew(store):
+    await say_many(store, 12)
+    before = await counted(store)
+
+    await store.erase_messages([12])
+
+    assert await counted(store) == before > 0
+
+
+async def test_an_answer_whose_question_has_no_words_any_more_is_left_out(store):
+    await say(store, 1)
+    await store.edit(1, text="", raw_text="", note="I can't look at pictures.", edited_at=START)
+
+    assert past(await say(store, 2)) == (0, 0, 1)
+
+
+# What is summed up
+
+
+async def test_what_a_summary_is_of_is_not_left_out(store):
+    taken, _ = await summarised(store)
+
+    sent, summed_up, left_out = past(taken)
+    assert (left_out, sent + summed_up) == (0, await in_all(store))
+    assert summed_up > 4
+
+
+async def test_a_summary_that_builds_on_another_is_of_what_that_one_was_of_as_well(store):
+    first, n = await summarised(store)
+    taken = first
+    while (task := await store.to_summarise(HERE, **ROOM)) is None:
+        taken, n = await say(store, n), n + 1
+    assert await store.keep_summary(task, text="Both.", model="small")
+    while taken.summary != "Both.":
+        taken, n = await say(store, n), n + 1
+
+    sent, summed_up, left_out = past(taken)
+    assert (left_out, sent + summed_up) == (0, await in_all(store))
+    assert summed_up > first.summarised
+
+
+async def test_what_a_summary_was_of_is_left_out_when_it_is_gone(store):
+    taken, n = await summarised(store)
+
+    await store.erase_messages([1])
+    without = await say(store, n)
+    task = await store.to_summarise(HERE, **ROOM)
+    await store.keep_summary(task, text="Anew.", model="small")
+    anew = await say(store, n + 1)
+
+    assert past(without)[1:] == (0, taken.summarised - 2)
+    assert past(anew)[1:] == (taken.summarised - 2, 0)
+
+
+async def test_a_request_that_was_on_the_record_before_it_was_made_says_what_was_sent(store):
+    taken = await take(store, message("q", id=1))
+    sent = call(taken, past=Past(turns_sent=4, turns_summarised=3, turns_left_out=2), outcome="begun")
+    row = await store.begin_call(sent)
+    await store.record_call(replace(sent, record_id=row, outcome="complete"))
+
+    assert await rows(store, "SELECT turns_sent, turns_summarised, turns_left_out FROM model_calls") == [(4, 3, 2)]
