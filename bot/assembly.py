@@ -16,7 +16,7 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
 from bot.core.handled import Handled
-from bot.core.history import system_tokens
+from bot.core.history import TokenBudget, system_tokens
 from bot.core.intake import Intake
 from bot.core.links import Links
 from bot.core.look_ups import LookUps
@@ -191,13 +191,16 @@ def _join(
         answer_within=timedelta(minutes=settings.answer_within_minutes),
     )
     stack.push_async_callback(catch_up.close)
+    budget = TokenBudget(
+        history_tokens=settings.history_tokens, system_tokens=system_tokens(settings.system_prompt)
+    )
     queue = ConversationQueue(
         store=store,
         answerer=answerer,
         slots=slots,
         clock=clock,
-        history_tokens=settings.history_tokens,
-        system_tokens=system_tokens(settings.system_prompt),
+        history_tokens=budget.history_tokens,
+        system_tokens=budget.system_tokens,
         missed=catch_up,
     )
     admission = Admission(queue.line, clock=clock, limits=admission_limits(settings), budgets=budgets)
@@ -223,7 +226,7 @@ def _join(
 
     client.wire(
         intake=intake,
-        look_ups=LookUps(store.archive, admission=admission, clock=clock),
+        look_ups=LookUps(store.archive, budget=budget, admission=admission, clock=clock),
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
         outbox=outside.outbox,
         store=store,

@@ -1,11 +1,14 @@
 """The stored turns as people look back at them: the values, and what that takes of the store."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from bot.core.completions import Past
+from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, Kind, Role, TurnState
+from bot.core.why import Made
 
 TURNS_IN_A_PAGE = 200  # some milliseconds: whoever asks meanwhile waits no longer for the database
 BEYOND_ALL = 2**63 - 1  # positions and the numbers of rows stay below it
@@ -34,6 +37,16 @@ class ArchivedTurn:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """What the next prompt of a conversation holds before its question."""
+
+    past: Past = field(default_factory=Past)
+    tokens: int = 0  # of all that, with the system prompt
+    most_tokens: int = 0  # that a prompt may have
+    summary: str | None = None  # empty: something of what it was of has changed, and it is made anew
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OwnTurns:
     """What a person said, newest first, and the answers to that. A message has its row's id as *id*."""
 
@@ -50,6 +63,12 @@ class Archive(Protocol):
         Those that wait have no position yet. Without what questions brought along: whoever reads this may be
         somebody who may not read that where it was said.
         """
+
+    async def memory(self, key: ConversationKey, budget: TokenBudget) -> Memory:
+        """Of a conversation whose prompts have this budget, but for its rate."""
+
+    async def made(self, message_id: int, *, channel_id: int) -> Made | None:
+        """How the answer came about that this message in that channel shows, or a part of it."""
 
     async def own_turns(self, person: int, *, before: int, most: int) -> OwnTurns:
         """What is stored of a person everywhere, below this row."""

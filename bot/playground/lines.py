@@ -8,6 +8,7 @@ _SPOKEN_BY = re.compile(r"@(\w+)(?:\s+(.*))?", re.DOTALL)
 _CHANNEL = re.compile(r"#([\w-]+)")
 STOP, AGAIN = "Stop", "Regenerate"  # as the bot labels its buttons
 _LABELS = {"stop": STOP, "again": AGAIN}
+WHY = "Why this answer?"  # as the bot's command in a message's menu is called
 _COMMAND = re.compile(r"/([\w-]+)(?:\s+(.*))?", re.DOTALL)
 
 HELP = """\
@@ -17,6 +18,7 @@ Type a message, and it is posted in this channel. What else there is:
   /reset           start the conversation anew
   /stop            press Stop, below an answer that is being written
   /again           press Regenerate, below the last answer
+  /why             choose "Why this answer?" in the menu of the bot's last answer
   /press Forget it   press any other button of the bot's, by what is on it
   @ada hello       a second person says hello
   #random          go to the other channel; there the bot answers only if mentioned: @confab hello
@@ -67,6 +69,13 @@ class Press:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Choose:
+    """Choose a command in the menu of the bot's last answer."""
+
+    command: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Help:
     pass
 
@@ -76,7 +85,14 @@ class Quit:
     pass
 
 
-Line = Say | Call | Switch | Edit | Delete | Press | Help | Quit
+Line = Say | Call | Switch | Edit | Delete | Press | Choose | Help | Quit
+_ALONE: dict[str, Line] = {
+    "delete": Delete(),
+    "why": Choose(command=WHY),
+    "help": Help(),
+    "quit": Quit(),
+    "exit": Quit(),
+}
 
 
 def read_line(line: str, *, people: Collection[str]) -> Line | None:
@@ -100,13 +116,7 @@ def _read_command(name: str, text: str) -> Line:
     match name:
         case "edit":
             return Edit(text=text)
-        case "delete":
-            return Delete()
         case "stop" | "again" | "press":
             return Press(label=text if name == "press" else _LABELS[name])
-        case "help":
-            return Help()
-        case "quit" | "exit":
-            return Quit()
         case _:
-            return Call(command=name, text=text)
+            return _ALONE.get(name) or Call(command=name, text=text)

@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.playground.lines import AGAIN, Call, Delete, Edit, Press, Say, Switch
+from bot.playground.lines import AGAIN, Call, Choose, Delete, Edit, Press, Say, Switch
 from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Message
+from bot.playground.loopback.commands import CHAT_INPUT
 from bot.playground.loopback.refusals import Json
 from bot.playground.shown import button_labels
 
 CHAT_CHANNEL = "general"  # here the bot answers every message
 YOU = "you"
+CHAT = "chat"  # the command whose answer is the model's
 CONNECT_SECONDS = 60.0
 COMMANDS_SECONDS = 10.0
 
@@ -25,7 +27,7 @@ _SWITCH_LAST = re.compile(r"(?<=\s)(?P<name>\w+):(?P<value>\w+)$")
 _BOOLEAN = 5  # the type of a command's option, as Discord numbers them
 _LAYOUT = "\n\t"
 
-Deed = Say | Call | Switch | Edit | Delete | Press
+Deed = Say | Call | Switch | Edit | Delete | Press | Choose
 
 
 Version = tuple[int, datetime | None]  # of a message: its id, and when it was edited last
@@ -84,6 +86,8 @@ class Scene:
                 await self._delete()
             case Press(label=label):
                 return await self._press(label)
+            case Choose(command=command):
+                return await self._choose(command)
         return None
 
     def visible(self, channel: Channel) -> list[Message]:
@@ -135,10 +139,11 @@ class Scene:
             await self.loopback.until(lambda: self.loopback.commands, seconds=COMMANDS_SECONDS)
         except TimeoutError:
             raise NotPossibleError("The bot has not registered its commands.") from None
-        for command in self.loopback.commands:
+        slash = [command for command in self.loopback.commands if command["type"] == CHAT_INPUT]
+        for command in slash:
             if command["name"] == name:
                 return list(command.get("options", []))
-        known = ", ".join(sorted(f"/{command['name']}" for command in self.loopback.commands))
+        known = ", ".join(sorted(f"/{command['name']}" for command in slash))
         raise NotPossibleError(f"There is no /{name}. The bot knows {known}; /help tells the rest.")
 
     def _switch(self, name: str) -> None:
@@ -167,6 +172,17 @@ class Scene:
                 press = await self.loopback.press(message, self.you, label)
                 return Asked(question=press, channel=self.channel, before=before) if label == AGAIN else None
         raise NotPossibleError(f"There is no [{label}] in #{self.channel.name} just now.")
+
+    async def _choose(self, command: str) -> Asked:
+        for message in reversed(self.visible(self.channel)):
+            invoked = message.interaction
+            if message.author is self.bot and (invoked is None or invoked.command == CHAT):
+                try:
+                    chosen = await self.loopback.choose(message, self.you, command)
+                except LookupError as error:
+                    raise NotPossibleError(f"That cannot be done: {error}.") from error
+                return Asked(question=chosen, channel=self.channel)
+        raise NotPossibleError(f"There is no answer in #{self.channel.name} yet.")
 
     def _last_message(self) -> Message:
         for message in reversed(self.visible(self.channel)):

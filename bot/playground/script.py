@@ -4,13 +4,26 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TextIO
 
-from bot.playground.lines import AGAIN, HELP, Call, Delete, Edit, Help, Line, Press, Quit, Say, Switch, read_line
+from bot.playground.lines import (
+    AGAIN,
+    HELP,
+    Call,
+    Choose,
+    Delete,
+    Edit,
+    Help,
+    Line,
+    Press,
+    Quit,
+    Say,
+    Switch,
+    read_line,
+)
 from bot.playground.loopback import Interaction, Message
-from bot.playground.scene import YOU, Asked, Deed, NotPossibleError, Scene, version
+from bot.playground.scene import CHAT, YOU, Asked, Deed, NotPossibleError, Scene, version
 from bot.playground.shown import file_lines, shown_lines
 
 ANSWER_SECONDS = 360.0  # longer than the bot waits for its model
-QUESTIONS = frozenset({"chat"})  # the commands whose answer is the model's
 
 # The id of a question (message or interaction) to: it was answered. False: it got a sentence that says why not.
 Answered = Callable[[int], Awaitable[bool]]
@@ -37,7 +50,7 @@ async def answered_well(scene: Scene, asked: Asked, *, answered: Answered) -> bo
     """Wait for the answer; False if it is a sentence that says why there is none. Raises NoAnswerError."""
     question = asked.question
     try:
-        if isinstance(question, Message) or question.command in QUESTIONS:
+        if isinstance(question, Message) or question.command == CHAT:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await answered(question.id)
         if question.pressed is not None:
@@ -46,7 +59,7 @@ async def answered_well(scene: Scene, asked: Asked, *, answered: Answered) -> bo
     except TimeoutError:
         raise NoAnswerError("No answer came.") from None
     if question.unanswered:
-        raise NoAnswerError(f"The bot did not answer /{question.command}.")
+        raise NoAnswerError(f"The bot did not answer {question.invocation.shown}.")
     return True
 
 
@@ -115,4 +128,6 @@ def _announcement(line: Deed) -> str:
             said = f"{YOU} (deleted the last message)"
         case Press(label=label):
             said = f"{YOU} (pressed [{label}])"
+        case Choose(command=command):
+            said = f"{YOU} (chose {command})"
     return said.replace("\n", "\n  ")

@@ -100,7 +100,7 @@ class Transcript:
     def _heading(self, message: Message, width: int) -> Iterator[Row]:
         about = ""
         if message.interaction is not None:
-            about = f"{message.interaction.user.name} used /{message.interaction.command}"
+            about = f"{message.interaction.user.name} used {message.interaction.shown}"
         elif message.replied_to is not None:
             about = f"{message.replied_to.author.name}: {self._quoted(message.replied_to)}"
         elif message.reference is not None:

@@ -6,10 +6,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, case, false, or_, select
 
-from bot.core.archive import ArchivedTurn, OwnTurns, Record
+from bot.core.archive import ArchivedTurn, Memory, OwnTurns, Record
+from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, Kind, Role, TurnState
+from bot.core.why import Made
+from bot.storage.calls import made
 from bot.storage.database import Database
 from bot.storage.schema import IS_NO_QUOTE, conversations, model_calls, parts, speakers, turns
+from bot.storage.window import memory
 
 # An answer's first message. That of a /chat shows the question, too, which has none of its own.
 _SHOWN_BY = case((turns.c.role == Role.ASSISTANT, turns.c.id), else_=turns.c.answered_by)
@@ -111,6 +115,12 @@ class SqlArchive:
 
     async def turns(self, key: ConversationKey, *, before: int, most: int) -> list[ArchivedTurn]:
         return await self._database.run(partial(_turns, key=key, before=before, most=most))
+
+    async def memory(self, key: ConversationKey, budget: TokenBudget) -> Memory:
+        return await self._database.run(partial(memory, key=key, budget=budget))
+
+    async def made(self, message_id: int, *, channel_id: int) -> Made | None:
+        return await self._database.run(partial(made, message_id=message_id, channel_id=channel_id))
 
     async def own_turns(self, person: int, *, before: int, most: int) -> OwnTurns:
         return await self._database.run(partial(_own_turns, person=person, before=before, most=most))

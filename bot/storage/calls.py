@@ -1,14 +1,16 @@
-"""The record of model calls: what each was, and what it cost; no text."""
+"""The record of model calls: what each was, what it cost, and which answer it brought; no text."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, update
 
 from bot.core.budgets import Amount, Scope
-from bot.core.completions import ModelCall
-from bot.storage.schema import model_calls, turns
+from bot.core.completions import ModelCall, Past, Usage
+from bot.core.messages import Kind, Role, TurnState
+from bot.core.why import Made
+from bot.storage.schema import conversations, model_calls, parts, turns
 
 # The answer may be gone by now; what it cost stays.
 _INSERT = (
@@ -29,6 +31,34 @@ _AT_THE_END = (
     "cost_nanodollars",
     "counted_tokens",
     "counted_nanodollars",
+)
+_asked = turns.alias()
+# Whoever asked it: neighbours that are answered together are of one author.
+_ASKER = (
+    select(_asked.c.author_id)
+    .where(_asked.c.answered_by == turns.c.id, _asked.c.kind != Kind.QUOTE)
+    .limit(1)
+    .scalar_subquery()
+)
+_MADE = (
+    select(
+        turns.c.kind,
+        turns.c.state,
+        turns.c.outcome.label("ended"),
+        conversations.c.private_to,
+        _ASKER.label("asker"),
+        model_calls,
+    )
+    .select_from(parts)
+    .join(turns, parts.c.turn_id == turns.c.id)
+    .join(conversations, turns.c.conversation_id == conversations.c.id)
+    .outerjoin(model_calls, model_calls.c.id == turns.c.call_id)
+    .where(
+        parts.c.message_id == bindparam("message_id"),
+        parts.c.channel_id == bindparam("channel_id"),
+        parts.c.state == "posted",
+        turns.c.role == Role.ASSISTANT,  # a question has parts, too: notices for one who waits
+    )
 )
 _IDS = {
     Scope.PERSON: model_calls.c.author_id,
@@ -61,6 +91,30 @@ def counted(connection: Connection, scope: Scope, *, since: datetime) -> dict[in
         row[0]: Amount(tokens=int(row[1] or 0), nanodollars=int(row[2] or 0))
         for row in connection.execute(grouped)
     }
+
+
+def made(connection: Connection, message_id: int, *, channel_id: int) -> Made | None:
+    """How the answer came about that this message shows a part of."""
+    where = {"message_id": message_id, "channel_id": channel_id}
+    row = connection.execute(_MADE, where).one_or_none()
+    if row is None:
+        return None
+    return Made(
+        asker=row.asker,
+        private_to=row.private_to,
+        kind=Kind(row.kind),
+        state=TurnState(row.state),
+        outcome=row.ended,
+        call=None if row.id is None else _call(row),
+    )
+
+
+def _call(row: Row[*tuple[Any, ...]]) -> ModelCall:
+    known = row._asdict()
+    known |= {"answer_id": row.turn_id, "record_id": row.id}
+    for name, kind in (("usage", Usage), ("past", Past)):
+        known[name] = kind(**{each.name: known[each.name] for each in fields(kind)})
+    return ModelCall(**{each.name: known[each.name] for each in fields(ModelCall)})
 
 
 def _values(call: ModelCall) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, update
 
+from bot.core.archive import Memory
+from bot.core.completions import Past
 from bot.core.history import TokenBudget, summary_tokens
-from bot.core.messages import PastTurn, Turn
+from bot.core.messages import ConversationKey, PastTurn, Turn
 from bot.core.window import asked_tokens, newest_within, staying, without_orphans
 from bot.storage import summaries
-from bot.storage.conversations import Place
+from bot.storage.conversations import Place, find
 from bot.storage.history import Stretch, count_turns, pages
 from bot.storage.schema import conversations
 
@@ -54,6 +57,27 @@ def read_window(connection: Connection, place: Place, asked: Sequence[Turn], bud
         moved = {"conversation": place.conversation.id, "start": seen.start, "count": seen.before}
         connection.execute(_MOVE, moved)
     return seen.window
+
+
+def memory(connection: Connection, *, key: ConversationKey, budget: TokenBudget) -> Memory:
+    """What the next prompt would hold. Nothing is moved for that."""
+    place = find(connection, key)
+    if place is None:
+        return Memory()
+    rate = place.conversation.token_rate
+    budget = replace(budget, rate=rate)
+    window = _see(connection, place, before=place.next_position, room=budget.for_turns, budget=budget).window
+    tokens = budget.system_tokens + summary_tokens(window.summary) + window.tokens
+    return Memory(
+        past=Past(
+            turns_sent=len(window.history),
+            turns_summarised=window.summarised,
+            turns_left_out=window.left_out,
+        ),
+        tokens=ceil(tokens * rate),
+        most_tokens=budget.history_tokens,
+        summary=window.summary,
+    )
 
 
 def _see(connection: Connection, place: Place, *, before: int, room: int, budget: TokenBudget) -> _Seen:

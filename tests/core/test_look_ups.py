@@ -6,6 +6,7 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.archive import OwnTurns
+from bot.core.history import TokenBudget
 from bot.core.line import Line
 from bot.core.look_ups import LookUps
 from bot.core.messages import ConversationKey
@@ -52,10 +53,10 @@ def archive():
 
 @pytest.fixture
 def look_ups(archive, clock):
-    admission = Admission(
-        Line(), clock=clock, limits=AdmissionLimits(per_minute_per_person=2), budgets=no_budgets(clock)
-    )
-    return LookUps(archive, admission=admission, clock=clock)
+    limits = AdmissionLimits(per_minute_per_person=2)
+    admission = Admission(Line(), clock=clock, limits=limits, budgets=no_budgets(clock))
+    budget = TokenBudget(history_tokens=1_000, system_tokens=0)
+    return LookUps(archive, budget=budget, admission=admission, clock=clock)
 
 
 async def test_one_searches_at_a_time(look_ups, archive):

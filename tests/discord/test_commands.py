@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import discord
 import pytest
 
 from bot.core.errors import BotError, DatabaseUnavailable, ShuttingDown
@@ -14,6 +15,7 @@ from bot.discord.commands import UNKNOWN_COMMAND
 from bot.discord.commands.reset import DONE, REFUSED
 from bot.discord.registration import payload_hash, register_commands
 from bot.discord.responses import FOLLOWS_BELOW
+from bot.playground.loopback.commands import MESSAGE
 from tests.discord.connected import Connected, connected
 from tests.fakes import FakeStore
 from tests.openapi import validate_record
@@ -261,7 +263,11 @@ async def register(here: Connected) -> None:
 async def test_the_commands_are_for_servers_and_dms_of_servers_that_invited_the_bot(here):
     commands = {command["name"]: command for command in here.discord.commands}
 
-    assert set(commands) == {"chat", "reset", "recall", "export", "privacy", "forget-me", "usage"}
+    menu = {name for name, command in commands.items() if command["type"] == MESSAGE}
+    assert menu == {"Why this answer?"}
+    assert set(commands) - menu == {
+        "chat", "reset", "history", "recall", "export", "privacy", "forget-me", "usage",
+    }  # fmt: skip
     assert all(command["contexts"] == [0, 1] for command in commands.values())
     assert all(command["integration_types"] == [0] for command in commands.values())
     message, private = commands["chat"]["options"]
@@ -299,7 +305,7 @@ async def test_the_order_of_the_commands_is_no_change(here):
 
     tree.add_command(tree.remove_command("chat"))
 
-    assert tree.get_commands()[-1].name == "chat"
+    assert tree.get_commands(type=discord.AppCommandType.chat_input)[-1].name == "chat"
     assert payload_hash(tree) == before
 
 

@@ -17,6 +17,7 @@ CHAT = {
     "options": [{"name": "message", "description": "What", "type": 3, "required": True}, PRIVATE],
 }
 RESET = {"name": "reset", "description": "Start anew", "options": [PRIVATE]}
+WHY = {"name": "Why this answer?", "type": 3}
 
 
 class SmallBot:
@@ -44,7 +45,8 @@ class SmallBot:
             intents = GUILDS_MESSAGES_AND_CONTENT
             identify = {"token": self._loopback.token, "intents": intents, "properties": properties}
             await socket.send_json({"op": 2, "d": identify})
-            await self._ask("PUT", f"/applications/{self._loopback.application_id}/commands", [CHAT, RESET])
+            path = f"/applications/{self._loopback.application_id}/commands"
+            await self._ask("PUT", path, [CHAT, RESET, WHY])
             async for frame in socket:
                 event = frame.json()
                 if event.get("t") == "MESSAGE_CREATE" and not event["d"]["author"].get("bot"):
@@ -71,6 +73,8 @@ class SmallBot:
         options = command["data"].get("options", [])
         said = [option["value"] for option in options if option["name"] == "message"]
         text = self.reply(said[0])[-1] if said else "A new conversation begins."
+        for target in command["data"].get("resolved", {}).get("messages", {}).values():
+            text = f"Because of {target['content']!r}."
         callback = f"/interactions/{command['id']}/{command['token']}/callback"
         await self._ask("POST", callback, {"type": 5})
         original = f"/webhooks/{self._loopback.application_id}/{command['token']}/messages/@original"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.playground.lines import Call, Delete, Edit, Help, Press, Quit, Say, Switch, read_line
+from bot.playground.lines import Call, Choose, Delete, Edit, Help, Press, Quit, Say, Switch, read_line
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ from bot.playground.lines import Call, Delete, Edit, Help, Press, Quit, Say, Swi
         ("/stop", Press(label="Stop")),
         ("/again", Press(label="Regenerate")),
         ("/press Forget it", Press(label="Forget it")),
+        ("/why", Choose(command="Why this answer?")),
         ("/help", Help()),
         ("/quit", Quit()),
         ("/exit", Quit()),

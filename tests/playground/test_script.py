@@ -99,6 +99,20 @@ async def test_a_slash_command_is_used_and_its_answer_printed(say):
     assert status == 0
 
 
+async def test_the_newest_answer_is_asked_about_and_not_what_was_said_of_it(say):
+    status, printed = await say("/chat one", "/why", "/why", "two", "/reset", "/why")
+
+    assert [line for line in printed.splitlines() if "Because" in line or "chose" in line] == [
+        "you (chose Why this answer?)",
+        "confab: Because of 'You said: one'.",
+    ] * 2 + ["you (chose Why this answer?)", "confab: Because of 'You said: two'."]
+    assert status == 0
+
+
+async def test_where_there_is_no_answer_nothing_can_be_asked_about(say):
+    assert await say("/why") == (1, "you (chose Why this answer?)\n! There is no answer in #general yet.\n")
+
+
 async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopback):
     status, _ = await say(
         "/chat private:true Why?",

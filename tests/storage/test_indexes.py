@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
+from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, Press, Previous
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Servers
@@ -59,6 +60,13 @@ async def everything(store):
     await store.forget_user(1)
     await exchange(store, message("q", id=20, reply_to=19, quote=quote("quoted", id=19)), "a")
     await store.erase_expired(Servers(ids=frozenset(), all_but=True), after=0, before=21, most=100)
+    await outgrow(store)
+    await store.erase_channel(10)
+    await store.erase_guild(5)
+
+
+async def outgrow(store):
+    """A conversation that outgrows its window."""
     for n in range(30, 42):
         await exchange(store, message("q " * 60, id=n), "a " * 60)
     for _ in range(2):
@@ -67,9 +75,9 @@ async def everything(store):
         await take(store, message("q " * 60, id=n + 1), tokens=500)
         await store.erase_messages([30])
         n += 1
-        await answer(store, await next_turn(store), "a " * 60)
-    await store.erase_channel(10)
-    await store.erase_guild(5)
+        await answer(store, await next_turn(store), "a " * 60, posted=[100 + n])
+    await store.archive.memory(HERE, TokenBudget(history_tokens=500, system_tokens=0))
+    await store.archive.made(100 + n, channel_id=10)
 
 
 async def test_no_statement_reads_through_all_turns(tmp_path):

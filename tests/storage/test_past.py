@@ -1,20 +1,22 @@
-"""What a prompt holds of the turns before its question."""
+"""What a prompt holds of the turns before its question, and which request an answer's text came from."""
 
 from dataclasses import replace
 
 import pytest
 
-from bot.core.completions import Past
-from bot.core.history import Budget, build_prompt, system_tokens
-from bot.core.messages import ConversationKey
+from bot.core.archive import Memory
+from bot.core.completions import Past, Usage
+from bot.core.history import TokenBudget, build_prompt, system_tokens, turn_tokens
+from bot.core.messages import ConversationKey, Kind, Outcome, Press, TurnState
 from bot.core.rights import Servers
+from bot.core.why import Made
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
-from tests.storage.talk import HERE, answer, call, quote, rows, take
+from tests.storage.talk import HERE, answer, call, exchange, next_turn, part, quote, rows, take, wait, write
 
 FRIENDLY = "Be kind."
-BUDGET = Budget(history_tokens=500, system_tokens=system_tokens(FRIENDLY))
+BUDGET = TokenBudget(history_tokens=500, system_tokens=system_tokens(FRIENDLY))
 ROOM = {"history_tokens": BUDGET.history_tokens, "system_tokens": BUDGET.system_tokens}
 PRIVATE = ConversationKey(channel_id=10, private_to=1)
 
@@ -219,6 +221,93 @@ async def test_what_a_summary_was_of_is_left_out_when_it_is_gone(store):
     assert past(anew)[1:] == (taken.summarised - 2, 0)
 
 
+# What the next prompt will hold
+
+
+async def test_what_is_remembered_is_what_the_next_prompt_holds_and_nothing_is_moved_for_it(store):
+    for n in range(1, 30):
+        # A question this short moves the window only where it is over the budget without it.
+        asked = message("?", id=n)
+        start = await rows(store, "SELECT window_start, turns_before FROM conversations")
+        memory = await store.archive.memory(HERE, BUDGET)
+        assert await rows(store, "SELECT window_start, turns_before FROM conversations") == start
+
+        taken = (await store.receive(asked, take_up=True, **ROOM)).taken_up
+        await answer(store, taken, f"answer {n} " + "y" * 60)
+
+        prompt = build_prompt(taken, system_prompt=FRIENDLY, history_tokens=500, max_answer_tokens=100)
+        question = turn_tokens(taken.question, labelled=False)
+        if memory.tokens + question <= 500:
+            assert replace(memory, past=prompt.past, tokens=prompt.tokens - question) == memory or n == 1
+    assert memory.past.turns_left_out > 10
+
+
+async def test_a_summary_is_remembered_with_what_it_is_of(store):
+    taken, _ = await summarised(store)
+
+    memory = await store.archive.memory(HERE, BUDGET)
+
+    assert (memory.summary, memory.past.turns_summarised) == ("They spoke.", taken.summarised)
+    assert memory.past.turns_sent == len(taken.history) + 2
+    assert memory.most_tokens == 500
+
+
+async def test_where_nothing_was_said_nothing_is_remembered(store):
+    await say(store, 1)
+
+    assert await store.archive.memory(ConversationKey(channel_id=99), BUDGET) == Memory()
+    assert await store.archive.memory(PRIVATE, BUDGET) == Memory()
+
+
+async def test_tokens_are_those_that_the_provider_counts(store):
+    await say_many(store, 3)
+    first = await store.archive.memory(HERE, BUDGET)
+    await rows(store, "UPDATE conversations SET token_rate = 0.5 RETURNING 1")
+
+    assert (await store.archive.memory(HERE, BUDGET)).tokens == pytest.approx(first.tokens / 2, abs=1)
+
+
+# Which request an answer's text came from
+
+
+async def made(store, message_id, *, channel_id=10):
+    return await store.archive.made(message_id, channel_id=channel_id)
+
+
+async def test_each_message_of_an_answer_leads_to_the_request_that_brought_it(store):
+    taken = await take(store, message("q", id=1))
+    for n, message_id in enumerate((70, 71)):
+        await store.add_part(taken.answer_id, attempt=1, part=part(n))
+        await store.part_posted(taken.answer_id, n=n, message_id=message_id)
+    sent = call(
+        taken,
+        attempt=2,
+        usage=Usage(input_tokens=100, cached_tokens=60, output_tokens=20, reasoning_tokens=5),
+        past=Past(turns_sent=4, turns_summarised=3, turns_left_out=2),
+        estimated_tokens=110,
+        first_token_at=START,
+        cost_nanodollars=900,
+        outcome="model_timeout",
+    )
+    await store.write_answer(taken.answer_id, text="a", shown="a", outcome=Outcome.CUT_OFF, call=sent)
+    await store.record_call(call(taken, outcome="model_busy"))
+
+    first, second = await made(store, 70), await made(store, 71)
+
+    assert (
+        first
+        == second
+        == Made(
+            asker=1,
+            private_to=0,
+            kind=Kind.ANSWER,
+            state=TurnState.WRITTEN,
+            outcome="cut_off",
+            call=replace(sent, record_id=1),
+        )
+    )
+
+
 async def test_a_request_that_was_on_the_record_before_it_was_made_says_what_was_sent(store):
     taken = await take(store, message("q", id=1))
     sent = call(taken, past=Past(turns_sent=4, turns_summarised=3, turns_left_out=2), outcome="begun")
@@ -226,3 +315,67 @@ async def test_a_request_that_was_on_the_record_before_it_was_made_says_what_was
     await store.record_call(replace(sent, record_id=row, outcome="complete"))
 
     assert await rows(store, "SELECT turns_sent, turns_summarised, turns_left_out FROM model_calls") == [(4, 3, 2)]
+
+
+async def test_of_anything_but_an_answer_nothing_is_known(store):
+    await exchange(store, message("q", id=1), "a", posted=[70])
+    await wait(store, message("q", id=2))
+    await store.add_notice(2, part=part(nonce="notice"))
+    await store.notice_posted("notice", message_id=71)
+
+    assert [await made(store, each) for each in (1, 71, 5)] == [None] * 3
+    assert await made(store, 70, channel_id=11) is None
+
+
+@pytest.mark.parametrize(
+    "forget",
+    [lambda store: store.erase_messages([1]), lambda store: store.forget_user(1)],
+    ids=["deleted", "forgotten"],
+)
+async def test_of_an_answer_that_is_erased_nothing_is_known(store, forget):
+    await exchange(store, message("q", id=1), "a", posted=[70])
+
+    await forget(store)
+
+    assert await made(store, 70) is None
+
+
+async def test_a_private_answer_says_whose_it_is(store):
+    await exchange(store, message("q", id=1, key=PRIVATE), "a", posted=[70])
+
+    assert (await made(store, 70)).private_to == 1
+
+
+async def test_a_sentence_of_ours_comes_of_no_request(store):
+    taken = await take(store, message("q", id=1))
+    await store.add_part(taken.answer_id, attempt=1, part=part())
+    await store.part_posted(taken.answer_id, n=0, message_id=70)
+    await store.record_call(call(taken, outcome="model_busy"))
+    await store.write_notice(taken.answer_id, shown="busy", code="model_busy")
+
+    assert await made(store, 70) == Made(
+        asker=1, private_to=0, kind=Kind.NOTICE, state=TurnState.WRITTEN, outcome="model_busy"
+    )
+
+
+async def written_anew(store):
+    await exchange(store, message("q", id=1), "a", posted=[70])
+    await store.reopen(Press(id=9, question_id=1, person=1, moderates=False, key=HERE))
+    return await next_turn(store)
+
+
+async def test_an_answer_written_anew_came_of_the_newest_request(store):
+    taken = await written_anew(store)
+    under_way = await made(store, 70)
+    await write(store, taken, "b")
+
+    assert (under_way.state, under_way.call.record_id) == (TurnState.DRAFTING, 1)
+    assert (await made(store, 70)).call.record_id == 2
+
+
+async def test_an_answer_that_could_not_be_replaced_came_of_the_request_before(store):
+    taken = await written_anew(store)
+    await write(store, taken, "b")  # that Discord's filters refuse
+    await store.restore(taken.answer_id, taken.previous)
+
+    assert (await made(store, 70)).call.record_id == 1

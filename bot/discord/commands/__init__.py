@@ -1,4 +1,4 @@
-"""The slash commands, one file each: a new one is a module with `command(doors)`, named in COMMANDS."""
+"""The commands, one file each: a new one is a module with `command(doors)`, named in COMMANDS."""
 
 import logging
 from typing import Any
@@ -9,13 +9,13 @@ from discord import app_commands
 from bot.core.access import AccessRules
 from bot.core.errors import BotError
 from bot.discord.askers import asker_of
-from bot.discord.commands import chat, export, forget_me, privacy, recall, reset, usage
+from bot.discord.commands import chat, export, forget_me, history, privacy, recall, reset, usage, why
 from bot.discord.commands.doors import Doors
 from bot.discord.outbound import Outbox
 
 log = logging.getLogger(__name__)
 
-COMMANDS = (chat, reset, recall, export, privacy, forget_me, usage)
+COMMANDS = (chat, reset, history, recall, export, privacy, forget_me, usage, why)
 # Also for whom the operator's lists leave out: something may be stored of them.
 FOR_EVERYBODY = ("privacy", "forget-me")
 
