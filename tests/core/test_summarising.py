@@ -47,6 +47,7 @@ class SummaryStore(FakeStore):
             first=0,
             before=2,
             former="",
+            former_turns=0,
             turns=turns,
             most_of_a_quote=100,
             shown=False,
