@@ -56,8 +56,8 @@ def _budgets(settings: Settings) -> list[Finding]:
     try:
         least_amount(settings, known_prices(settings))
     except StartupRefused as refusal:
-        return [refused("budgets", "budgets", refusal)]
-    return [ok("budgets", "budgets", f"{len(set_)} set; prices and MAX_ANSWER_TOKENS fit")] if set_ else []
+        return [refused("budgets", "BUDGET_…", refusal)]
+    return [ok("budgets", "BUDGET_…", f"{len(set_)} set; prices and MAX_ANSWER_TOKENS fit")] if set_ else []
 
 
 def _discord(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:

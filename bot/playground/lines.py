@@ -16,6 +16,7 @@ Type a message, and it is posted in this channel. What else there is:
   /chat hello      ask with a slash command
   /chat private:true hello   the same, seen by nobody else: a conversation of its own
   /reset           start the conversation anew
+  /history, /recall, /export, /usage, /privacy, /forget-me   what the README says of them
   /stop            press Stop, below an answer that is being written
   /again           press Regenerate, below the last answer
   /why             choose "Why this answer?" in the menu of the bot's last answer

@@ -64,7 +64,9 @@ async def _act(acting: Coroutine[Any, Any, bool], *, err: TextIO) -> int:
 
 def _terminal() -> Callable[..., Any]:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise StartupRefused('This is not a terminal. Without one: python -m bot playground --say "Hello"')
+        raise StartupRefused(
+            'This is not a terminal. Without one: .venv/bin/python -m bot playground --say "Hello"'
+        )
     try:
         from bot.playground.terminal import Terminal  # noqa: PLC0415 -- `--say` goes without prompt_toolkit
     except ImportError as error:

@@ -22,8 +22,8 @@ _HANDLE = re.compile(r"@(\w+)")
 _CHANNEL = re.compile(r"#([\w-]+)")
 _USER_MENTION = re.compile(r"<@!?(\d+)>")
 _CHANNEL_MENTION = re.compile(r"<#(\d+)>")
-_SWITCH_FIRST = re.compile(r"(?P<name>\w+):(?P<value>\w+)(?=\s|$)")
-_SWITCH_LAST = re.compile(r"(?<=\s)(?P<name>\w+):(?P<value>\w+)$")
+_SWITCH_FIRST = re.compile(r"(?P<name>\w+):(?P<value>[\w-]+)(?=\s|$)")
+_SWITCH_LAST = re.compile(r"(?<=\s)(?P<name>\w+):(?P<value>[\w-]+)$")
 _BOOLEAN = 5  # the type of a command's option, as Discord numbers them
 _LAYOUT = "\n\t"
 

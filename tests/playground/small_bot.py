@@ -16,7 +16,13 @@ CHAT = {
     "description": "Ask",
     "options": [{"name": "message", "description": "What", "type": 3, "required": True}, PRIVATE],
 }
-RESET = {"name": "reset", "description": "Start anew", "options": [PRIVATE]}
+WHAT = {
+    "name": "what",
+    "description": "Of what",
+    "type": 3,
+    "choices": [{"name": "my data", "value": "my-data"}],
+}
+RESET = {"name": "reset", "description": "Start anew", "options": [PRIVATE, WHAT]}
 WHY = {"name": "Why this answer?", "type": 3}
 
 

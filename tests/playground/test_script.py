@@ -119,6 +119,7 @@ async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopb
         "/chat message:Why not? private:True",
         "/chat secret:true or not",
         "/reset private:true",
+        "/reset what:my-data",
     )
 
     assert [call.options for call in loopback.interactions] == [
@@ -126,6 +127,7 @@ async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopb
         {"message": "Why not?", "private": True},
         {"message": "secret:true or not"},
         {"private": True},
+        {"what": "my-data"},
     ]
     assert status == 0
 
