@@ -56,8 +56,8 @@ async def export_conversation(
     entry: Callable[[ArchivedTurn, Title], str] = _as_json if as_json else _as_markdown
     entries, room = list[str](), _Room(most_bytes)
     async for turn in newest_first(archive, key):
-        if turn.role is Role.ASSISTANT and not turn.text:
-            continue  # it is being written
+        if turn.state is TurnState.WRITTEN or (turn.role is Role.ASSISTANT and not turn.text):
+            continue  # it is being written, or on its way: nobody knows yet that Discord takes it
         text = entry(turn, title)
         if not room.takes(text):
             break
@@ -124,7 +124,7 @@ def _id(record: Record) -> int:
 def _as_markdown(turn: ArchivedTurn, title: Title) -> str:
     """Everything that was said stands behind a `>`: no line of it can pass for a speaker's."""
     how = "".join(f" · {word}" for word in (turn.state, turn.outcome) if word not in _PLAIN)
-    said = "\n".join(f"> {line}".rstrip() for line in (turn.text or "(no words)").splitlines())
+    said = "\n".join(f"> {line}".rstrip() for line in _said(turn, nothing="(no words)").splitlines())
     return f"\n**{_speaker(turn, title)}** · {_clock(turn.sent_at)}{how}\n\n{said}\n"
 
 
@@ -139,9 +139,14 @@ def _as_json(turn: ArchivedTurn, title: Title) -> str:
             "outcome": turn.outcome,
             "edited_at": turn.edited_at,
             "message_id": turn.message_id,
-            "text": turn.text,
+            "text": _said(turn),
         }
     )
+
+
+def _said(turn: ArchivedTurn, *, nothing: str = "") -> str:
+    """What a server's filters refused was never seen, and is not to be."""
+    return (turn.text if turn.state is not TurnState.UNDELIVERABLE else "") or nothing
 
 
 def _speaker(turn: ArchivedTurn, title: Title) -> str:

@@ -193,6 +193,19 @@ async def test_many_short_turns_make_no_file_too_large(store, monkeypatch):
         assert len((await exported(store, most_bytes=most_bytes))["turns"]) in range(15, 40)
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+async def test_words_that_filters_refused_are_in_no_export_of_a_conversation(store, as_json):
+    taken = await take(store, message("Why?", id=1))
+    await write(store, taken, "forbidden zebra")
+    await store.undeliverable(taken.answer_id, code="text_refused")
+
+    text = str(await exported(store, as_json=as_json))
+
+    assert "zebra" not in text
+    assert "undeliverable" in text
+    assert "text_refused" in text
+
+
 # A person's own data
 
 
@@ -287,6 +300,9 @@ async def test_an_answer_without_words_yet_is_no_part_of_a_conversation(store):
     taken = await take(store, message("Why?", id=1))
     before = await exported(store)
     await write(store, taken, "So.")
+    on_its_way = await exported(store)
+    await store.stand(taken.answer_id)
 
     assert [each["text"] for each in before["turns"]] == ["Why?"]
+    assert on_its_way == before
     assert [each["text"] for each in (await exported(store))["turns"]] == ["Why?", "So."]
