@@ -98,6 +98,20 @@ async def test_a_private_conversation_is_searched_by_its_asker_alone(stage):
     assert [each.content for each in others] == [NOTHING] * 3
 
 
+async def test_what_a_channel_does_not_show_of_a_chat_is_its_authors_alone(stage):
+    async with stage.bot():
+        stage.model.script(Answer(text="I see."))
+        await stage.chat("word " * 70 + "zebra")
+        await stage.stood.acquire()
+        mine = await called(stage, "recall", query="zebra")
+        other = await called(stage, "recall", query="zebra", by=stage.ada)
+        my_file, other_file = await called(stage, "export"), await called(stage, "export", by=stage.ada)
+
+    assert "**zebra**" in mine.content
+    assert other.content == NOTHING
+    assert ["zebra" in the_file(each)[2] for each in (my_file, other_file)] == [True, False]
+
+
 async def test_a_dm_is_searched_too(stage):
     dm = stage.discord.open_dm(stage.you)
     async with stage.bot():

@@ -1,7 +1,7 @@
 """The stored turns as people look back at them: the values, and what that takes of the store."""
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from bot.core.completions import Past
 from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, Kind, Role, TurnState
 from bot.core.why import Made
+from bot.core.wording import question_shown
 
 TURNS_IN_A_PAGE = 200  # some milliseconds: whoever asks meanwhile waits no longer for the database
 BEYOND_ALL = 2**63 - 1  # positions and the numbers of rows stay below it
@@ -18,7 +19,7 @@ Record = Mapping[str, object]  # a row that is a person's own, by what its colum
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArchivedTurn:
-    """A turn as its conversation's readers may see it. *message_id*: where it is, or begins, in the channel."""
+    """A turn of a conversation. *message_id*: where it is, or begins, in the channel."""
 
     position: int
     kind: Kind
@@ -34,6 +35,12 @@ class ArchivedTurn:
     @property
     def role(self) -> Role:
         return self.kind.role
+
+    def as_shown_to(self, reader: int) -> "ArchivedTurn":
+        """Others than its author see of a /chat what the message with its answer shows."""
+        if self.kind is not Kind.SLASH or self.author_id == reader:
+            return self
+        return replace(self, text="" if self.message_id is None else question_shown(self.text))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,13 +87,13 @@ class Archive(Protocol):
         """The labels that they have in conversations."""
 
 
-async def newest_first(archive: Archive, key: ConversationKey) -> AsyncIterator[ArchivedTurn]:
+async def newest_first(archive: Archive, key: ConversationKey, *, reader: int) -> AsyncIterator[ArchivedTurn]:
     """All turns of a conversation, read page by page."""
     before = BEYOND_ALL
     while True:
         page = await archive.turns(key, before=before, most=TURNS_IN_A_PAGE)
         for turn in page:
-            yield turn
+            yield turn.as_shown_to(reader)
         if len(page) < TURNS_IN_A_PAGE:
             return
         before = page[-1].position

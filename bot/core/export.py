@@ -50,12 +50,12 @@ class _Room:
 
 
 async def export_conversation(
-    archive: Archive, key: ConversationKey, title: Title, *, as_json: bool, most_bytes: int
+    archive: Archive, key: ConversationKey, title: Title, *, reader: int, as_json: bool, most_bytes: int
 ) -> Export:
-    """Its turns in their order, without what questions brought along."""
+    """Its turns in their order, as *reader* may see them, without what questions brought along."""
     entry: Callable[[ArchivedTurn, Title], str] = _as_json if as_json else _as_markdown
     entries, room = list[str](), _Room(most_bytes)
-    async for turn in newest_first(archive, key):
+    async for turn in newest_first(archive, key, reader=reader):
         if turn.state is TurnState.WRITTEN or (turn.role is Role.ASSISTANT and not turn.text):
             continue  # it is being written, or on its way: nobody knows yet that Discord takes it
         text = entry(turn, title)

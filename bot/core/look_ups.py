@@ -36,18 +36,20 @@ class LookUps:
     async def made(self, message_id: int, *, channel_id: int) -> Made | None:
         return await self._archive.made(message_id, channel_id=channel_id)
 
-    async def recall(self, key: ConversationKey, words: str) -> Found:
+    async def recall(self, person: int, key: ConversationKey, words: str) -> Found:
         async with self._one_at_a_time:
-            return await recall(self._archive, key, words)
+            return await recall(self._archive, key, words, reader=person)
 
     @asynccontextmanager
     async def exported_conversation(
-        self, key: ConversationKey, *, place: str, bot: str, as_json: bool, most_bytes: int
+        self, person: int, key: ConversationKey, *, place: str, bot: str, as_json: bool, most_bytes: int
     ) -> AsyncIterator[Export]:
         """The file; hand it over within the block."""
         title = Title(place=place, bot=bot, at=self._clock.now())
         async with self._one_file:
-            yield await export_conversation(self._archive, key, title, as_json=as_json, most_bytes=most_bytes)
+            yield await export_conversation(
+                self._archive, key, title, reader=person, as_json=as_json, most_bytes=most_bytes
+            )
 
     @asynccontextmanager
     async def exported_own(self, person: int, *, most_bytes: int) -> AsyncIterator[Export]:

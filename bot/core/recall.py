@@ -40,12 +40,12 @@ class Snippet(NamedTuple):
     after: str
 
 
-async def recall(archive: Archive, key: ConversationKey, words: str) -> Found:
-    """Where *words* were said: one after the other, in any case, within a word as well."""
+async def recall(archive: Archive, key: ConversationKey, words: str, *, reader: int) -> Found:
+    """Where the reader can see that *words* were said: one after the other, in any case, within a word as well."""
     wanted, hits, read = fold(words), list[Hit](), 0
     if not wanted:
         return Found()
-    async for turn in newest_first(archive, key):
+    async for turn in newest_first(archive, key, reader=reader):
         read += 1
         if read > MOST_TURNS_READ:
             return Found(hits=tuple(hits), given_up=True)

@@ -65,10 +65,14 @@ def question_head(taken: TakenUp) -> str:
     question = taken.question
     if question.kind is not Kind.SLASH:
         return ""
-    line = " ".join(question.text.split()).replace("```", "'''")
-    shown = line if len(line) <= QUESTION_SHOWN else line[: QUESTION_SHOWN - 1].rstrip() + "…"
     missed = f"-# {MISSED_ANSWER}\n" if taken.missed_answer else ""
-    return f"> {shown}\n{missed}"
+    return f"> {question_shown(question.text)}\n{missed}"
+
+
+def question_shown(text: str) -> str:
+    """What everybody sees of a /chat question."""
+    line = " ".join(text.split()).replace("```", "'''")
+    return line if len(line) <= QUESTION_SHOWN else line[: QUESTION_SHOWN - 1].rstrip() + "…"
 
 
 def shown_answer(taken: TakenUp, text: str, outcome: Outcome) -> str:

@@ -60,7 +60,7 @@ def look_ups(archive, clock):
 
 
 async def test_one_searches_at_a_time(look_ups, archive):
-    await asyncio.gather(*(look_ups.recall(HERE, "zebra") for _ in range(3)))
+    await asyncio.gather(*(look_ups.recall(n, HERE, "zebra") for n in range(3)))
 
     assert archive.most == 1
 
@@ -70,7 +70,7 @@ async def test_one_searches_at_a_time(look_ups, archive):
 async def test_one_file_is_in_memory_until_it_is_handed_over(look_ups, first, second):
     files = {
         "conversation": lambda: look_ups.exported_conversation(
-            HERE, place="#here", bot="Confab", as_json=True, most_bytes=9_000
+            2, HERE, place="#here", bot="Confab", as_json=True, most_bytes=9_000
         ),
         "own": lambda: look_ups.exported_own(1, most_bytes=9_000),
     }

@@ -62,7 +62,7 @@ class Pages:
 async def test_older_turns_are_read_as_long_as_hits_are_missing():
     some = [turn("the hit" if n in (1, 250, 900) else "other", n) for n in range(1, 1001)]
 
-    found = await recall(Pages(*some), HERE, "hit")
+    found = await recall(Pages(*some), HERE, "hit", reader=1)
 
     assert [hit.turn.position for hit in found.hits] == [900, 250, 1]
     assert not found.more
@@ -71,7 +71,7 @@ async def test_older_turns_are_read_as_long_as_hits_are_missing():
 async def test_no_more_is_read_than_it_takes_to_know_that_there_is_more():
     pages = Pages(*(turn("the hit", n) for n in range(1, 1001)))
 
-    found = await recall(pages, HERE, "hit")
+    found = await recall(pages, HERE, "hit", reader=1)
 
     assert [hit.turn.position for hit in found.hits] == [*range(1000, 1000 - MOST_HITS, -1)]
     assert found.more
@@ -82,7 +82,7 @@ async def test_a_search_gives_up_in_the_end(monkeypatch):
     monkeypatch.setattr("bot.core.recall.MOST_TURNS_READ", 500)
     pages = Pages(*(turn("the hit" if n in (1, 900) else "other", n) for n in range(1, 1001)))
 
-    found = await recall(pages, HERE, "hit")
+    found = await recall(pages, HERE, "hit", reader=1)
 
     assert [hit.turn.position for hit in found.hits] == [900]
     assert found.given_up
@@ -92,7 +92,7 @@ async def test_a_search_gives_up_in_the_end(monkeypatch):
 async def test_a_query_that_nobody_can_see_finds_nothing():
     pages = Pages(turn("the hit"))
 
-    assert (await recall(pages, HERE, " \u200b\ufe0f ")).hits == ()
+    assert (await recall(pages, HERE, " \u200b\ufe0f ", reader=1)).hits == ()
     assert pages.read == 0
 
 
@@ -106,4 +106,4 @@ async def test_a_query_that_nobody_can_see_finds_nothing():
     ],
 )
 async def test_what_is_no_part_of_the_conversation_is_not_found(other):
-    assert (await recall(Pages(turn("the hit", **other)), HERE, "hit")).hits == ()
+    assert (await recall(Pages(turn("the hit", **other)), HERE, "hit", reader=1)).hits == ()

@@ -19,12 +19,14 @@ ADAS = {"author": 1, "name": "Ada"}
 TITLE = Title(place="#general", bot="confab", at=START)
 
 
-async def found(store, query, key=HERE):
-    return [hit.turn.text for hit in (await recall(store.archive, key, query)).hits]
+async def found(store, query, key=HERE, *, reader=1):
+    return [hit.turn.text for hit in (await recall(store.archive, key, query, reader=reader)).hits]
 
 
-async def exported(store, key=HERE, *, as_json=True, most_bytes=MOST_BYTES):
-    made = await export_conversation(store.archive, key, TITLE, as_json=as_json, most_bytes=most_bytes)
+async def exported(store, key=HERE, *, reader=1, as_json=True, most_bytes=MOST_BYTES):
+    made = await export_conversation(
+        store.archive, key, TITLE, reader=reader, as_json=as_json, most_bytes=most_bytes
+    )
     assert len(made.text.encode()) <= most_bytes
     return json.loads(made.text) if as_json else made.text
 
@@ -63,7 +65,7 @@ async def test_hits_come_newest_first_with_who_said_it_when_and_where(store):
     await exchange(store, message("no", id=2 << 22), "nothing")
     await exchange(store, message("his zebra", id=3 << 22, kind=Kind.SLASH, **BOB), "hm", posted=[60])
 
-    hits = [hit.turn for hit in (await recall(store.archive, HERE, "ZEBRA")).hits]
+    hits = [hit.turn for hit in (await recall(store.archive, HERE, "ZEBRA", reader=1)).hits]
 
     assert [(hit.text, hit.kind, hit.label, hit.message_id) for hit in hits] == [
         ("his zebra", Kind.SLASH, "Bob", 60),
@@ -121,6 +123,22 @@ async def test_what_questions_brought_along_is_neither_found_nor_exported(store)
 
     assert await found(store, "zebra") == []
     assert [turn["text"] for turn in (await exported(store))["turns"]] == ["re", "ok", "see", "ok"]
+
+
+async def test_of_a_chat_others_than_its_author_see_what_the_channel_shows(store):
+    long = "zebra " + "word " * 70 + "okapi"
+    await exchange(store, message(long, id=1, kind=Kind.SLASH), "ok", posted=[60])
+    await exchange(store, message("zebra nowhere", id=2, kind=Kind.SLASH), "ok")  # its answer's message is gone
+
+    (seen,) = await found(store, "zebra", reader=2)
+    exports = {
+        reader: [each["text"] for each in (await exported(store, reader=reader))["turns"]] for reader in (1, 2)
+    }
+
+    assert (len(seen), seen[-1]) == (300, "…")
+    assert await found(store, "okapi", reader=2) == []
+    assert await found(store, "okapi") == [long]
+    assert exports == {1: [long, "ok", "zebra nowhere", "ok"], 2: [seen, "ok", "", "ok"]}
 
 
 # Exporting a conversation

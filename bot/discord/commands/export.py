@@ -57,6 +57,7 @@ async def hand_over(
         return
     me = interaction.client.user
     async with doors.look_ups.exported_conversation(
+        interaction.user.id,
         conversation_of(interaction, private=private),
         place=_place(interaction, private=private),
         bot=me.display_name if me else "I",

@@ -41,5 +41,5 @@ async def look_up(
         return
     await doors.outbox.acknowledge(interaction, ephemeral=True)
     key = conversation_of(interaction, private=private)
-    found = await doors.look_ups.recall(key, words)
+    found = await doors.look_ups.recall(interaction.user.id, key, words)
     await doors.outbox.show(interaction, recalled_words(found, key, guild_id=interaction.guild_id))
