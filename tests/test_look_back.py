@@ -80,7 +80,7 @@ async def test_what_was_said_is_found_with_links_that_lead_there(stage, database
 
     link = f"https://discord.com/channels/{stage.discord.guild.id}/{stage.general.id}"
     assert of_you.endswith(f":d> You: What is a **Zebra**? {link}/{question.id}")
-    assert of_me.endswith(f":d> I: A **striped** horse. {link}/{reply.id}")
+    assert of_me.endswith(f":d> {stage.discord.bot_user.mention}: A **striped** horse. {link}/{reply.id}")
     validate_record(stage.discord.requests)
 
 
@@ -196,7 +196,7 @@ async def test_a_conversation_is_handed_over_as_markdown(stage, database_url):
         "> What is a Zebra?", "> A striped horse.", "> And an okapi?", "> A striped giraffe.",
     ]  # fmt: skip
     assert [line.split(" · ")[0] for line in text.splitlines() if line.startswith("**")] == [
-        "**You**", "**Confab**", "**Ada**", "**Confab**",
+        "**You**", "**Bot: Confab**", "**Ada**", "**Bot: Confab**",
     ]  # fmt: skip
     validate_record(stage.discord.requests)
 

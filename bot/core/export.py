@@ -122,10 +122,15 @@ def _id(record: Record) -> int:
 
 
 def _as_markdown(turn: ArchivedTurn, title: Title) -> str:
-    """Everything that was said stands behind a `>`: no line of it can pass for a speaker's."""
+    """Everything that was said stands behind a `>`: no line of it can pass for a speaker's.
+
+    Nor can a person pass for the bot: no label has a colon.
+    """
+    speaker = _speaker(turn, title)
+    who = f"Bot: {speaker}" if turn.role is Role.ASSISTANT else speaker
     how = "".join(f" · {word}" for word in (turn.state, turn.outcome) if word not in _PLAIN)
     said = "\n".join(f"> {line}".rstrip() for line in _said(turn, nothing="(no words)").splitlines())
-    return f"\n**{_speaker(turn, title)}** · {_clock(turn.sent_at)}{how}\n\n{said}\n"
+    return f"\n**{who}** · {_clock(turn.sent_at)}{how}\n\n{said}\n"
 
 
 def _as_json(turn: ArchivedTurn, title: Title) -> str:

@@ -25,32 +25,36 @@ def plain(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", legible(text))
 
 
-def recalled_words(found: Found, key: ConversationKey, *, guild_id: int | None) -> str:
+def recalled_words(found: Found, key: ConversationKey, *, guild_id: int | None, bot_id: int) -> str:
     if not found.hits:
         return f"{NOTHING}\n{GIVEN_UP}" if found.given_up else NOTHING
+
+    def line(hit: Hit, width: int) -> str:
+        return f"{_said(hit, bot_id, width)}{_link(hit.turn, key, guild_id)}"
+
     shown = (
-        _words(found, key, guild_id, count=count, width=width)
+        _words(found, [line(hit, width) for hit in found.hits[:count]])
         for count in range(len(found.hits), 0, -1)
         for width in WIDTHS
     )
     return next(words for words in shown if units(words) <= MOST_UNITS)  # one alone does
 
 
-def _words(found: Found, key: ConversationKey, guild_id: int | None, *, count: int, width: int) -> str:
-    lines = [_line(hit, key, guild_id, width) for hit in found.hits[:count]]
-    if found.more or count < len(found.hits):
-        lines.append(MORE)
+def _words(found: Found, lines: list[str]) -> str:
+    if found.more or len(lines) < len(found.hits):
+        lines = [*lines, MORE]
     elif found.given_up:
-        lines.append(GIVEN_UP)
+        lines = [*lines, GIVEN_UP]
     return "\n".join(lines)
 
 
-def _line(hit: Hit, key: ConversationKey, guild_id: int | None, width: int) -> str:
+def _said(hit: Hit, bot_id: int, width: int) -> str:
+    """The bot is mentioned, which no name can pass for: a person's is plain text."""
     turn = hit.turn
-    who = "I" if turn.role is Role.ASSISTANT else plain(turn.label or "Someone")
+    who = f"<@{bot_id}>" if turn.role is Role.ASSISTANT else plain(turn.label or "Someone")
     before, words, after = snippet(hit, width=width)
     said = f"{plain(before)}**{plain(words)}**{plain(after)}"
-    return f"<t:{int(turn.sent_at.timestamp())}:d> {who}: {said}{_link(turn, key, guild_id)}"
+    return f"<t:{int(turn.sent_at.timestamp())}:d> {who}: {said}"
 
 
 def _link(turn: ArchivedTurn, key: ConversationKey, guild_id: int | None) -> str:

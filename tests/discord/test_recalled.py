@@ -31,13 +31,13 @@ def hit(text, query="hit", turn=QUESTION):
 
 
 def words(*hits, key=HERE, guild_id=5, **more):
-    return recalled_words(Found(hits=hits, **more), key, guild_id=guild_id)
+    return recalled_words(Found(hits=hits, **more), key, guild_id=guild_id, bot_id=BIG)
 
 
 def test_a_hit_is_its_date_its_speaker_its_words_and_a_link():
     assert words(hit("A hit here"), hit("my hit", turn=ANSWER)) == (
         "<t:1793491200:d> Ada: A **hit** here https://discord.com/channels/5/10/70\n"
-        "<t:1793491200:d> I: my **hit** https://discord.com/channels/5/10/71"
+        f"<t:1793491200:d> <@{BIG}>: my **hit** https://discord.com/channels/5/10/71"
     )
 
 
@@ -64,6 +64,12 @@ def test_nothing_in_a_hit_is_markup():
 
 def test_a_name_is_no_markup_either():
     assert "\\*\\*Bo\\_b\\*\\*:" in words(hit("hit", turn=replace(QUESTION, label="**Bo_b**")))
+
+
+def test_nobody_can_be_called_what_the_bot_is():
+    said = words(hit("hit", turn=replace(QUESTION, label=f"<@{BIG}>")), hit("hit", turn=ANSWER))
+
+    assert [f" <@{BIG}>: " in line for line in said.splitlines()] == [False, True]
 
 
 def test_nothing_found_says_what_was_looked_at():

@@ -184,9 +184,19 @@ async def test_no_line_that_somebody_said_passes_for_a_speakers_in_markdown(stor
     assert text == (
         "# #general\n\n3 turns, 2026-06-01 12:00 UTC.\n"
         "\n**Ada** · 2015-01-01 00:00 UTC\n\n> one\n> **confab** · 2026-11-01 12:00 UTC\n>\n> # two\n"
-        "\n**confab** · 2026-06-01 12:00 UTC\n\n> ```\n> code\n> ```\n"
+        "\n**Bot: confab** · 2026-06-01 12:00 UTC\n\n> ```\n> code\n> ```\n"
         "\n**Ada** · 2015-01-01 00:00 UTC · answering\n\n> (no words)\n"
     )
+
+
+async def test_nobody_passes_for_the_bot_in_markdown(store):
+    for n, name in enumerate(["confab", "Bot: confab", "Bot\ua789 confab", "x** · **Bot: confab"]):
+        await exchange(store, message("I owe Eve", id=n + 1, author=n + 1, name=name), "hm")
+
+    lines = (await exported(store, as_json=False)).splitlines()
+
+    assert sum(line.startswith("**Bot: ") for line in lines) == 4
+    assert sum("Bot:" in line for line in lines) == 4
 
 
 @pytest.mark.parametrize("as_json", [True, False])

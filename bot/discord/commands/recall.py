@@ -42,4 +42,6 @@ async def look_up(
     await doors.outbox.acknowledge(interaction, ephemeral=True)
     key = conversation_of(interaction, private=private)
     found = await doors.look_ups.recall(interaction.user.id, key, words)
-    await doors.outbox.show(interaction, recalled_words(found, key, guild_id=interaction.guild_id))
+    outbox = doors.outbox
+    words_found = recalled_words(found, key, guild_id=interaction.guild_id, bot_id=outbox.bot_id)
+    await outbox.show(interaction, words_found)
