@@ -87,13 +87,12 @@ class Archive(Protocol):
         """The labels that they have in conversations."""
 
 
-async def newest_first(archive: Archive, key: ConversationKey, *, reader: int) -> AsyncIterator[ArchivedTurn]:
-    """All turns of a conversation, read page by page."""
+async def newest_first(archive: Archive, key: ConversationKey) -> AsyncIterator[list[ArchivedTurn]]:
+    """All turns of a conversation, in pages. A page takes too long to be looked through in the event loop."""
     before = BEYOND_ALL
     while True:
         page = await archive.turns(key, before=before, most=TURNS_IN_A_PAGE)
-        for turn in page:
-            yield turn.as_shown_to(reader)
+        yield page
         if len(page) < TURNS_IN_A_PAGE:
             return
         before = page[-1].position

@@ -1,11 +1,12 @@
 """A conversation as Markdown or JSON, and what is stored of a person as JSON: the newest that fit into a file."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.core.archive import BEYOND_ALL, TURNS_IN_A_PAGE, Archive, ArchivedTurn, Record, newest_first
+from bot.core.archive import BEYOND_ALL, TURNS_IN_A_PAGE, Archive, ArchivedTurn, OwnTurns, Record, newest_first
 from bot.core.messages import ConversationKey, Outcome, Role, TurnState
 
 MOST_BYTES = 10 * 2**20  # in memory at a time, whatever larger file Discord would take
@@ -55,15 +56,23 @@ async def export_conversation(
     """Its turns in their order, as *reader* may see them, without what questions brought along."""
     entry: Callable[[ArchivedTurn, Title], str] = _as_json if as_json else _as_markdown
     entries, room = list[str](), _Room(most_bytes)
-    async for turn in newest_first(archive, key, reader=reader):
-        if turn.state is TurnState.WRITTEN or (turn.role is Role.ASSISTANT and not turn.text):
-            continue  # it is being written, or on its way: nobody knows yet that Discord takes it
-        text = entry(turn, title)
-        if not room.takes(text):
+
+    def take(page: list[ArchivedTurn]) -> None:
+        for turn in page:
+            if turn.state is TurnState.WRITTEN or (turn.role is Role.ASSISTANT and not turn.text):
+                continue  # it is being written, or on its way: nobody knows yet that Discord takes it
+            if not room.takes(text := entry(turn.as_shown_to(reader), title)):
+                return
+            entries.append(text)
+
+    async for page in newest_first(archive, key):
+        await asyncio.to_thread(take, page)
+        if room.over:
             break
-        entries.append(text)
-    entries.reverse()
-    complete = not room.over
+    return await asyncio.to_thread(_conversation, entries[::-1], title, as_json=as_json, complete=not room.over)
+
+
+def _conversation(entries: list[str], title: Title, *, as_json: bool, complete: bool) -> Export:
     if as_json:
         head = {"conversation": title.place, "exported_at": _stamp(title.at), "complete": complete}
         text = _json_file(head, {"turns": entries})
@@ -77,14 +86,14 @@ async def export_conversation(
 async def export_own(archive: Archive, person: int, *, at: datetime, most_bytes: int) -> Export:
     """A person's messages, the answers to them, their names, and what these answers cost."""
     room = _Room(most_bytes)
-    names = [entry for name in await archive.own_names(person) if room.takes(entry := _dump(name))]
+    names = await asyncio.to_thread(_taken, await archive.own_names(person), room)
     messages, answers = await _own_turns(archive, person, room)
     calls = await _own_calls(archive, person, room)
     head = {"person": str(person), "exported_at": _stamp(at), "complete": not room.over}
     lists = {"messages": messages, "answers": answers, "names": names, "model_calls": calls}
     return Export(
         name="my-data.json",
-        text=_json_file(head, lists),
+        text=await asyncio.to_thread(_json_file, head, lists),
         count=sum(map(len, lists.values())),
         complete=not room.over,
     )
@@ -92,8 +101,8 @@ async def export_own(archive: Archive, person: int, *, at: datetime, most_bytes:
 
 async def _own_turns(archive: Archive, person: int, room: _Room) -> tuple[list[str], list[str]]:
     messages, answers, before = list[str](), dict[object, str](), BEYOND_ALL
-    while True:
-        page = await archive.own_turns(person, before=before, most=TURNS_IN_A_PAGE)
+
+    def take(page: OwnTurns) -> None:
         to_them = {answer["id"]: answer for answer in page.answers}
         for message in page.messages:
             if room.takes(entry := _dump(message)):
@@ -101,6 +110,10 @@ async def _own_turns(archive: Archive, person: int, room: _Room) -> tuple[list[s
             answer = to_them.get(message["answered_by"])
             if answer and answer["id"] not in answers and room.takes(entry := _dump(answer)):
                 answers[answer["id"]] = entry
+
+    while True:
+        page = await archive.own_turns(person, before=before, most=TURNS_IN_A_PAGE)
+        await asyncio.to_thread(take, page)
         if room.over or len(page.messages) < TURNS_IN_A_PAGE:
             return messages, [*answers.values()]
         before = _id(page.messages[-1])
@@ -110,11 +123,15 @@ async def _own_calls(archive: Archive, person: int, room: _Room) -> list[str]:
     calls, before = list[str](), BEYOND_ALL
     while not room.over:
         page = await archive.own_calls(person, before=before, most=TURNS_IN_A_PAGE)
-        calls += [entry for call in page if room.takes(entry := _dump(call))]
+        calls += await asyncio.to_thread(_taken, page, room)
         if len(page) < TURNS_IN_A_PAGE:
             break
         before = _id(page[-1])
     return calls
+
+
+def _taken(records: Iterable[Record], room: _Room) -> list[str]:
+    return [entry for record in records if room.takes(entry := _dump(record))]
 
 
 def _id(record: Record) -> int:

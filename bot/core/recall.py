@@ -1,8 +1,11 @@
 """Finds the turns of a conversation that say something, newest first, and cuts out the words around it."""
 
+import asyncio
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from bot.core.archive import Archive, ArchivedTurn, newest_first
@@ -45,19 +48,22 @@ async def recall(archive: Archive, key: ConversationKey, words: str, *, reader: 
     wanted, hits, read = fold(words), list[Hit](), 0
     if not wanted:
         return Found()
-    async for turn in newest_first(archive, key, reader=reader):
-        read += 1
+    async for page in newest_first(archive, key):
+        some = page[: MOST_TURNS_READ - read]
+        hits += await asyncio.to_thread(_hits, some, wanted, reader=reader, most=MOST_HITS + 1 - len(hits))
+        read += len(page)
+        if len(hits) > MOST_HITS:
+            return Found(hits=tuple(hits[:MOST_HITS]), more=True)
         if read > MOST_TURNS_READ:
             return Found(hits=tuple(hits), given_up=True)
-        if turn.kind is Kind.NOTICE or turn.state not in _SAID:
-            continue
-        where = find(turn.text, wanted)
-        if where is None:
-            continue
-        if len(hits) == MOST_HITS:
-            return Found(hits=tuple(hits), more=True)
-        hits.append(Hit(turn=turn, where=where))
     return Found(hits=tuple(hits))
+
+
+def _hits(page: Iterable[ArchivedTurn], wanted: str, *, reader: int, most: int) -> list[Hit]:
+    said = (turn for turn in page if turn.kind is not Kind.NOTICE and turn.state in _SAID)
+    shown = (turn.as_shown_to(reader) for turn in said)
+    found = (Hit(turn=turn, where=where) for turn in shown if (where := find(turn.text, wanted)) is not None)
+    return list(islice(found, most))
 
 
 def snippet(hit: Hit, *, width: int) -> Snippet:

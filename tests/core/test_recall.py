@@ -1,5 +1,7 @@
 """What is shown around a hit."""
 
+import threading
+
 import pytest
 
 from bot.core.archive import TURNS_IN_A_PAGE, ArchivedTurn
@@ -87,6 +89,21 @@ async def test_a_search_gives_up_in_the_end(monkeypatch):
     assert [hit.turn.position for hit in found.hits] == [900]
     assert found.given_up
     assert pages.read == 600
+
+
+async def test_nobody_waits_for_the_comparing(monkeypatch):
+    threads = set()
+
+    def find_and_tell(*about):
+        threads.add(threading.get_ident())
+        return find(*about)
+
+    monkeypatch.setattr("bot.core.recall.find", find_and_tell)
+
+    await recall(Pages(*(turn("the hit", n) for n in range(1, 9))), HERE, "hit", reader=1)
+
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_a_query_that_nobody_can_see_finds_nothing():

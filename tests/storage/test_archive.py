@@ -1,9 +1,12 @@
 """What people find and take along of the stored turns: theirs to read, as it is worded now, and no more."""
 
 import json
+import threading
+from functools import partial
 
 import pytest
 
+from bot.core import export as exports
 from bot.core.export import HEAD_BYTES, MOST_BYTES, Title, export_conversation, export_own
 from bot.core.messages import ConversationKey, Interaction, Kind
 from bot.core.quotes import Link, Opened
@@ -273,6 +276,26 @@ async def test_a_persons_data_is_all_that_is_stored_of_them_and_no_one_elses(sto
     ]  # fmt: skip
     assert "bob" not in json.dumps(data).lower()
     assert (data["person"], data["complete"]) == ("1", True)
+
+
+@pytest.mark.parametrize("export", [exported, partial(exported, as_json=False), own])
+async def test_nobody_waits_for_what_is_written_into_a_file(store, talk, monkeypatch, export):
+    threads = set()
+
+    def telling(function):
+        def tell(*about, **more):
+            threads.add(threading.get_ident())
+            return function(*about, **more)
+
+        return tell
+
+    for name in ("_clock", "_dump", "_json_file"):
+        monkeypatch.setattr(f"bot.core.export.{name}", telling(getattr(exports, name)))
+
+    await export(store)
+
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_where_somebody_else_quoted_them_is_not_told(store, talk):

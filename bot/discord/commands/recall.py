@@ -1,5 +1,6 @@
 """/recall: where something was said in this conversation, for whoever may read it."""
 
+import asyncio
 from typing import Any
 
 import discord
@@ -42,6 +43,7 @@ async def look_up(
     await doors.outbox.acknowledge(interaction, ephemeral=True)
     key = conversation_of(interaction, private=private)
     found = await doors.look_ups.recall(interaction.user.id, key, words)
-    outbox = doors.outbox
-    words_found = recalled_words(found, key, guild_id=interaction.guild_id, bot_id=outbox.bot_id)
-    await outbox.show(interaction, words_found)
+    shown = await asyncio.to_thread(  # of long texts it takes a while
+        recalled_words, found, key, guild_id=interaction.guild_id, bot_id=doors.outbox.bot_id
+    )
+    await doors.outbox.show(interaction, shown)
