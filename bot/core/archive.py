@@ -86,6 +86,9 @@ class Archive(Protocol):
     async def own_names(self, person: int) -> list[Record]:
         """The labels that they have in conversations."""
 
+    async def own_summaries(self, person: int) -> list[Record]:
+        """What is summarised of their private conversations and their DM; of others, it is everybody's there."""
+
 
 async def newest_first(archive: Archive, key: ConversationKey) -> AsyncIterator[list[ArchivedTurn]]:
     """All turns of a conversation, in pages. A page takes too long to be looked through in the event loop."""

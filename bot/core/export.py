@@ -84,13 +84,20 @@ def _conversation(entries: list[str], title: Title, *, as_json: bool, complete: 
 
 
 async def export_own(archive: Archive, person: int, *, at: datetime, most_bytes: int) -> Export:
-    """A person's messages, the answers to them, their names, and what these answers cost."""
+    """A person's messages, the answers, what is summarised of these alone, their names, and what it cost."""
     room = _Room(most_bytes)
     names = await asyncio.to_thread(_taken, await archive.own_names(person), room)
+    summaries = await asyncio.to_thread(_taken, await archive.own_summaries(person), room)
     messages, answers = await _own_turns(archive, person, room)
     calls = await _own_calls(archive, person, room)
     head = {"person": str(person), "exported_at": _stamp(at), "complete": not room.over}
-    lists = {"messages": messages, "answers": answers, "names": names, "model_calls": calls}
+    lists = {
+        "messages": messages,
+        "answers": answers,
+        "names": names,
+        "summaries": summaries,
+        "model_calls": calls,
+    }
     return Export(
         name="my-data.json",
         text=await asyncio.to_thread(_json_file, head, lists),

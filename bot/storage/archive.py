@@ -4,7 +4,7 @@ from collections import defaultdict
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, case, false, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, case, false, or_, select
 
 from bot.core.archive import ArchivedTurn, Memory, OwnTurns, Record
 from bot.core.history import TokenBudget
@@ -12,7 +12,7 @@ from bot.core.messages import ConversationKey, Kind, Role, TurnState
 from bot.core.why import Made
 from bot.storage.calls import made
 from bot.storage.database import Database
-from bot.storage.schema import IS_NO_QUOTE, conversations, model_calls, parts, speakers, turns
+from bot.storage.schema import IS_NO_QUOTE, conversations, model_calls, parts, speakers, summaries, turns
 from bot.storage.window import memory
 
 # An answer's first message. That of a /chat shows the question, too, which has none of its own.
@@ -105,6 +105,24 @@ _OWN_NAMES = (
     )
     .order_by(conversations.c.id)
 )
+_HAS_ASKED_IN = select(turns.c.conversation_id).where(turns.c.author_id == bindparam("person"), _ASKED)
+_IS_THEIR_DM = and_(conversations.c.guild_id.is_(None), conversations.c.id.in_(_HAS_ASKED_IN))
+_OWN_SUMMARIES = (
+    select(
+        conversations.c.channel_id,
+        conversations.c.guild_id,
+        (conversations.c.private_to != 0).label("private"),
+        summaries.c.text,
+        summaries.c.model,
+        summaries.c.made_at,
+    )
+    .join(conversations, summaries.c.conversation_id == conversations.c.id)
+    .where(
+        or_(conversations.c.private_to == bindparam("person"), _IS_THEIR_DM),
+        summaries.c.text != "",
+    )
+    .order_by(summaries.c.id.desc())
+)
 
 
 class SqlArchive:
@@ -130,6 +148,9 @@ class SqlArchive:
 
     async def own_names(self, person: int) -> list[Record]:
         return await self._records(_OWN_NAMES, person=person)
+
+    async def own_summaries(self, person: int) -> list[Record]:
+        return await self._records(_OWN_SUMMARIES, person=person)
 
     async def _records(self, statement: Select[*tuple[Any, ...]], **values: int) -> list[Record]:
         return await self._database.run(

@@ -14,11 +14,12 @@ from bot.core.recall import recall
 from tests.clock import START
 from tests.fakes import message
 from tests.searches import FOUND, NOT_FOUND
-from tests.storage.talk import HERE, answer, exchange, next_turn, quote, take, wait, write
+from tests.storage.talk import HERE, answer, exchange, next_turn, quote, rows, take, wait, write
 
 PRIVATE = ConversationKey(channel_id=10, private_to=1)
 BOB = {"author": 2, "name": "Bob"}
 ADAS = {"author": 1, "name": "Ada"}
+MADE = {"model": "small", "made_at": START.isoformat(timespec="milliseconds")}
 TITLE = Title(place="#general", bot="confab", at=START)
 
 
@@ -32,6 +33,17 @@ async def exported(store, key=HERE, *, reader=1, as_json=True, most_bytes=MOST_B
     )
     assert len(made.text.encode()) <= most_bytes
     return json.loads(made.text) if as_json else made.text
+
+
+async def summarise(store, key, text, *, shown):
+    about = {"channel": key.channel_id, "private_to": key.private_to, "text": text, "shown": shown}
+    await rows(
+        store,
+        "INSERT INTO summaries (conversation_id, since, before, shown, text, model, made_at)"
+        " SELECT id, 1, 2, :shown, :text, 'small', created_at FROM conversations"
+        " WHERE channel_id = :channel AND private_to = :private_to RETURNING id",
+        **about,
+    )
 
 
 async def own(store, person=1, *, most_bytes=MOST_BYTES):
@@ -296,6 +308,23 @@ async def test_nobody_waits_for_what_is_written_into_a_file(store, talk, monkeyp
 
     assert threads
     assert threading.get_ident() not in threads
+
+
+async def test_what_is_summarised_of_what_they_alone_said_is_theirs(store, talk):
+    shown = {(10, 0): "all", (10, 1): "", (30, 0): "of ada's dm", (40, 2): "of bob alone"}
+    for (channel, private_to), text in shown.items():
+        await summarise(store, ConversationKey(channel_id=channel, private_to=private_to), text, shown=True)
+    await summarise(store, PRIVATE, "of ada alone", shown=False)
+    quoting = message("bob's", id=20, channel=31, guild_id=None, reply_to=9, quote=quote("a", id=9, **ADAS), **BOB)
+    await exchange(store, quoting, "ok")
+    await summarise(store, ConversationKey(channel_id=31), "of bob's dm", shown=True)
+
+    data = await own(store)
+
+    assert data["summaries"] == [
+        {"channel_id": "10", "guild_id": "5", "private": True, "text": "of ada alone"} | MADE,
+        {"channel_id": "30", "guild_id": None, "private": False, "text": "of ada's dm"} | MADE,
+    ]
 
 
 async def test_where_somebody_else_quoted_them_is_not_told(store, talk):
