@@ -58,7 +58,7 @@ def model_prices(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     each_model = [each.strip() for each in value.split(",") if each.strip()]
-    pairs = [re.fullmatch(rf"(\S+)\s*=\s*({_DOLLARS}(?:/{_DOLLARS}){{1,2}})", each) for each in each_model]
+    pairs = [re.fullmatch(rf"([^\s=;]+)\s*=\s*({_DOLLARS}(?:/{_DOLLARS}){{1,2}})", each) for each in each_model]
     read = {pair[1]: _model_price(pair[2]) for pair in pairs if pair}
     if len(read) < len(pairs):
         raise ValueError("must be model=input/cached/output, parted by commas, each model once")
