@@ -100,10 +100,9 @@ def _duration(record: Record) -> Iterator[Line]:
 
 
 def _intake(record: Record, stored: Mapping[int, float]) -> Iterator[Line]:
-    took = intakes(record, stored)
-    at_once, later = took[:-LATER], took[-LATER:]
     asked = record.questions[:-LATER]
-    yield shown("questions stored", len(took))
+    at_once, later = intakes(asked, stored), intakes(record.questions[-LATER:], stored)
+    yield at_most("questions not stored", len(record.questions) - len(at_once) - len(later), 0)
     yield shown("the 1,000 were sent within", asked[-1].sent_at - asked[0].sent_at, unit="s")
     yield shown("their intake, median", percentile(at_once, 50), unit="ms")
     yield shown("their intake, p99", percentile(at_once, 99), unit="ms")

@@ -12,17 +12,21 @@ DISCORD_PER_SECOND = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The questions by number. *unanswered*: no message replies to it; *doubled*: more than one does."""
+    """The questions by number. *unanswered*: no message replies to it; *doubled*: more than one does.
+
+    *stray*: messages that belong to no question's answer.
+    """
 
     unanswered: frozenset[int]
     doubled: frozenset[int]
+    stray: frozenset[int]
     inexact: frozenset[int]
     out_of_order: frozenset[int]  # their answers began or ended before one of an earlier question in their channel
 
 
 def judge(record: Record, text_of: Callable[[int], str]) -> Verdict:
     """*text_of* gives an answer's whole text by its question's number."""
-    answers = _answers(record)
+    answers, stray = _answers(record)
     inexact = {
         number
         for number, shown in answers.items()
@@ -31,6 +35,7 @@ def judge(record: Record, text_of: Callable[[int], str]) -> Verdict:
     return Verdict(
         unanswered=frozenset(number for number, shown in answers.items() if not shown),
         doubled=frozenset(number for number, shown in answers.items() if len(shown) > 1),
+        stray=frozenset(stray),
         inexact=frozenset(inexact),
         out_of_order=frozenset(_out_of_order(record)),
     )
@@ -77,18 +82,22 @@ def first_and_last_third(values: Sequence[float]) -> tuple[Sequence[float], Sequ
     return values[:third], values[-third:]
 
 
-def _answers(record: Record) -> dict[int, list[list[Standing]]]:
-    """Each question's answers: a reply to it and the messages that go on below."""
+def _answers(record: Record) -> tuple[dict[int, list[list[Standing]]], set[int]]:
+    """Each question's answers: a reply to it and the messages that go on below. Then what is no part of any."""
     by_message = {question.message_id: question.number for question in record.questions}
     answers: dict[int, list[list[Standing]]] = {question.number: [] for question in record.questions}
     under_way: dict[int, list[Standing]] = {}
+    stray: set[int] = set()
     for message in sorted(record.standing, key=lambda each: each.message_id):
-        if message.reply_to is not None:
+        if message.reply_to in by_message:
             under_way[message.channel] = [message]
             answers[by_message[message.reply_to]].append(under_way[message.channel])
-        else:
+        elif message.reply_to is None and message.channel in under_way:
             under_way[message.channel].append(message)
-    return answers
+        else:
+            under_way.pop(message.channel, None)
+            stray.add(message.message_id)
+    return answers, stray
 
 
 def _out_of_order(record: Record) -> Iterable[int]:

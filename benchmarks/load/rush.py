@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.conductor import Stage
 from benchmarks.load.judge import percentile, quantile_of_histogram
 from benchmarks.load.script import Script
-from benchmarks.load.table import Line, answers, below, refusals, shown
+from benchmarks.load.table import Line, answers, at_most, below, refusals, shown
 from benchmarks.load.under_load import Asked, confab
 from benchmarks.load.watching import intakes, loop_lag, noting_stored, since
 
@@ -27,10 +27,11 @@ async def rush(stage: Stage, folder: Path) -> list[Line]:
         with noting_stored(bot.database) as stored:
             record = await bot.play(schedule, SCRIPT)
         lag = since(before, await loop_lag(bot.metrics_url))
-    took = intakes(record, stored)
+    took = intakes(record.questions, stored)
     return [
         *answers(record, SCRIPT),
         refusals(record),
+        at_most("not stored", len(record.questions) - len(took), 0),
         shown("sent within", record.questions[-1].sent_at - record.questions[0].sent_at, unit="s"),
         shown("intake, median", percentile(took, 50), unit="ms"),
         below("intake, p99", percentile(took, 99), INTAKE_MILLISECONDS, unit="ms"),

@@ -28,6 +28,7 @@ def answers(record: Record, script: Script) -> Iterator[Line]:
     yield shown("questions", len(record.questions))
     yield at_most("not answered", len(verdict.unanswered), 0)
     yield at_most("answered twice", len(verdict.doubled), 0)
+    yield at_most("messages that answer no question", len(verdict.stray), 0)
     yield at_most("out of order", len(verdict.out_of_order), 0)
     yield at_most("with another text than the model's", len(verdict.inexact), 0)
 

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.load.record import Record
+from benchmarks.load.record import Question
 
 SECONDS_BETWEEN_LOOKS = 0.002  # at the database: what is stored is noticed so much too late
 MEBIBYTE = 2**20
@@ -76,11 +76,11 @@ def noting_stored(database: Path) -> Iterator[dict[int, float]]:
         looking.join()
 
 
-def intakes(record: Record, stored: Mapping[int, float]) -> list[float]:
-    """Milliseconds from sending each question to its being stored."""
+def intakes(questions: Sequence[Question], stored: Mapping[int, float]) -> list[float]:
+    """Milliseconds from sending each question to its being stored, of those that were."""
     return [
         (stored[question.message_id] - question.sent_at) * 1000
-        for question in record.questions
+        for question in questions
         if question.message_id in stored
     ]
 

@@ -46,13 +46,25 @@ WELL = Record(
 def test_nothing_is_wrong_with_what_went_well():
     verdict = judge(WELL, SCRIPT.text_of)
 
-    assert not verdict.unanswered | verdict.doubled | verdict.inexact | verdict.out_of_order
+    assert not verdict.unanswered | verdict.doubled | verdict.stray | verdict.inexact | verdict.out_of_order
 
 
 def test_a_question_without_a_reply_is_unanswered():
     verdict = judge(replace(WELL, standing=[answer(1), answer(3, channel=2)]), SCRIPT.text_of)
 
     assert verdict.unanswered == {2}
+
+
+def test_messages_that_answer_no_question_are_stray_and_no_part_of_an_answer():
+    stray = [
+        Standing(channel=3, message_id=1, reply_to=None, text="goes on below nothing"),
+        Standing(channel=1, message_id=2000, reply_to=77, text="replies to nobody's question"),
+        Standing(channel=1, message_id=2001, reply_to=None, text="goes on below that"),
+    ]
+    verdict = judge(replace(WELL, standing=[*WELL.standing, *stray]), SCRIPT.text_of)
+
+    assert verdict.stray == {1, 2000, 2001}
+    assert not verdict.unanswered | verdict.doubled | verdict.inexact
 
 
 def test_a_question_with_two_replies_is_answered_twice():

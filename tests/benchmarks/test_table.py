@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+from benchmarks.load import burst
+from benchmarks.load.record import Question, Record
 from benchmarks.load.table import at_most, below, shown
 
 
@@ -21,6 +23,19 @@ from benchmarks.load.table import at_most, below, shown
 )
 def test_what_is_above_what_is_allowed_is_over(line, verdict):
     assert line.verdict == verdict
+
+
+def test_questions_that_were_not_stored_are_told_and_none_of_the_first_counts_as_a_later_one(monkeypatch):
+    monkeypatch.setattr(burst, "LATER", 2)
+    questions = [Question(number=n, channel=n, author=1, message_id=n, sent_at=0.0) for n in range(1, 6)]
+    stored = {1: 9.0, 2: 9.0, 3: 9.0, 5: 0.01}  # the fourth, one of the later ones, is missing
+    record = Record(questions=questions, requests=[], standing=[], model_asked={})
+
+    lines = {line.title: line for line in burst._intake(record, stored)}
+
+    assert lines["questions not stored"].figure == "1"
+    assert lines["questions not stored"].verdict == "OVER"
+    assert lines["intake of the later ones, p99"].verdict == "ok"
 
 
 @pytest.mark.parametrize(
