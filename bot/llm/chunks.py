@@ -8,6 +8,7 @@ from bot.core.completions import FinishReason, Usage
 from bot.core.errors import ModelUnavailable
 
 _LENGTH = frozenset({"length", "max_tokens", "model_length"})
+_MOST_TOKENS = 2**30 - 1  # of which two fit into a database's integer together; no model reads or writes as many
 _FAULTS = frozenset({"error", "abort", "insufficient_system_resource"})  # OpenRouter, vLLM, DeepSeek
 
 
@@ -48,7 +49,7 @@ def _finish_reason(value: object) -> FinishReason | None:
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
     return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
+        input_tokens=_count(usage.get("prompt_tokens")) or None,  # no prompt is empty
         cached_tokens=_count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
         output_tokens=_count(usage.get("completion_tokens")),
         reasoning_tokens=_count(_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")),
@@ -60,4 +61,6 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    """None, which is "not reported", for what cannot be true: a budget would grow by it, or a row not be stored."""
+    possible = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+    return value if possible else None

@@ -75,6 +75,24 @@ async def test_usage_that_is_not_reported_is_none_and_not_zero(server, model):
     assert finished.usage == Usage()
 
 
+@pytest.mark.parametrize(
+    ("reported", "read"),
+    [
+        ({"prompt_tokens": -1, "completion_tokens": -5_000}, Usage()),
+        ({"prompt_tokens": 10**20, "completion_tokens": 3_000_000_000}, Usage()),
+        ({"prompt_tokens": 21.0, "completion_tokens": True}, Usage()),
+        ({"prompt_tokens": 0, "completion_tokens": 0}, Usage(output_tokens=0)),
+    ],
+    ids=["negative", "larger than any model's", "no whole number", "nothing read"],
+)
+async def test_usage_that_cannot_be_true_is_not_reported(server, model, reported, read):
+    server.script(Answer(usage=reported))
+
+    _, finished = await ask(model)
+
+    assert finished.usage == read
+
+
 @pytest.mark.parametrize("done", [True, False])
 async def test_a_server_that_never_ends_its_stream_delays_a_complete_answer_only_a_moment(server, done):
     server.script(Answer(text="Blue.", done=done, then="hold"))
