@@ -63,6 +63,12 @@ class OutOfTime(ModelTimeout):
     down = False
 
 
+class NotAsked(OutOfTime):
+    """The total passed before the request could be made."""
+
+    unpaid = True
+
+
 class ModelDown(ModelError):
     """It failed for everybody of late, and is not asked for a while."""
 

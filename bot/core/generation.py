@@ -22,6 +22,7 @@ from bot.core.errors import (
     ModelRefused,
     ModelTimeout,
     ModelUnavailable,
+    NotAsked,
     OutOfTime,
     Stopped,
 )
@@ -44,7 +45,7 @@ class Patience:
     attempts: int = 3  # each of which asks every model at most once
     first_token: float = 60.0  # of each model asked
     stall: float = 30.0
-    total: float = 300.0  # from the first request on, waits between attempts included
+    total: float = 300.0  # from the first request on, waits between attempts included, those for a budget not
     backoff: float = 1.0  # before the second attempt; doubles, with jitter
     longest_backoff: float = 20.0
 
@@ -190,6 +191,8 @@ class Generation:
         self.text, self._usage = "", Usage()
         self._started, self._first_token = self._clock.now(), None
         await self._account.begin(self._call(BEGUN))
+        if not self._at_most(self._patience.total):
+            raise NotAsked("the time was over before the request was made")
         finished = await self._read_stream(trial)
         if finished is None:
             raise ModelUnavailable("the stream ended without a finish reason")
@@ -202,9 +205,12 @@ class Generation:
 
     async def _reserve(self) -> None:
         """What the next request may use. Raises BudgetUsedUp."""
+        began = self._clock.monotonic()
         while not self._account.reserve():
             self._slot.give_back()
             await self._account.room()
+        if self._ends:
+            self._ends += self._clock.monotonic() - began  # no model was slow meanwhile
         await self._slot.take()
 
     async def _read_stream(self, trial: Trial) -> Finished | None:

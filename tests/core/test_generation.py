@@ -404,3 +404,34 @@ async def test_who_waits_for_room_in_a_budget_keeps_no_model_from_others():
 
     assert other.text == "two"
     assert (await desk.end(waiting)).text == "All good."
+
+
+async def test_waiting_for_room_in_a_budget_takes_nothing_from_the_answer_s_time():
+    first, second = asyncio.Event(), asyncio.Event()
+    for_two = Budget(scope=Scope.TOTAL, period=Period.DAY, limit=Limit(most=1_025))
+    desk = Desk(FakeModel([first, "Mine."], [second, ""], ["Late."]), budgets=[for_two])
+    other = await desk.ask(person=8)
+    desk.patience = Patience(total=20.0)
+    waiting = await desk.ask()
+    second.set()  # an answer without words was paid for, so that there is no room for another just now
+
+    await desk.clock.advance(50)
+    first.set()
+
+    assert (await desk.end(other)).text == "Mine."
+    assert (await desk.end(waiting)).text == "Late."
+
+
+async def test_a_request_for_which_no_time_is_left_is_not_made_and_counts_nothing():
+    budget = Budget(scope=Scope.TOTAL, period=Period.DAY, limit=Limit(most=600))
+    desk = Desk(FakeModel(), patience=Patience(attempts=1, total=20.0), budgets=[budget])
+
+    async def slowly(_call: ModelCall) -> int:
+        await desk.clock.sleep(20)
+        return 1
+
+    desk._store.begin_call = slowly
+
+    assert isinstance(await desk.end(await desk.ask()), ModelTimeout)
+    assert desk.asked() == [0]
+    assert [(call.record_id, call.counted_tokens) for call in desk.calls] == [(1, 0)]
