@@ -40,7 +40,15 @@ from bot.discord.preflight import (
     wants_message_content,
 )
 from bot.discord.replies import DiscordReplies
-from bot.limits import admission_limits, answer_limits, budgets_set, known_prices, least_amount, policy
+from bot.limits import (
+    admission_limits,
+    answer_limits,
+    budgets_set,
+    known_prices,
+    least_amount,
+    policy,
+    small_budgets,
+)
 from bot.llm.chat_model import OpenAIChatModel
 from bot.settings import Settings
 from bot.storage.turns import SqlTurnStore, open_store
@@ -83,6 +91,8 @@ async def assemble(
     """The parts, to be let go of by *stack* in the reverse order. Nothing is heard yet. Raises StartupRefused."""
     prices = known_prices(settings)
     smallest = least_amount(settings, prices)
+    for sentence in small_budgets(settings, prices):
+        log.warning("%s", sentence)
     observer = None
     if settings.metrics_port:
         from bot.observing import observing  # noqa: PLC0415 -- without it, no time is spent on its libraries

@@ -70,18 +70,36 @@ def least_amount(settings: Settings, prices: Prices) -> Amount:
 
     It does so where there is a budget that this does not fit into, or that is in dollars without every price.
     """
-    read = TOKENS_PER_MESSAGE + estimate_tokens(settings.system_prompt)
-    usage = Usage(input_tokens=read, output_tokens=settings.max_answer_tokens)
-    costs = {model: prices.cost(model, usage) for model in settings.paid_models}
-    unpriced = [model for model, cost in costs.items() if cost is None]
-    amount = Amount(
-        tokens=read + settings.max_answer_tokens, nanodollars=max(cost or 0 for cost in costs.values())
+    amount, unpriced = _at_most(
+        settings, prices, read=TOKENS_PER_MESSAGE + estimate_tokens(settings.system_prompt)
     )
     for budget in budgets_set(settings):
         _refuse_unusable(budget, amount, unpriced)
     for model in unpriced:
         log.info("what model %s costs is not known; MODEL_PRICES can say it", model)
     return amount
+
+
+def small_budgets(settings: Settings, prices: Prices) -> list[str]:
+    """What there is to say of budgets that pay for short conversations alone, whoever used nothing of them."""
+    amount, _ = _at_most(settings, prices, read=settings.history_tokens)
+    return [
+        f"{_name(budget.scope, budget.period)} is {budget.limit}, and one answer in a long conversation may take "
+        f"{budget.limit.words(budget.limit.of(amount))}, by HISTORY_TOKENS and MAX_ANSWER_TOKENS: it is refused "
+        "there"
+        for budget in budgets_set(settings)
+        if budget.limit.of(amount) > budget.limit.most
+    ]
+
+
+def _at_most(settings: Settings, prices: Prices, *, read: int) -> tuple[Amount, list[str]]:
+    """What a request that reads so many tokens uses with the longest answer; the models without a price."""
+    usage = Usage(input_tokens=read, output_tokens=settings.max_answer_tokens)
+    costs = {model: prices.cost(model, usage) for model in settings.paid_models}
+    amount = Amount(
+        tokens=read + settings.max_answer_tokens, nanodollars=max(cost or 0 for cost in costs.values())
+    )
+    return amount, [model for model, cost in costs.items() if cost is None]
 
 
 def _refuse_unusable(budget: Budget, amount: Amount, without_price: Sequence[str]) -> None:

@@ -228,3 +228,10 @@ async def test_a_budget_that_cannot_hold_is_refused_at_the_start(stage, given, s
 
     assert str(refused.value).startswith(sentence)
     assert stage.discord.requests == []
+
+
+async def test_a_budget_that_pays_for_short_conversations_alone_is_named_in_the_log(stage, caplog) -> None:
+    async with stage.bot(**SHORT, **{DAY: "1000"}):
+        pass
+
+    assert "BUDGET_TOTAL_PER_DAY is 1,000 tokens, and one answer in a long conversation may take 8," in caplog.text

@@ -176,6 +176,8 @@ class Budgets:
         last = max(
             full, key=lambda pot: pot.budget.period.end(pot.begun)
         )  # until then the others keep it closed, too
+        if last.budget.limit.of(amount) > last.budget.limit.most:
+            return BudgetUsedUp(_too_small(last, amount), about=last)
         return BudgetUsedUp(_used_up(last), about=last)
 
     def _forget_what_is_over(self) -> None:
@@ -183,6 +185,20 @@ class Budgets:
         for pot in [pot for pot in self._used if pot.budget.period.end(pot.begun) <= now]:
             if not self._reserved[pot]:
                 del self._used[pot], self._reserved[pot]
+
+
+def _too_small(pot: Pot, amount: Amount) -> str:
+    """It would not fit if nothing were used, so that no other day helps; a shorter history may."""
+    budget = pot.budget
+    return (
+        f"With what was said here before, this may take {budget.limit.words(budget.limit.of(amount))}, more than "
+        f"{_whose(budget)} pays for ({budget.limit}). After /reset, or in fewer words, it takes less."
+    )
+
+
+def _whose(budget: Budget) -> str:
+    whose = _WHOSE[budget.scope]
+    return f"{whose[0].lower()}{whose[1:]} {budget.period.words}"
 
 
 def _used_up(pot: Pot) -> str:

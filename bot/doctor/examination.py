@@ -8,7 +8,7 @@ from bot.core.findings import Finding, ok, refused, warning, wrong
 from bot.core.ports import Clock
 from bot.discord.checkup import check_discord
 from bot.discord.clock_checkup import check_clock
-from bot.limits import budgets_set, known_prices, least_amount, patience
+from bot.limits import budgets_set, known_prices, least_amount, patience, small_budgets
 from bot.llm.checkup import check_model
 from bot.settings import SettingFault, Settings, examine_settings
 from bot.storage.checkup import check_database
@@ -52,11 +52,16 @@ def _settings(faults: list[SettingFault], env_file: Path) -> list[Finding]:
 
 def _budgets(settings: Settings) -> list[Finding]:
     """Whether they can hold: some need prices."""
-    set_ = budgets_set(settings)
+    set_, prices = budgets_set(settings), known_prices(settings)
     try:
-        least_amount(settings, known_prices(settings))
+        least_amount(settings, prices)
     except StartupRefused as refusal:
         return [refused("budgets", "BUDGET_…", refusal)]
+    if small := small_budgets(settings, prices):
+        cure = (
+            "Set more, or a smaller HISTORY_TOKENS or MAX_ANSWER_TOKENS; /reset makes a conversation short again."
+        )
+        return [warning("budgets", "BUDGET_…", sentence, cure) for sentence in small]
     return [ok("budgets", "BUDGET_…", f"{len(set_)} set; prices and MAX_ANSWER_TOKENS fit")] if set_ else []
 
 

@@ -61,6 +61,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _count(value: object) -> int | None:
-    """None, which is "not reported", for what cannot be true: a budget would grow by it, or a row not be stored."""
-    possible = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
-    return value if possible else None
+    """None, "not reported", for what cannot be true: a budget would grow by it, or a row could not be stored."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None

@@ -64,6 +64,19 @@ def test_what_does_not_fit_whatever_comes_back_is_refused_at_once():
         purse.budgets.reserve(BEN, TEN)
 
 
+def test_what_no_day_s_budget_pays_for_is_not_called_used_up():
+    purse = Purse(budget(Scope.PERSON, 25))
+
+    for _ in range(2):  # whether something is used or nothing
+        with pytest.raises(BudgetUsedUp) as refused:
+            purse.budgets.reserve(ADA, Amount(tokens=26))
+        assert refused.value.user_message == (
+            "With what was said here before, this may take 26 tokens, more than your budget for today pays for "
+            "(25 tokens). After /reset, or in fewer words, it takes less."
+        )
+        purse.use(ADA)
+
+
 async def test_who_waits_for_room_wakes_when_something_is_counted():
     budgets = Purse(budget(Scope.TOTAL, 10)).budgets
     held = budgets.reserve(ADA, TEN)

@@ -124,6 +124,17 @@ async def test_a_budget_that_cannot_hold_is_wrong_and_one_that_can_is_well(set_u
     assert right_one.states()["budgets"] == "ok"
 
 
+async def test_a_budget_that_pays_for_short_conversations_alone_is_worth_a_warning(set_up):
+    ended = await set_up.doctor("--json", BUDGET_PERSON_PER_DAY="11999")
+
+    (found,) = [each for each in json.loads(ended.out)["findings"] if each["check"] == "budgets"]
+    assert (ended.status, ended.wrong()) == (0, {"budgets": "warning"})
+    assert found["detail"] == (
+        "BUDGET_PERSON_PER_DAY is 11,999 tokens, and one answer in a long conversation may take 12,000 tokens, by "
+        "HISTORY_TOKENS and MAX_ANSWER_TOKENS: it is refused there"
+    )
+
+
 async def test_a_chat_channel_that_is_blocked_is_worth_a_warning(set_up):
     ended = await set_up.doctor("--json", BLOCKED_CHANNELS=str(set_up.discord.channel("general").id))
 
