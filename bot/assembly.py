@@ -228,6 +228,7 @@ def _join(
 
     async def carry_on() -> None:
         replies.clean_up()
+        budgets.look_at_used()
         await asyncio.gather(queue.resume(), Expiry(rules.retention, store=store, clock=clock).run())
 
     def connected() -> None:

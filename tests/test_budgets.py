@@ -182,6 +182,16 @@ async def test_the_owner_hears_once_when_four_fifths_are_used_also_after_a_resta
     assert told.content.endswith("\n-# The server is Playground.")
 
 
+async def test_the_owner_hears_of_a_budget_that_is_used_up_at_the_start(stage) -> None:
+    direct = stage.discord.open_dm(stage.you)
+    async with stage.bot(**SHORT):
+        await use_up(stage)
+    async with stage.bot(**SHORT, **{DAY: "1000"}):
+        told = await stage.discord.until(lambda: stage.discord.messages(direct))
+
+    assert told[0].content.startswith("90 % of the total budget for today are used: 900 tokens of 1,000 tokens.")
+
+
 async def test_an_owner_who_takes_no_messages_finds_it_in_the_log(stage, caplog) -> None:
     direct = stage.discord.open_dm(stage.you)
     stage.discord.set_permissions(direct, send_messages=False)

@@ -5,9 +5,11 @@ import logging
 from typing import Protocol
 
 from bot.core.budgets import Pot, Scope
-from bot.core.errors import BotError, DatabaseUnavailable
+from bot.core.errors import BotError, DatabaseUnavailable, DiscordUnavailable
 
 log = logging.getLogger(__name__)
+
+SECONDS_TO_TELL = 2.0  # when the bot is stopped
 
 
 class Owner(Protocol):
@@ -40,25 +42,37 @@ class BudgetNotices:
         task.add_done_callback(self._telling.discard)
 
     async def close(self) -> None:
-        await asyncio.gather(*self._telling)
+        """What is under way has a moment. Who was not told then hears after the next start."""
+        if self._telling:
+            _, late = await asyncio.wait(self._telling, timeout=SECONDS_TO_TELL)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _tell(self, pot: Pot, used: int) -> None:
-        name, occasion = f"budget_told:{pot.budget.scope}:{pot.id}:{pot.budget.period}", pot.begun.isoformat()
+        limit = pot.budget.limit
+        name = f"budget_told:{pot.budget.scope}:{pot.id}:{pot.budget.period}"
+        occasion = f"{pot.begun.isoformat()} {limit.most} {'nanodollars' if limit.in_dollars else 'tokens'}"
         try:
             if await self._store.read_fact(name) == occasion:  # before a restart
                 return
-            await self._say(pot, _words(pot, used), f"{name}:{occasion}")
-            await self._store.write_fact(name, occasion)
+            if await self._say(pot, _words(pot, used), f"{name}:{occasion}"):
+                await self._store.write_fact(name, occasion)
         except DatabaseUnavailable as error:
             log.warning("that the owner was told of a budget could not be stored: %s", error)
             self._told.discard(pot)
 
-    async def _say(self, pot: Pot, sentence: str, occasion: str) -> None:
+    async def _say(self, pot: Pot, sentence: str, occasion: str) -> bool:
+        """Whether they took it. It is tried again after a restart, and sooner where Discord was away."""
         server = pot.id if pot.budget.scope is Scope.SERVER else None
         try:
             await self._owner.tell(sentence, occasion=occasion, server=server)
         except BotError as error:
             log.warning("the owner could not be told (%s) that: %s", error, sentence)
+            if isinstance(error, DiscordUnavailable):
+                self._told.discard(pot)
+            return False
+        return True
 
 
 def _words(pot: Pot, used: int) -> str:

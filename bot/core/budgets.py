@@ -131,6 +131,11 @@ class Budgets:
         for id_, amount in used.items():
             self._used[Pot(budget, id_, begun)] = budget.limit.of(amount)
 
+    def look_at_used(self) -> None:
+        """Let it be told what is nearly used up already."""
+        for pot in list(self._used):
+            self._tell_if_near(pot)
+
     def refuse(self, payer: Payer) -> BudgetUsedUp | None:
         """Why no request fits any more, whatever is given back of those under way."""
         return self._refuse(self._pots(payer), self._least)
@@ -158,11 +163,14 @@ class Budgets:
             limit = pot.budget.limit
             self._reserved[pot] -= limit.of(reservation.amount)
             self._used[pot] += limit.of(used)
-            if self._used[pot] * 100 >= limit.most * NEARLY:
-                self._nearly(pot, self._used[pot])
+            self._tell_if_near(pot)
         self._settled.set()
         if len(self._used) > POTS_KEPT:
             self._forget_what_is_over()
+
+    def _tell_if_near(self, pot: Pot) -> None:
+        if self._used[pot] * 100 >= pot.budget.limit.most * NEARLY:
+            self._nearly(pot, self._used[pot])
 
     def _pots(self, payer: Payer) -> tuple[Pot, ...]:
         now = self._clock.now()

@@ -1,10 +1,13 @@
 """Whoever runs the bot hears of a budget once a day or month, and not of everybody's own."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from bot.core import budget_notices as module
 from bot.core.budget_notices import BudgetNotices
 from bot.core.budgets import Budget, Limit, Pot, Scope
-from bot.core.errors import DatabaseUnavailable, Undeliverable
+from bot.core.errors import DatabaseUnavailable, DiscordUnavailable, Undeliverable
 from bot.core.periods import Period
 from tests.fakes import FakeStore
 
@@ -68,6 +71,18 @@ async def test_what_was_told_before_a_restart_is_not_told_again():
     assert (len(first.owner.told), second.owner.told) == (1, [])
 
 
+async def test_a_budget_that_was_changed_is_told_of_again():
+    first = Desk()
+    await first.near(SERVERS, 900, id_=5)
+
+    second = Desk(first.store)
+    await second.near(replace(SERVERS, limit=Limit(most=2_000)), 1_800, id_=5)
+
+    assert second.owner.told[0][0].startswith(
+        "90 % of server 5's budget for this month are used: 1,800 tokens of 2"
+    )
+
+
 async def test_people_and_channels_are_not_told_of():
     desk = Desk()
     for scope in (Scope.PERSON, Scope.CHANNEL):
@@ -87,6 +102,42 @@ async def test_who_cannot_be_told_finds_it_in_the_log_once(caplog):
     assert line.getMessage().startswith(
         "the owner could not be told (closed) that: 90 % of server 5's budget for this month are used: 900"
     )
+
+
+async def test_who_took_no_message_is_tried_again_after_a_restart():
+    first = Desk()
+    first.owner.fault = Undeliverable("closed")
+    await first.near(SERVERS, 900, id_=5)
+
+    second = Desk(first.store)
+    await second.near(SERVERS, 900, id_=5)
+
+    assert len(second.owner.told) == 1
+
+
+async def test_while_discord_is_away_it_is_tried_again_at_the_next_request(caplog):
+    desk = Desk()
+    desk.owner.fault = DiscordUnavailable("HTTP 503")
+    await desk.near(SERVERS, 900, id_=5)
+    desk.owner.fault = None
+    await desk.near(SERVERS, 910, id_=5)
+
+    assert len(desk.owner.told) == 1
+    assert "could not be told (HTTP 503)" in caplog.text
+
+
+async def test_a_message_that_does_not_get_through_holds_no_stop_up(monkeypatch):
+    monkeypatch.setattr(module, "SECONDS_TO_TELL", 0.01)
+    desk = Desk()
+
+    async def hang(*_args, **_options):
+        await asyncio.Event().wait()
+
+    desk.owner.tell = hang
+    async with asyncio.timeout(10):
+        await desk.near(SERVERS, 900, id_=5)
+
+    assert await desk.store.read_fact("budget_told:server:5:month") is None
 
 
 async def test_while_the_database_is_away_it_is_tried_again_at_the_next_request(caplog):
