@@ -21,11 +21,12 @@ class ModelError(BotError):
     user_message = "The language model had a problem and I couldn't answer. Please try again in a moment."
     retryable: ClassVar[bool] = False  # asking the same model once more may help
     down: ClassVar[bool] = False  # whatever it were asked, it would not answer now
-    unpaid: ClassVar[bool] = False  # the provider charges nothing for it, unless words came before
+    unpaid = False  # the provider charges nothing for it, unless words came before
 
-    def __init__(self, reason: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str = "", *, retry_after: float | None = None, unpaid: bool = False) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.unpaid = unpaid or self.unpaid
 
 
 class ModelBusy(ModelError):

@@ -94,6 +94,7 @@ def _translate_refusal(error: APIStatusError) -> ModelError:
     return kind(
         ", ".join((f"HTTP {error.status_code}", *codes, *known_by)),
         retry_after=retry_after(error.response.headers),
+        unpaid=True,  # whatever it means elsewhere: no stream began
     )
 
 

@@ -104,7 +104,9 @@ async def test_every_attempt_and_every_model_is_counted() -> None:
     assert (used(world), reserved(world)) == (126, 0)
 
 
-@pytest.mark.parametrize("fault", [ModelBusy(), ModelUnavailable(), WrongModel(), ContextTooLong()])
+@pytest.mark.parametrize(
+    "fault", [ModelBusy(), ModelUnavailable(), WrongModel(), ContextTooLong(), ModelRefused(unpaid=True)]
+)
 async def test_what_the_provider_refused_comes_back(fault) -> None:
     world = World(*[[fault]] * 3, budgets=[tokens(PLENTY), dollars(10**9)])
 

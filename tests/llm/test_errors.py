@@ -76,6 +76,7 @@ async def test_an_http_error_becomes_the_error_that_a_person_understands(server,
 
     assert type(caught.value) is error
     assert f"HTTP {answer.status}" in str(caught.value)
+    assert caught.value.unpaid
     assert len(server.requests) == 1
 
 
@@ -101,6 +102,7 @@ async def test_an_error_in_the_middle_of_the_stream_is_an_error(server, model, e
         await ask(model)
 
     assert type(caught.value) is error
+    assert not (error is ModelRefused and caught.value.unpaid)
 
 
 @pytest.mark.parametrize(
