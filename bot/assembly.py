@@ -105,6 +105,7 @@ async def assemble(
     spending = Spending(
         prices=prices, budgets=budgets, store=outside.store, models=settings.paid_models, clock=clock
     )
+    stack.push_async_callback(spending.close)
     await spending.load()
     slots = FairSlots(settings.model_concurrency)
     limits = answer_limits(settings, bot_id=outside.application.id)

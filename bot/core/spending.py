@@ -4,6 +4,8 @@ Where there are budgets, a request has its row before it is made, with what is r
 meanwhile, the next one counts that, since it may have been paid for.
 """
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,9 +14,14 @@ from typing import Protocol
 from bot.core.budgets import Amount, Budgets, Payer, Reservation, Scope
 from bot.core.completions import ModelCall, Prompt, Usage
 from bot.core.costs import Prices
-from bot.core.errors import BotError, ModelError
+from bot.core.errors import BotError, DatabaseUnavailable, ModelError
 from bot.core.messages import Conversation
 from bot.core.ports import Clock
+
+log = logging.getLogger(__name__)
+
+CALLED_OFF = "called_off"  # the outcome of a request that was begun on the record and never made
+_NOTHING = Amount(tokens=0, nanodollars=0)
 
 
 class SpendingStore(Protocol):
@@ -22,6 +29,8 @@ class SpendingStore(Protocol):
 
     async def begin_call(self, call: ModelCall) -> int:
         """Append a request that is about to be made to the record of model calls; its row's id."""
+
+    async def record_call(self, call: ModelCall) -> None: ...
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         """What was used since then, by person, channel or server, or in all under 0."""
@@ -37,6 +46,7 @@ class Spending:
         self._store = store
         self._models = models
         self._clock = clock
+        self._calling_off: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
         """Count what was used before. Raises DatabaseUnavailable."""
@@ -51,6 +61,23 @@ class Spending:
         costs = [self.cost(model, most) or 0 for model in self._models] if self._budgets.in_dollars else []
         amount = Amount(tokens=prompt.tokens + prompt.max_answer_tokens, nanodollars=max(costs) if costs else None)
         return Account(self, self._budgets, self._store, payer=payer, most=amount)
+
+    def call_off(self, call: ModelCall, beginning: asyncio.Future[int]) -> None:
+        """*call* is not made after all: let its row, once it is stored, say so. Returns at once."""
+        task = asyncio.create_task(self._call_off(call, beginning))
+        self._calling_off.add(task)
+        task.add_done_callback(self._calling_off.discard)
+
+    async def close(self) -> None:
+        """Wait for what is still being called off."""
+        await asyncio.gather(*self._calling_off)
+
+    async def _call_off(self, call: ModelCall, beginning: asyncio.Future[int]) -> None:
+        try:
+            row = await beginning
+            await self._store.record_call(replace(_counting(call, _NOTHING), record_id=row, outcome=CALLED_OFF))
+        except DatabaseUnavailable as error:
+            log.error("that a request was not made could not be stored: %s", error)  # noqa: TRY400 - it is named
 
     def cost(self, model: str, usage: Usage) -> int | None:
         return self._prices.cost(model, usage)
@@ -86,7 +113,12 @@ class Account:
         """The request is about to be made. Raises DatabaseUnavailable: it must not be."""
         self._row = None
         if self._reservation is not None and self._reservation.pots:
-            self._row = await self._store.begin_call(_counting(call, self._most))
+            beginning = asyncio.ensure_future(self._store.begin_call(_counting(call, self._most)))
+            try:
+                self._row = await asyncio.shield(beginning)
+            except asyncio.CancelledError:  # Stop, or a deletion: the row comes to be nevertheless
+                self._spending.call_off(call, beginning)
+                raise
         self.open = True
 
     def end(self, call: ModelCall, fault: BotError | None) -> ModelCall:
@@ -99,12 +131,12 @@ class Account:
 
     def close(self) -> None:
         """Always called, last. A request whose end nobody counted is counted as if it had used all."""
-        self._settle(self._most if self.open else Amount(tokens=0, nanodollars=0))
+        self._settle(self._most if self.open else _NOTHING)
 
     def _used(self, call: ModelCall, cost: int | None, fault: BotError | None) -> Amount:
         usage = call.usage
         if isinstance(fault, ModelError) and fault.unpaid and call.first_token_at is None:
-            return Amount(tokens=0, nanodollars=0)
+            return _NOTHING
         known = usage.input_tokens is not None and usage.output_tokens is not None
         return Amount(
             tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0) if known else self._most.tokens,

@@ -209,6 +209,30 @@ async def test_a_question_that_is_deleted_while_it_waits_for_a_budget_leaves_not
     assert (used(world), reserved(world)) == (42, 0)
 
 
+async def test_a_question_that_is_deleted_while_its_request_is_put_on_the_record_counts_nothing_there() -> None:
+    class Slow(FakeStore):
+        stored = asyncio.Event()
+
+        async def begin_call(self, call):
+            row = await super().begin_call(call)
+            await self.stored.wait()
+            return row
+
+    world = World(store=Slow(), budgets=[tokens(PLENTY)])
+    await world.intake.take(message("Why?", id=1))
+    await world.store.until(lambda: world.store.begun)
+    await world.intake.deleted([1])
+    await world.idle()
+    world.store.stored.set()
+    await world.answerer._spending.close()
+
+    assert world.model.prompts == []
+    assert [(call.outcome, call.record_id, call.counted_tokens) for call in world.store.calls] == [
+        ("called_off", 1, 0)
+    ]
+    assert (used(world), reserved(world)) == (0, 0)
+
+
 async def test_a_request_that_cannot_be_recorded_is_not_made_and_gives_back() -> None:
     class Forgetful(FakeStore):
         broken = True
