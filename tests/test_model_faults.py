@@ -60,7 +60,15 @@ def once(what: Behaviour, code: str, shown: str, *, name: str) -> Fault:
 
 def cut_off(what: Behaviour, code: str, *, waits: tuple[int, ...] = (), name: str) -> Fault:
     """A fault after visible words."""
-    return Fault(name=name, model=(what,), calls=(code,), shown=CUT_OFF, outcome="cut_off", kept=SEEN, waits=waits)
+    return Fault(
+        name=name,
+        model=(what,),
+        calls=(f"cut_off:{code}",),
+        shown=CUT_OFF,
+        outcome="cut_off",
+        kept=SEEN,
+        waits=waits,
+    )
 
 
 def seen(**how) -> Answer:

@@ -312,10 +312,9 @@ class Answerer:
         except BotError as error:
             if isinstance(error, ModelError) or not generation.asked:
                 raise
-            stopped = generation.cut_off(error)
             if reply.visible and isinstance(error, CutShort):
-                return stopped
-            self._record(stopped.call)
+                return generation.cut_off(error)
+            self._record(generation.ended_by(error))
             raise
         finally:
             account.close()

@@ -78,7 +78,7 @@ class ModelCall:
     started_at: datetime
     first_token_at: datetime | None
     ended_at: datetime
-    outcome: str  # "complete", "length", … or the error's code
+    outcome: str  # "complete", "length", … or the error's code, after "cut_off:" where words of it stay
     estimated_tokens: int | None = None  # what we took the prompt for
     past: Past = Past()
     usage: Usage = Usage()

@@ -36,6 +36,7 @@ from bot.core.spending import Account
 log = logging.getLogger(__name__)
 
 BEGUN = "begun"  # the outcome of a request that has none yet, or never had, since the program was killed
+UNREAD = "stopped_unread"  # of one that was stopped before anything was visible
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,8 +120,14 @@ class Generation:
 
     def cut_off(self, error: BotError) -> Generated:
         """What is visible stays and is the answer; *error* says why there is no more."""
-        outcome = Outcome.STOPPED if isinstance(error, Stopped) else Outcome.CUT_OFF
-        return Generated(text=self.text, outcome=outcome, call=self._ended(error.code, error))
+        if isinstance(error, Stopped):
+            return Generated(text=self.text, outcome=Outcome.STOPPED, call=self._ended(Outcome.STOPPED, error))
+        call = self._ended(f"{Outcome.CUT_OFF}:{error.code}", error)
+        return Generated(text=self.text, outcome=Outcome.CUT_OFF, call=call)
+
+    def ended_by(self, error: BotError) -> ModelCall:
+        """The request under way, of which nobody reads anything."""
+        return self._ended(UNREAD if isinstance(error, Stopped) else error.code, error)
 
     async def _ask_each(self) -> Generated | None:
         """One attempt: the models that may be asked, one after the other. None when none of them answered."""

@@ -12,6 +12,7 @@ from bot.core.wording import counted
 
 ROOM_FOR_LINES = 1_500  # characters: Discord's messages end at 2,000, and head and sum want their place
 _LONGEST_NAME = 60
+SUMMARIES = 0  # in a person's place: nobody's own
 IN_SERVERS = "That is for servers. In here, `/usage` by itself shows what you used."
 FOR_MANAGERS = "Only people who may manage this server can see that. `/usage` by itself shows what you used."
 UTC_DAYS = "-# Days and months are those of UTC."
@@ -31,9 +32,9 @@ class By(StrEnum):
 class Used:
     """Requests to the models, summed up. Tokens are those that were reported, and dollars those that are known."""
 
-    of: int | str | None = None  # the id, model or day; None: forgotten, in no server, or all together
+    of: int | str | None = None  # the id, model or day; None: forgotten, in no server, or all together; SUMMARIES
     requests: int = 0
-    answers: int = 0  # that came of them
+    answers: int = 0  # that came of them, cut off or whole
     input_tokens: int = 0
     cached_tokens: int = 0  # of these
     output_tokens: int = 0
@@ -102,6 +103,8 @@ def _cost(used: Used) -> str:
 def _name(by: By, used: Used) -> str:
     if used.of is None:
         return "forgotten people"
+    if by is By.PERSON and used.of == SUMMARIES:
+        return "summaries"
     if by is By.PERSON:
         return f"<@{used.of}>"
     if by is By.CHANNEL:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from bot.core.costs import NANODOLLARS, dollars_in_words
-from bot.core.usage import By, Used, together
+from bot.core.usage import SUMMARIES, By, Used, together
 
 _COLUMNS = ("requests", "answers", "read", "cached", "written", "dollars", "unknown")
 _NONE = {By.PERSON: "forgotten", By.SERVER: "direct messages"}
@@ -47,6 +47,8 @@ def _counts(used: Used) -> list[int]:
 
 
 def _name(by: By, used: Used) -> str:
+    if by is By.PERSON and used.of == SUMMARIES:
+        return "summaries"
     return _NONE.get(by, "") if used.of is None else str(used.of)
 
 

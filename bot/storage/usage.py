@@ -3,15 +3,23 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, case, func, null, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, null, or_, select
 
 from bot.core.messages import Outcome
-from bot.core.usage import By, Used
+from bot.core.spending import CALLED_OFF
+from bot.core.usage import SUMMARIES, By, Used
 from bot.storage.schema import model_calls
 
 _ANSWERS = (Outcome.COMPLETE, Outcome.LENGTH, Outcome.STOPPED)
+_IS_ANSWER = and_(
+    model_calls.c.purpose == "answer",
+    or_(
+        model_calls.c.outcome.in_(_ANSWERS),
+        model_calls.c.outcome.startswith(f"{Outcome.CUT_OFF}:", autoescape=True),
+    ),
+)
 _COLUMNS = {
-    By.PERSON: model_calls.c.author_id,
+    By.PERSON: case((model_calls.c.purpose == "summary", literal(SUMMARIES)), else_=model_calls.c.author_id),
     By.CHANNEL: model_calls.c.channel_id,
     By.SERVER: model_calls.c.guild_id,
     By.MODEL: model_calls.c.model,
@@ -31,13 +39,13 @@ def usage(
     sums = select(
         of.label("of"),
         func.count().label("requests"),
-        func.count(case((calls.outcome.in_(_ANSWERS), 1))).label("answers"),
+        func.count(case((_IS_ANSWER, 1))).label("answers"),
         func.coalesce(func.sum(calls.input_tokens), 0).label("input_tokens"),
         func.coalesce(func.sum(calls.cached_tokens), 0).label("cached_tokens"),
         func.coalesce(func.sum(calls.output_tokens), 0).label("output_tokens"),
         func.sum(calls.cost_nanodollars).label("cost_nanodollars"),
         (func.count() - func.count(calls.cost_nanodollars)).label("unknown"),
-    ).where(calls.started_at >= since)
+    ).where(calls.started_at >= since, calls.outcome != CALLED_OFF)
     if guild_id is not None:
         sums = sums.where(calls.guild_id == guild_id)
     if person is not None:

@@ -1,6 +1,6 @@
 """What was used, as people and programs read it."""
 
-from bot.core.usage import By, Used, own_words, server_words
+from bot.core.usage import SUMMARIES, By, Used, own_words, server_words
 from bot.core.usage_tables import usage_csv, usage_table
 
 NOTHING = Used()
@@ -85,3 +85,12 @@ def test_the_csv_is_exact_and_leaves_empty_what_nobody_knows():
         "7,1,1,1200,200,30,0.012340000,0",
         "direct messages,1,0,5,0,5,,1",
     ]
+
+
+def test_summaries_have_a_name_of_their_own():
+    used = [Used(of=SUMMARIES, requests=1, input_tokens=5, output_tokens=1, unknown=1)]
+
+    words = server_words(By.PERSON, used)
+
+    assert "\nsummaries: 0 answers, 5 tokens read, 1 written, cost unknown\n" in words
+    assert [line.split()[0] for line in usage_table(By.PERSON, used)][1] == "summaries"

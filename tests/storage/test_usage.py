@@ -7,7 +7,7 @@ import pytest
 
 from bot.core.completions import ModelCall, Usage
 from bot.core.errors import StartupRefused
-from bot.core.usage import By, Used
+from bot.core.usage import SUMMARIES, By, Used
 from bot.storage.turns import open_store
 from bot.storage.usage_report import read_usage
 from tests.conftest import execute
@@ -60,6 +60,19 @@ async def test_one_person_s_use_is_theirs_wherever_they_asked(store):
         cost_nanodollars=11_000,
         unknown=1,
     )
+
+
+async def test_a_summary_is_nobody_s_answer_and_one_that_was_cut_off_is_one(store):
+    await store.record_call(replace(ADA, author_id=None, purpose="summary"))
+    await store.record_call(replace(ADA, author_id=None))  # of somebody who was forgotten
+    await store.record_call(replace(ADA, author_id=3, outcome="cut_off:model_timeout"))
+    for outcome in ("model_timeout", "stopped_unread", "called_off"):
+        await store.record_call(replace(ADA, author_id=4, outcome=outcome))
+
+    used = await store.usage(By.PERSON, since=MONTH, guild_id=5)
+
+    found = {each.of: (each.requests, each.answers) for each in used}
+    assert found == {SUMMARIES: (1, 0), None: (1, 1), 1: (2, 1), 2: (1, 1), 3: (1, 1), 4: (2, 0)}
 
 
 async def test_a_server_s_use_holds_nothing_of_other_servers(store):
