@@ -110,6 +110,19 @@ async def test_writing_anew_is_refused_unseen_by_others(stage) -> None:
     assert answer.content == "Blue."
 
 
+async def test_a_moderator_who_wants_an_answer_anew_is_refused_unseen_where_the_asker_s_budget_is_used_up(
+    stage,
+) -> None:
+    stage.discord.set_member_permissions(stage.discord.guild, stage.ada, manage_messages=True)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
+        answer = await use_up(stage)
+        told = await whispered(stage, await pressed(stage, answer, "Regenerate", by=stage.ada))
+
+    assert told.startswith("The asker's budget for today (1,000 tokens) is used up.")
+    assert refusals(stage) == []
+    assert answer.content == "Blue."
+
+
 async def test_a_budget_in_dollars_holds_at_the_operator_s_prices(stage) -> None:
     prices = {"MODEL_PRICES": "gpt-5.4=1/10", "BUDGET_CHANNEL_PER_DAY": "$0.01"}
     async with stage.bot(**SHORT, **prices):

@@ -36,6 +36,7 @@ _WHOSE = {
     Scope.SERVER: "This server's budget",
     Scope.TOTAL: "My budget",
 }
+_WHOSE_TO_OTHERS = _WHOSE | {Scope.PERSON: "The asker's budget"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,9 +137,13 @@ class Budgets:
         for pot in list(self._used):
             self._tell_if_near(pot)
 
-    def refuse(self, payer: Payer) -> BudgetUsedUp | None:
-        """Why no request fits any more, whatever is given back of those under way."""
-        return self._refuse(self._pots(payer), self._least)
+    def refuse(self, payer: Payer, *, told_to: int | None = None) -> BudgetUsedUp | None:
+        """Why no request fits any more, whatever is given back of those under way.
+
+        *told_to*: who reads it, if not the payer.
+        """
+        whose = _WHOSE if told_to in (None, payer.person) else _WHOSE_TO_OTHERS
+        return self._refuse(self._pots(payer), self._least, whose)
 
     def reserve(self, payer: Payer, amount: Amount) -> Reservation | None:
         """None: it may fit when requests under way have ended; see `room`. Raises BudgetUsedUp: it will not."""
@@ -177,7 +182,9 @@ class Budgets:
         ids = [(budget, payer.id_in(budget.scope)) for budget in self._budgets]
         return tuple(Pot(budget, id_, budget.period.start(now)) for budget, id_ in ids if id_ is not None)
 
-    def _refuse(self, pots: Sequence[Pot], amount: Amount) -> BudgetUsedUp | None:
+    def _refuse(
+        self, pots: Sequence[Pot], amount: Amount, whose: Mapping[Scope, str] = _WHOSE
+    ) -> BudgetUsedUp | None:
         full = [pot for pot in pots if self._used[pot] + pot.budget.limit.of(amount) > pot.budget.limit.most]
         if not full:
             return None
@@ -186,7 +193,7 @@ class Budgets:
         )  # until then the others keep it closed, too
         if last.budget.limit.of(amount) > last.budget.limit.most:
             return BudgetUsedUp(_too_small(last, amount), about=last)
-        return BudgetUsedUp(_used_up(last), about=last)
+        return BudgetUsedUp(_used_up(last, whose[last.budget.scope]), about=last)
 
     def _forget_what_is_over(self) -> None:
         now = self._clock.now()
@@ -209,10 +216,10 @@ def _whose(budget: Budget) -> str:
     return f"{whose[0].lower()}{whose[1:]} {budget.period.words}"
 
 
-def _used_up(pot: Pot) -> str:
+def _used_up(pot: Pot, whose: str) -> str:
     """Which budget, how much it is, and when it begins anew, which Discord shows as a time from now."""
     budget = pot.budget
     end = budget.period.end(pot.begun)
-    whose = f"{_WHOSE[budget.scope]} {budget.period.words}"
     midnight = "00:00 UTC" if budget.period is Period.DAY else f"{end.day} {end:%B}, 00:00 UTC"
-    return f"{whose} ({budget.limit}) is used up. It resets <t:{int(end.timestamp())}:R> ({midnight})."
+    resets = f"It resets <t:{int(end.timestamp())}:R> ({midnight})."
+    return f"{whose} {budget.period.words} ({budget.limit}) is used up. {resets}"

@@ -124,6 +124,9 @@ class TurnStore(StoredMessages, Protocol):
         It stays as it is until a new text is written in its place, or `restore` gives up on that.
         """
 
+    async def asker(self, press: Press) -> int | None:
+        """Who asked the pressed question; None if it is not stored there."""
+
     async def restore(self, answer_id: int, previous: Previous) -> None:
         """An answer was not rewritten: let it stand as it was. Raises Withdrawn."""
 

@@ -39,7 +39,8 @@ class Presses:
 
     async def rewrite(self, press: Press) -> None:
         """Write the conversation's last answer anew, in its place. Raises NotTakenOn, DatabaseUnavailable."""
-        refusal = self._admission.refuse_press(press)
+        asker = await self._store.asker(press) if press.moderates else press.person
+        refusal = self._admission.refuse_press(press, asker=press.person if asker is None else asker)
         if refusal is not None:
             raise refusal
         if (under_way := self._queue.answering_to(press.question_id, press.key)) and not under_way[1].finishing:

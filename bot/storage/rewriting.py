@@ -1,6 +1,8 @@
 """An answer is written anew in its place: reopened, and closed again by a new text or by the old one."""
 
-from sqlalchemy import Connection, func, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
 
 from bot.core.messages import Kind, Press, Previous, Reopened, Role, TurnState
 from bot.storage.answers import UNFINISHED
@@ -9,16 +11,7 @@ from bot.storage.schema import IS_NO_QUOTE, IS_OPEN, conversations, turns
 
 def reopen(connection: Connection, press: Press) -> Reopened:
     """The answer keeps its texts until others are written; what was tried for it before is no failure of this."""
-    asked = connection.execute(
-        select(turns.c.author_id, turns.c.state, turns.c.conversation_id, turns.c.answered_by)
-        .join(conversations, turns.c.conversation_id == conversations.c.id)
-        .where(
-            IS_NO_QUOTE,
-            turns.c.message_id == press.question_id,
-            conversations.c.channel_id == press.key.channel_id,
-            conversations.c.private_to == press.key.private_to,
-        )
-    ).one_or_none()
+    asked = _asked(connection, press)
     if asked is None or asked.state == TurnState.WITHDRAWN:
         return Reopened.GONE
     if not press.may_concern(asked.author_id):
@@ -42,6 +35,11 @@ def reopen(connection: Connection, press: Press) -> Reopened:
     return Reopened.YES
 
 
+def asker(connection: Connection, press: Press) -> int | None:
+    asked = _asked(connection, press)
+    return asked.author_id if asked is not None else None
+
+
 def restore(connection: Connection, answer_id: int, *, previous: Previous) -> bool:
     """False when it was withdrawn."""
     restored = connection.execute(
@@ -56,6 +54,19 @@ def restore(connection: Connection, answer_id: int, *, previous: Previous) -> bo
         )
     )
     return restored.rowcount == 1
+
+
+def _asked(connection: Connection, press: Press) -> Row[*tuple[Any, ...]] | None:
+    return connection.execute(
+        select(turns.c.author_id, turns.c.state, turns.c.conversation_id, turns.c.answered_by)
+        .join(conversations, turns.c.conversation_id == conversations.c.id)
+        .where(
+            IS_NO_QUOTE,
+            turns.c.message_id == press.question_id,
+            conversations.c.channel_id == press.key.channel_id,
+            conversations.c.private_to == press.key.private_to,
+        )
+    ).one_or_none()
 
 
 def _standing_at(connection: Connection, answer_id: int | None) -> int | None:

@@ -188,6 +188,9 @@ class SqlTurnStore:
     async def reopen(self, press: Press) -> Reopened:
         return await self._database.run(partial(rewriting.reopen, press=press), rank=Rank.INTAKE)
 
+    async def asker(self, press: Press) -> int | None:
+        return await self._database.run(partial(rewriting.asker, press=press), rank=Rank.INTAKE)
+
     async def restore(self, answer_id: int, previous: Previous) -> None:
         work = partial(rewriting.restore, answer_id=answer_id, previous=previous)
         _or_withdrawn(await self._database.run(work), answer_id)
