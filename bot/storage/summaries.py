@@ -41,7 +41,11 @@ def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudg
     budget = replace(budget, rate=place.conversation.token_rate)
     newest = next(iter(_of(connection, place)), None)
     if newest is not None and newest.shown and not newest.text:
-        return _task(connection, place, budget, before=newest.before, shown=True)
+        task = _task(connection, place, budget, before=newest.before, shown=True)
+        if task is not None:
+            return task
+        _drop_shown(connection, place)  # nothing that it covered is left
+        newest = None
     if newest is not None and not newest.shown and newest.before > place.window_start:
         return None  # it is ready
     before = _next_start(connection, place, budget)
@@ -81,9 +85,14 @@ def ready(connection: Connection, place: Place, *, before: int) -> Summary | Non
 
 def show_ready(connection: Connection, place: Place) -> None:
     """The window moves: the summary that is ready is shown from now on, and the former one goes."""
+    _drop_shown(connection, place)
+    mine = summaries.c.conversation_id == place.conversation.id
+    connection.execute(update(summaries).where(mine).values(shown=True))
+
+
+def _drop_shown(connection: Connection, place: Place) -> None:
     mine = summaries.c.conversation_id == place.conversation.id
     connection.execute(delete(summaries).where(mine, summaries.c.shown))
-    connection.execute(update(summaries).where(mine).values(shown=True))
 
 
 def _of(connection: Connection, place: Place) -> list[Summary]:

@@ -181,6 +181,17 @@ async def test_it_is_made_anew_from_what_is_left_and_then_shown_at_once(store, c
     assert (await say(store, n)).summary == "Somebody spoke."
 
 
+async def test_when_all_that_it_covers_is_gone_summarising_begins_again(store):
+    old, n = await summarised(store)
+    await store.erase_messages(range(1, old.before))
+
+    assert await due(store) is None
+    task, _ = await until_due(store, start=n)
+
+    assert (task.shown, task.former) == (False, "")
+    assert await store.keep_summary(task, text="They spoke again.", model="small")
+
+
 @by_name
 async def test_one_that_is_ready_goes_as_well(store, change):
     await say(store, 1)
