@@ -76,6 +76,10 @@ class TokenBudget:
     def most_of_a_summary(self) -> int:
         return int(self.history_tokens * SHARE_OF_A_SUMMARY)
 
+    def is_too_much(self, summary: str) -> bool:
+        """It was made when the budget was larger."""
+        return estimate_tokens(summary) > self.most_of_a_summary
+
 
 def learned_rate(known: float, *, estimated: int, reported: int | None) -> float | None:
     """The rate after a request of which *reported* tokens were counted; None: it is as good as known.
@@ -136,21 +140,22 @@ def build_prompt(
     """The prompt for what was taken up. Raises QuestionTooLong."""
     labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
     budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate)
-    fixed = budget.system_tokens + summary_tokens(taken.summary)
-    fixed += sum(
+    fixed = budget.system_tokens + sum(
         turn_tokens(turn, labelled=labelled)
         for turn in taken.questions
         if turn.text and turn.kind is not Kind.QUOTE
     )
     if fixed > budget.tokens:
         raise QuestionTooLong(f"about {ceil(fixed * rate)} tokens, {history_tokens} allowed")
-    fixed += taken.history_tokens
+    # Rather without a summary than without an answer.
+    summary = taken.summary if fixed + summary_tokens(taken.summary) <= budget.tokens else None
+    fixed += summary_tokens(summary) + taken.history_tokens
     asked = _with_quotes_cut(
         taken.questions, tokens=budget.tokens - fixed, most=budget.most_of_a_quote, labelled=labelled
     )
     fixed += sum(turn_tokens(turn, labelled=labelled) for turn in asked if turn.kind is Kind.QUOTE and turn.text)
     turns: list[Turn | PastTurn] = [*taken.history, *(turn for turn in asked if turn.text)]
-    messages = [PromptMessage(Role.SYSTEM, system_prompt), *summary_message(taken.summary)]
+    messages = [PromptMessage(Role.SYSTEM, system_prompt), *summary_message(summary)]
     messages += [PromptMessage(turn.role, content(turn, labelled=labelled)) for turn in turns]
     return Prompt(
         messages=tuple(messages),
@@ -166,7 +171,7 @@ def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
     costs = [turn_tokens(turn, labelled=taken.conversation.labelled) for turn in taken.history]
     if not costs:
         return None
-    begins = 1 + len(summary_message(taken.summary))
+    begins = 2 if list(prompt.messages[1:2]) == summary_message(taken.summary) else 1
     first, left = 0, sum(costs)
     half = left // 2
     # An answer without its question would mislead.

@@ -39,6 +39,8 @@ def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudg
     if place is None:
         return None
     budget = replace(budget, rate=place.conversation.token_rate)
+    if any(budget.is_too_much(each.text) for each in _of(connection, place)):
+        _erase(connection, summaries.c.conversation_id == place.conversation.id)
     newest = next(iter(_of(connection, place)), None)
     if newest is not None and newest.shown and not newest.text:
         task = _task(connection, place, budget, before=newest.before, shown=True)
@@ -179,17 +181,18 @@ def drop_covering(connection: Connection, which: ColumnElement[bool]) -> None:
         .group_by(turns.c.conversation_id)
     ).all()
     for conversation_id, lowest, highest in rows:
-        covering = (
-            summaries.c.conversation_id == conversation_id,
-            summaries.c.since <= highest,
-            summaries.c.before > lowest,
-        )
-        connection.execute(delete(summaries).where(*covering, ~summaries.c.shown))
-        connection.execute(update(summaries).where(*covering).values(text=""))
+        mine = summaries.c.conversation_id == conversation_id
+        _erase(connection, mine & (summaries.c.since <= highest) & (summaries.c.before > lowest))
         behind = conversations.c.window_start > lowest
         connection.execute(
             update(conversations).where(conversations.c.id == conversation_id, behind).values(turns_before=None)
         )
+
+
+def _erase(connection: Connection, which: ColumnElement[bool]) -> None:
+    """One that is shown leaves its row, which says what is to be summarised anew."""
+    connection.execute(delete(summaries).where(which, ~summaries.c.shown))
+    connection.execute(update(summaries).where(which).values(text=""))
 
 
 def drop_all(connection: Connection) -> int:

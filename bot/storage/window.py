@@ -48,7 +48,7 @@ def read_window(connection: Connection, place: Place, asked: Sequence[Turn], bud
     """What the prompt for what is *asked* holds, in a window that has moved if it had to."""
     tokens = asked_tokens(asked, budget, labelled=place.conversation.labelled)
     if tokens is None:
-        return Window(summary=place.summary)  # it is refused: nothing need make room for it
+        return Window(summary=_fitting(place.summary, budget))  # it is refused: nothing need make room for it
     first = min(turn.position or 0 for turn in asked)
     seen = _see(connection, place, before=first, room=budget.for_turns - tokens, budget=budget)
     if seen.shows_ready:
@@ -82,7 +82,8 @@ def memory(connection: Connection, *, key: ConversationKey, budget: TokenBudget)
 
 def _see(connection: Connection, place: Place, *, before: int, room: int, budget: TokenBudget) -> _Seen:
     labelled, start, positions = place.conversation.labelled, place.window_start, list[int]()
-    summary, summarised, ready = place.summary, place.summarised, None
+    summary, ready = _fitting(place.summary, budget), None
+    summarised = place.summarised if summary == place.summary else 0
     stretch = Stretch(
         conversation_id=place.conversation.id, since=start, before=before, most_of_a_quote=budget.most_of_a_quote
     )
@@ -91,7 +92,7 @@ def _see(connection: Connection, place: Place, *, before: int, room: int, budget
     )
     if not everything:
         if ready := summaries.ready(connection, place, before=before):
-            summary, summarised = ready.text, ready.turns
+            summary, summarised = _fitting(ready.text, budget), ready.turns
         count, used = staying(
             newest,
             room=room - summary_tokens(summary),
@@ -120,6 +121,11 @@ def _turns_before(connection: Connection, place: Place, start: int) -> int:
     if since == start:
         return known
     return known + count_turns(connection, conversation_id=place.conversation.id, since=since, before=start)
+
+
+def _fitting(summary: str | None, budget: TokenBudget) -> str | None:
+    """Empty where it takes too much: it is made anew then."""
+    return "" if summary and budget.is_too_much(summary) else summary
 
 
 def _from(positions: Sequence[int], start: int) -> int:

@@ -104,6 +104,32 @@ def test_a_question_larger_than_the_budget_is_refused_without_its_text_in_the_er
     assert "100" in str(refused.value)
 
 
+def test_beside_a_question_that_fills_the_budget_the_summary_is_left_out():
+    taken = replace(
+        taken_up(said("hello"), answered("hi"), questions=(said("word " * 90),)), summary="They spoke. " * 10
+    )
+    fits = prompt_for(taken, history_tokens=500)
+    full = build_prompt(
+        replace(taken, history=(), history_tokens=0),
+        system_prompt=FRIENDLY,
+        history_tokens=230,
+        max_answer_tokens=100,
+    )
+
+    assert contents(fits)[0].startswith("Summary of the earlier conversation: They spoke.")
+    assert contents(full) == ["word " * 90]
+    assert full.tokens <= 230
+
+
+def test_half_of_a_history_beside_which_a_summary_was_left_out_keeps_its_newest_turns():
+    taken = taken_up(said("old"), answered("older"), said("new"), answered("newer"))
+    prompt = prompt_for(taken)
+
+    half = with_half_the_history(prompt, replace(taken, summary="left out"))
+
+    assert contents(half) == ["new", "newer", "Why is the sky blue?"]
+
+
 def test_questions_taken_up_together_are_all_sent_in_their_order():
     quote = said("the quoted words", kind=Kind.QUOTE)
     taken = taken_up(questions=(quote, said("what is this?"), said(""), said("and why?")))

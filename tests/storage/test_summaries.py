@@ -99,7 +99,7 @@ async def test_the_next_one_builds_on_the_one_that_is_shown(store):
 
 
 async def test_it_has_its_part_of_the_budget(store):
-    _, n = await summarised(store, text="word " * 40)
+    _, n = await summarised(store, text="word " * 20)
 
     for more in range(12):
         taken = await say(store, n + more)
@@ -107,6 +107,39 @@ async def test_it_has_its_part_of_the_budget(store):
         assert prompt.tokens <= 500
         assert prompt.messages[1].role is Role.USER
         assert prompt.messages[1].content.startswith("Summary of the earlier conversation: word word")
+
+
+async def test_one_that_takes_more_than_a_lowered_budget_allows_is_left_out_and_made_anew(store):
+    old, n = await summarised(store, text="word " * 20)
+    lowered = {"history_tokens": 250, "system_tokens": 20}
+
+    asked = message("short", id=n)
+    taken = (await store.receive(asked, take_up=True, **lowered)).taken_up
+    task = await store.to_summarise(HERE, **lowered)
+
+    assert taken.summary == ""
+    assert (task.shown, task.former, task.before) == (True, "", old.before)
+    assert await store.keep_summary(task, text="Words.", model="small")
+    assert [row.text for row in await in_table(store)] == ["Words."]
+
+
+async def test_one_that_is_ready_and_takes_more_than_that_is_made_anew(store):
+    task, _ = await until_due(store)
+    await store.keep_summary(task, text="word " * 20, model="small")
+
+    anew = await store.to_summarise(HERE, history_tokens=250, system_tokens=20)
+
+    assert (anew.shown, anew.former) == (False, "")
+
+
+async def test_a_question_for_which_the_window_makes_room_is_asked_though_the_summary_has_none_beside_it(store):
+    _, n = await summarised(store)
+
+    asked = message("x" * 1250, id=n)  # some 475 tokens of the 480 that the system prompt leaves
+    taken = (await store.receive(asked, take_up=True, **BUDGET)).taken_up
+    prompt = build_prompt(taken, system_prompt="Be kind.", history_tokens=500, max_answer_tokens=100)
+
+    assert [message.content for message in prompt.messages[1:]] == ["x" * 1250]
 
 
 async def test_it_is_kept_over_a_restart(database_url, clock):
