@@ -137,7 +137,10 @@ def summary_tokens(summary: str | None) -> int:
 def build_prompt(
     taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int, bot_id: int = 0
 ) -> Prompt:
-    """The prompt for what was taken up. Raises QuestionTooLong."""
+    """The prompt for what was taken up. Raises QuestionTooLong.
+
+    What is too long by the rate alone is asked by itself: else nothing would ever correct a rate that is wrong.
+    """
     labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
     budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate)
     fixed = budget.system_tokens + sum(
@@ -145,13 +148,13 @@ def build_prompt(
         for turn in taken.questions
         if turn.text and turn.kind is not Kind.QUOTE
     )
-    if fixed > budget.tokens:
+    if fixed > max(budget.tokens, history_tokens):
         raise QuestionTooLong(f"about {ceil(fixed * rate)} tokens, {history_tokens} allowed")
     # Rather without a summary than without an answer.
     summary = taken.summary if fixed + summary_tokens(taken.summary) <= budget.tokens else None
     fixed += summary_tokens(summary) + taken.history_tokens
     asked = _with_quotes_cut(
-        taken.questions, tokens=budget.tokens - fixed, most=budget.most_of_a_quote, labelled=labelled
+        taken.questions, tokens=max(budget.tokens - fixed, 0), most=budget.most_of_a_quote, labelled=labelled
     )
     fixed += sum(turn_tokens(turn, labelled=labelled) for turn in asked if turn.kind is Kind.QUOTE and turn.text)
     turns: list[Turn | PastTurn] = [*taken.history, *(turn for turn in asked if turn.text)]

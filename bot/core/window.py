@@ -15,6 +15,8 @@ SHARE_TO_SUMMARISE_AT = 0.75  # of the budget: what will leave the window is sum
 def asked_tokens(questions: Sequence[Turn], budget: TokenBudget, *, labelled: bool) -> int | None:
     """How many tokens the questions take at most, with their quotes; None: they are too long without these.
 
+    Then they are asked alone, or refused: `build_prompt`.
+
     What links lead to is not known yet: room for as much as they may take is kept.
     """
     asked = quoted = 0

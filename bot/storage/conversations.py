@@ -185,6 +185,7 @@ def reset(connection: Connection, key: ConversationKey) -> None:
         .where(conversations.c.id == conversation_id)
         .values(
             labelled=False,
+            token_rate=1.0,
             window_start=conversations.c.next_position,
             reset_position=conversations.c.next_position,
             turns_before=0,

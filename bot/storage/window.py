@@ -48,7 +48,8 @@ def read_window(connection: Connection, place: Place, asked: Sequence[Turn], bud
     """What the prompt for what is *asked* holds, in a window that has moved if it had to."""
     tokens = asked_tokens(asked, budget, labelled=place.conversation.labelled)
     if tokens is None:
-        return Window(summary=_fitting(place.summary, budget))  # it is refused: nothing need make room for it
+        # It is refused or asked alone: nothing need make room for it.
+        return Window(summary=_fitting(place.summary, budget))
     first = min(turn.position or 0 for turn in asked)
     seen = _see(connection, place, before=first, room=budget.for_turns - tokens, budget=budget)
     if seen.shows_ready:

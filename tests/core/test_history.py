@@ -274,12 +274,20 @@ class TestLearning:
         assert all(prompt.tokens <= 1000 for prompt in (half, double, usual))
         assert len(double.messages) < len(usual.messages) < len(half.messages)
 
-    def test_a_question_is_too_long_by_what_it_is_known_to_cost(self):
-        taken = taken_up(questions=(said("word " * 200),))
+    def test_a_question_may_be_longer_where_tokens_turned_out_to_be_cheap(self):
+        taken = taken_up(questions=(said("word " * 300),))
 
-        prompt_for(taken, history_tokens=500)
+        prompt_for(at_rate(taken, 0.5), history_tokens=500)
         with pytest.raises(QuestionTooLong):
-            prompt_for(at_rate(taken, 2.0), history_tokens=500)
+            prompt_for(taken, history_tokens=500)
+
+    def test_a_question_that_is_too_long_by_the_rate_alone_is_asked_by_itself(self):
+        taken = replace(taken_up(questions=(quoted("z " * 50), said("hi " * 100))), summary="They spoke.")
+
+        prompt = prompt_for(at_rate(taken, 3.5), history_tokens=200)
+
+        assert contents(prompt) == ["hi " * 100]
+        assert prompt.tokens > 200
 
     def test_how_a_quote_is_cut_does_not_change_with_the_rate(self):
         taken = taken_up(questions=(quoted("word " * 5_000), said("Is that so?")))

@@ -146,6 +146,20 @@ class TestRate:
         rates = [taken.conversation.token_rate for taken in (first, elsewhere, later, latest)]
         assert rates == [1.0, 1.0, 0.6, 0.6]
 
+    async def test_a_reset_forgets_it(self, store):
+        await self.learn(store, await take(store, message("q", id=1)), 3.0)
+        await store.reset(HERE)
+
+        assert (await take(store, message("q", id=2))).conversation.token_rate == 1.0
+
+    async def test_what_is_asked_alone_because_of_it_moves_nothing(self, store):
+        await say(store, 1)
+        await self.learn(store, await take(store, message("dear", id=2)), 3.5)
+
+        alone = await take(store, message("x" * 400, id=3), tokens=BUDGET)
+
+        assert (alone.history, await window_start(store)) == ((), 1)
+
     async def test_it_changes_when_the_window_moves_and_nothing_else(self, store):
         for n in range(1, 6):
             before = await say(store, n)
