@@ -12,8 +12,8 @@ from bot.core.errors import QuestionTooLong
 from bot.core.messages import Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
 
-SHARE_KEPT = 0.5  # of the token budget, at most, for the turns that stay when the window moves: decision 0024
-SHARE_OF_A_SUMMARY = 0.1  # of the token budget, at most
+SHARE_KEPT = 0.5  # of what there is for turns, at most, for those that stay when the window moves: decision 0024
+SHARE_OF_A_SUMMARY = 0.1  # of what there is for turns, at most
 SHARE_OF_A_QUOTE = 0.2  # of the token budget, at most: what is quoted is not what is asked
 CUT = " […]"
 # No person's label is so long: nobody can speak in its name.
@@ -65,7 +65,7 @@ class TokenBudget:
     @property
     def kept(self) -> int:
         """Of history, when the window has moved."""
-        return int(self.tokens * SHARE_KEPT)
+        return int(self.for_turns * SHARE_KEPT)
 
     @property
     def most_of_a_quote(self) -> int:
@@ -74,10 +74,11 @@ class TokenBudget:
 
     @property
     def most_of_a_summary(self) -> int:
-        return int(self.history_tokens * SHARE_OF_A_SUMMARY)
+        """Whatever the rate: else one would be made anew when it rises."""
+        return int((self.history_tokens - self.system_tokens) * SHARE_OF_A_SUMMARY)
 
     def is_too_much(self, summary: str) -> bool:
-        """It was made when the budget was larger."""
+        """It was made when there was more for turns."""
         return estimate_tokens(summary) > self.most_of_a_summary
 
 

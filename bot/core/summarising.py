@@ -22,7 +22,8 @@ from bot.core.summary import ToSummarise, summary_prompt
 
 log = logging.getLogger(__name__)
 
-SHARE_TO_LOOK_AT = 0.6  # of the budget: less than makes the store summarise, as the turn that ended is not counted
+# Of what there is for turns: less than makes the store summarise, as the turn that ended is not counted.
+SHARE_TO_LOOK_AT = 0.6
 _NOWHERE = ConversationKey(channel_id=0)
 
 
@@ -63,8 +64,8 @@ class Summarising:
         def both(taken: TakenUp, outcome: str) -> None:
             if ended is not None:
                 ended(taken, outcome)
-            used = taken.history_tokens * taken.conversation.token_rate
-            if taken.summary == "" or used > self._budget.history_tokens * SHARE_TO_LOOK_AT:
+            for_turns = replace(self._budget, rate=taken.conversation.token_rate).for_turns
+            if taken.summary == "" or taken.history_tokens > for_turns * SHARE_TO_LOOK_AT:
                 self._due[taken.conversation.key] = None
                 if self._worker is None or self._worker.done():
                     self._worker = asyncio.create_task(self._work(), name="summaries")

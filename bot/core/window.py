@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from bot.core.history import TOKENS_PER_MESSAGE, TokenBudget, content, cut_to, estimate_tokens, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn
 
-SHARE_TO_SUMMARISE_AT = 0.75  # of the budget: what will leave the window is summarised before it does
+SHARE_TO_SUMMARISE_AT = 0.75  # of what there is for turns: what will leave the window is summarised before it does
 
 
 def asked_tokens(questions: Sequence[Turn], budget: TokenBudget, *, labelled: bool) -> int | None:

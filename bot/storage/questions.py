@@ -30,7 +30,7 @@ from bot.storage.rows import TurnRow, as_interaction, as_turn
 from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
 from bot.storage.window import read_window
 
-SHARE_OF_NEIGHBOURS = 0.5  # of the token budget: those beyond it wait, rather than be refused together
+SHARE_OF_NEIGHBOURS = 0.5  # of what there is for turns: those beyond it wait, rather than be refused together
 MOST_NEIGHBOURS = 50  # questions taken up together: far more than a budget holds, and a bound for one read
 
 
@@ -155,7 +155,7 @@ def _take_up(
     questions = _neighbours(
         connection,
         rows,
-        tokens=int(budget.tokens * SHARE_OF_NEIGHBOURS),
+        tokens=int(budget.for_turns * SHARE_OF_NEIGHBOURS),
         most_of_a_quote=budget.most_of_a_quote,
     )
     first, after = place.next_position, place.next_position + len(questions)

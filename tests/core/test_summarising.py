@@ -1,5 +1,6 @@
 """What a summary's request costs others: nothing, whether it is made or not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -59,7 +60,7 @@ class SummaryStore(FakeStore):
 
 
 class Desk:
-    def __init__(self, *scripts, most: int) -> None:
+    def __init__(self, *scripts, most: int, limits: AnswerLimits = LIMITS) -> None:
         self.clock = ManualClock()
         self.store = SummaryStore()
         self.models = Models([FakeModel(*scripts)], clock=self.clock)
@@ -73,11 +74,11 @@ class Desk:
             ),
             slots=FairSlots(1),
             clock=self.clock,
-            limits=LIMITS,
+            limits=limits,
         )
 
-    async def summarise(self) -> None:
-        self.summarising.after(None)(ENDED, Outcome.COMPLETE.value)
+    async def summarise(self, ended: TakenUp = ENDED) -> None:
+        self.summarising.after(None)(ended, Outcome.COMPLETE.value)
         await self.summarising.idle()
 
     def budgets_used(self) -> int:
@@ -111,6 +112,17 @@ async def test_without_room_in_a_budget_none_is_made_and_none_is_given_up():
 
     assert desk.calls == []
     assert desk.store.kept == []
+
+
+async def test_it_is_looked_for_by_what_the_system_prompt_leaves_for_turns():
+    limits = replace(LIMITS, system_prompt="word " * 266)  # some 500 tokens of 1,000
+    few, many = (replace(ENDED, history_tokens=tokens) for tokens in (250, 350))
+    desk = Desk(["They spoke of why."], most=100_000, limits=limits)
+
+    await desk.summarise(few)
+    assert desk.store.kept == []
+    await desk.summarise(many)
+    assert desk.store.kept == ["They spoke of why."]
 
 
 async def test_one_that_is_not_paid_for_leaves_a_model_that_comes_back_to_others():

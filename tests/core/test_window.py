@@ -150,7 +150,8 @@ class TestRoomForWhatIsAsked:
 def test_a_budget_has_room_for_turns_beside_the_system_prompt():
     budget = TokenBudget(history_tokens=1000, system_tokens=100)
 
-    assert (budget.for_turns, budget.kept, budget.most_of_a_quote) == (900, 500, 200)
+    assert (budget.for_turns, budget.kept, budget.most_of_a_quote) == (900, 450, 200)
+    assert budget.most_of_a_summary == 90
 
 
 class TestSummaries:

@@ -109,6 +109,18 @@ async def test_the_system_prompt_takes_its_part_of_the_budget(store):
     assert taken.history
 
 
+async def test_beside_a_long_system_prompt_it_stays_for_some_turns_too(store):
+    starts = []
+    for n in range(1, 31):
+        asked = message(f"question {n} " + "x" * 36, id=n)
+        received = await store.receive(asked, take_up=True, history_tokens=900, system_tokens=550)
+        await answer(store, received.taken_up, f"answer {n} " + "y" * 36)
+        starts.append(await window_start(store))
+
+    assert len(set(starts)) > 3
+    assert all(starts.count(start) >= 3 for start in set(starts) - {starts[-1]})
+
+
 async def test_it_reaches_no_further_into_ten_thousand_turns_than_the_budget(store):
     await exchange(store, message("first", id=1), "a", posted=[2])
     await rows(
