@@ -175,10 +175,11 @@ def introduce(connection: Connection, names: Mapping[Speaker, str]) -> dict[Spea
     return labels
 
 
-def reset(connection: Connection, key: ConversationKey) -> None:
+def reset(connection: Connection, key: ConversationKey) -> bool:
+    """Whether text was erased: its summaries'."""
     place = find(connection, key)
     if place is None:
-        return
+        return False
     conversation_id = place.conversation.id
     connection.execute(
         update(conversations)
@@ -191,7 +192,7 @@ def reset(connection: Connection, key: ConversationKey) -> None:
             turns_before=0,
         )
     )
-    connection.execute(delete(summaries).where(summaries.c.conversation_id == conversation_id))
+    erased = connection.execute(delete(summaries).where(summaries.c.conversation_id == conversation_id)).rowcount
     # Whoever waits speaks after the reset, under the label that the waiting turn has already.
     waiting = select(turns.c.author_id).where(
         turns.c.conversation_id == conversation_id, IS_OPEN, turns.c.state == TurnState.WAITING
@@ -199,3 +200,4 @@ def reset(connection: Connection, key: ConversationKey) -> None:
     connection.execute(
         delete(speakers).where(speakers.c.conversation_id == conversation_id, speakers.c.author_id.not_in(waiting))
     )
+    return erased > 0

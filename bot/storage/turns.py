@@ -291,7 +291,7 @@ class SqlTurnStore:
         return await self._database.run(work, erases=lambda expired: expired.questions > 0)
 
     async def reset(self, key: ConversationKey) -> None:
-        await self._database.run(partial(conversations.reset, key=key), rank=Rank.INTAKE)
+        await self._database.run(partial(conversations.reset, key=key), rank=Rank.INTAKE, erases=bool)
 
     async def record_missed(self, message: IncomingMessage) -> None:
         now = self._clock.now()

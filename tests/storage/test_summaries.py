@@ -270,13 +270,14 @@ async def test_what_is_deleted_in_the_window_leaves_it_alone(store):
     assert (await say(store, n)).summary == "They spoke of many things."
 
 
-async def test_a_reset_erases_it(store):
-    _, n = await summarised(store)
+async def test_a_reset_erases_it_off_the_disk_too(store, tmp_path):
+    _, n = await summarised(store, text=CANARY)
     late, _ = await until_due(store, start=n)
 
     await store.reset(HERE)
 
     assert await in_table(store) == []
+    assert [file for file in tmp_path.iterdir() if CANARY.encode() in file.read_bytes()] == []
     assert not await store.keep_summary(late, text=CANARY, model="small")
     assert (await say(store, 999)).summary is None
 
