@@ -31,13 +31,15 @@ class Answering:
     def reword(self, *, question: bool) -> None:
         """The question, or what else its prompt is built from, was edited: begin anew where that is to be.
 
-        Before the model is asked, always. Once it is, only for the *question*, while nothing is visible, and once.
+        Before the model is asked, and before it is asked again, always. While it is, only for the *question*,
+        while nothing is visible, and once.
         """
         asked = self._generation is not None and self._generation.asked
         over = self._generation is not None and self._generating is None
         if over or self.finishing or self.stopped is not None or (self.reply is not None and self.reply.visible):
             return
-        if asked and (self.begun_anew or not question):
+        if self._generation is not None and asked and (self.begun_anew or not question):
+            self._generation.outdated = True
             return
         self.begun_anew |= asked
         if self.reply is not None:
@@ -56,6 +58,9 @@ class Answering:
             if self.stopped is None:
                 raise
             raise self.stopped from None
+        except Reworded as error:  # it failed with a prompt that is outdated
+            self.stopped = error
+            raise
         finally:
             self._generating.cancel()
             self._generating = None

@@ -24,6 +24,7 @@ from bot.core.errors import (
     ModelUnavailable,
     NotAsked,
     OutOfTime,
+    Reworded,
     Stopped,
 )
 from bot.core.fair_slots import Slot
@@ -91,6 +92,7 @@ class Generation:
         self._record = record
         self._attempts = 0
         self._requests = 0
+        self.outdated = False  # what the prompt was built from has changed: no further request is made with it
         self._faults: dict[str, ModelError] = {}  # by model, the latest
         self._ends = 0.0
         self._model = ""
@@ -190,6 +192,8 @@ class Generation:
         self._reply.show("")
         if isinstance(error, ModelRefused):
             raise error
+        if self.outdated:
+            raise Reworded
         self._faults[self._model] = error
 
     async def _ask(self, trial: Trial) -> Generated:

@@ -739,6 +739,37 @@ async def test_what_is_deleted_before_the_model_is_asked_is_not_in_its_prompt() 
     assert world.replies.opened[-1].taken.tries == 1
 
 
+async def test_what_is_deleted_while_the_model_fails_is_not_in_the_prompt_that_is_sent_again() -> None:
+    gate = asyncio.Event()
+    world = World(["one"], [gate, ModelUnavailable("503")], ["two"])
+    await world.ask(message("Older", id=1))
+    await world.intake.take(message("And?", id=2))
+    await asked(world, 2)
+
+    await world.intake.deleted([1])
+    gate.set()
+    await world.idle()
+
+    assert world.texts() == ["one", "two"]
+    assert [text for _, text in world.model.turns()[1:]] == ["And?"]
+    assert world.replies.opened[-1].taken.tries == 1
+
+
+async def test_what_is_deleted_before_the_model_is_asked_again_is_not_in_its_prompt() -> None:
+    class Deleting(FakeClock):
+        async def sleep(self, seconds):
+            await world.intake.deleted([1])
+            await super().sleep(seconds)
+
+    world = World(["one"], [ModelUnavailable("503")], ["two"], clock=Deleting())
+    await world.ask(message("Older", id=1))
+
+    await world.ask(message("And?", id=2))
+
+    assert [text for _, text in world.model.turns()[1:]] == ["And?"]
+    assert world.replies.opened[-1].taken.tries == 1
+
+
 async def test_an_edit_while_its_question_is_being_taken_up_reaches_the_prompt() -> None:
     world = World(["To the new one."])
     take_up = world.store.receive
