@@ -263,7 +263,7 @@ class Answerer:
                     token_rate=learned_rate(
                         taken.conversation.token_rate,
                         estimated=call.estimated_tokens or 0,
-                        reported=call.usage.input_tokens,
+                        reported=call.usage.read_tokens,
                     ),
                 )
                 return _Written(shown, generated.outcome, Kind.ANSWER)

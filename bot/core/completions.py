@@ -42,6 +42,12 @@ class Usage:
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
 
+    @property
+    def read_tokens(self) -> int | None:
+        """Of the prompt, those from the cache included: some providers leave them out of *input_tokens*."""
+        read, cached = self.input_tokens, self.cached_tokens or 0
+        return read + cached if read is not None and cached > read else read
+
 
 class FinishReason(StrEnum):
     STOP = "stop"

@@ -559,6 +559,15 @@ async def test_what_the_provider_counted_corrects_the_next_estimate() -> None:
     assert world.model.prompts[-1].tokens < 30
 
 
+async def test_cached_tokens_that_a_provider_leaves_out_make_no_prompt_look_cheap() -> None:
+    world = World(*[["ok", Finished(reason=FinishReason.STOP, usage=Usage(input_tokens=5, cached_tokens=40))]] * 9)
+    for n in range(1, 10):
+        await world.ask(message("Hi", id=n))
+
+    # It was told of 45 tokens each time.
+    assert 30 < world.model.prompts[-1].tokens < 60
+
+
 async def test_a_question_larger_than_the_budget_is_refused_and_the_conversation_goes_on() -> None:
     world = World(["ok"], history_tokens=200)
 
