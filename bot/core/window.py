@@ -36,11 +36,12 @@ def staying(
 ) -> tuple[int, int]:
     """How many of *turns*, newest first, stay in the window when it has to move, and what they cost.
 
-    Those that the summary which is ready leaves, *summarised* of them, if they fit into *room*; else as many of
-    the newest exchanges as fit into *kept*, or the newest alone if it fits at all.
+    Those that the summary which is ready leaves, *summarised* of them, unless they nearly fill *room*, as with a
+    late one: the window would move again at once. Else as many of the newest exchanges as fit into *kept*, or the
+    newest alone if it fits at all.
     """
     costs = [turn_tokens(turn, labelled=labelled) for turn in turns]
-    if summarised is not None and sum(costs[:summarised]) <= room:
+    if summarised is not None and sum(costs[:summarised]) <= room * SHARE_TO_SUMMARISE_AT:
         return summarised, sum(costs[:summarised])
     while costs and sum(costs) > room:
         costs.pop()

@@ -182,6 +182,14 @@ class TestSummaries:
 
         assert staying(history, room=cost(history), kept=50, labelled=False, summarised=10)[0] == 10
 
+    def test_a_late_summary_does_not_make_the_window_move_twice(self):
+        history = exchanges(8)[::-1]
+        room = cost(history)
+
+        count, used = staying(history, room=room, kept=room // 2, labelled=False, summarised=14)
+
+        assert (count, used <= room // 2) == (8, True)
+
     def test_what_does_not_fit_beside_a_summary_goes_all_the_same(self):
         history = exchanges(8)[::-1]
         room = cost(history[:9])
