@@ -22,7 +22,8 @@ WHAT = {
     "type": 3,
     "choices": [{"name": "my data", "value": "my-data"}],
 }
-RESET = {"name": "reset", "description": "Start anew", "options": [PRIVATE, WHAT]}
+RESET = {"name": "reset", "description": "Start anew", "options": [PRIVATE]}
+EXPORT = {"name": "export", "description": "Take along", "options": [WHAT]}
 WHY = {"name": "Why this answer?", "type": 3}
 
 
@@ -52,7 +53,7 @@ class SmallBot:
             identify = {"token": self._loopback.token, "intents": intents, "properties": properties}
             await socket.send_json({"op": 2, "d": identify})
             path = f"/applications/{self._loopback.application_id}/commands"
-            await self._ask("PUT", path, [CHAT, RESET, WHY])
+            await self._ask("PUT", path, [CHAT, RESET, EXPORT, WHY])
             async for frame in socket:
                 event = frame.json()
                 if event.get("t") == "MESSAGE_CREATE" and not event["d"]["author"].get("bot"):

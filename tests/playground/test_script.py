@@ -119,7 +119,7 @@ async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopb
         "/chat message:Why not? private:True",
         "/chat secret:true or not",
         "/reset private:true",
-        "/reset what:my-data",
+        "/export what:my-data",
     )
 
     assert [call.options for call in loopback.interactions] == [
@@ -180,7 +180,7 @@ async def test_deleting_twice_deletes_the_message_before_the_last_as_well(say, l
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("/frobnicate", "There is no /frobnicate. The bot knows /chat, /reset"),
+        ("/frobnicate", "There is no /frobnicate. The bot knows /chat, /export, /reset"),
         ("/chat", "/chat requires message"),
         ("/reset everything", "/reset takes nothing of the kind behind it"),
         ("#nowhere", "There is no #nowhere, only #general and #random"),
