@@ -55,7 +55,9 @@ class Summarising:
             history_tokens=limits.history_tokens, system_tokens=system_tokens(limits.system_prompt)
         )
         self._due: dict[ConversationKey, None] = {}  # in their order
-        self._failed: dict[ConversationKey, int] = {}  # where the window would have moved: not asked for again
+        self._failed: dict[
+            ConversationKey, int
+        ] = {}  # where the window began: until it moves, not asked for again
         self._worker: asyncio.Task[None] | None = None
 
     def after(self, ended: Ended | None) -> Ended:
@@ -101,9 +103,9 @@ class Summarising:
         task = await self._store.to_summarise(
             key, history_tokens=budget.history_tokens, system_tokens=budget.system_tokens
         )
-        if task is None or self._failed.get(key) == task.before:
+        if task is None or self._failed.get(key) == task.window_start:
             return
-        self._failed[key] = task.before
+        self._failed[key] = task.window_start
         answer = await self._ask(task)
         if answer is None:
             del self._failed[key]

@@ -35,6 +35,7 @@ class ToSummarise:
     former_turns: int  # that the former summary is of
     turns: tuple[PastTurn, ...]  # oldest first
     most_of_a_quote: int  # tokens, as it was read
+    window_start: int  # when it was read
     shown: bool  # it takes the place of one that stood in the prompt
 
 

@@ -145,6 +145,7 @@ def _task(
         former=said,
         former_turns=former.turns if former else 0,
         turns=tuple(read[::-1]),
+        window_start=place.window_start,
         shown=shown,
         most_of_a_quote=budget.most_of_a_quote,
     )

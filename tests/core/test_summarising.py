@@ -39,6 +39,7 @@ class SummaryStore(FakeStore):
     def __init__(self) -> None:
         super().__init__()
         self.kept: list[str] = []
+        self.window_start = 2
 
     async def to_summarise(self, key, *, history_tokens, system_tokens):
         turns = (PastTurn(Role.USER, "Why?", None), PastTurn(Role.ASSISTANT, "Because.", None))
@@ -51,6 +52,7 @@ class SummaryStore(FakeStore):
             former_turns=0,
             turns=turns,
             most_of_a_quote=100,
+            window_start=self.window_start,
             shown=False,
         )
 
@@ -122,6 +124,18 @@ async def test_it_is_looked_for_by_what_the_system_prompt_leaves_for_turns():
     await desk.summarise(few)
     assert desk.store.kept == []
     await desk.summarise(many)
+    assert desk.store.kept == ["They spoke of why."]
+
+
+async def test_one_that_fails_is_tried_again_when_the_window_has_moved():
+    desk = Desk([ModelUnavailable("503")], ["They spoke of why."], most=100_000)
+
+    await desk.summarise()
+    await desk.summarise()
+    assert len(desk.calls) == 1
+    desk.store.window_start = 10
+    await desk.summarise()
+
     assert desk.store.kept == ["They spoke of why."]
 
 
