@@ -188,6 +188,8 @@ class Budgets:
         full = [pot for pot in pots if self._used[pot] + pot.budget.limit.of(amount) > pot.budget.limit.most]
         if not full:
             return None
+        for pot in full:
+            self._tell_if_near(pot)  # whoever is to hear of it may not have been reached
         last = max(
             full, key=lambda pot: pot.budget.period.end(pot.begun)
         )  # until then the others keep it closed, too

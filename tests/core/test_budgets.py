@@ -209,6 +209,15 @@ def test_four_fifths_are_nearly_all():
     assert purse.near == [(Scope.SERVER, 5, 40)]
 
 
+def test_of_what_is_used_up_it_is_told_at_each_refusal_too():
+    purse = Purse(budget(Scope.TOTAL, 10))
+    purse.use(ADA)
+
+    purse.refusal()
+
+    assert purse.near == [(Scope.TOTAL, 0, 10)] * 2
+
+
 async def test_days_that_are_over_do_not_pile_up(monkeypatch):
     monkeypatch.setattr(module, "POTS_KEPT", 3)
     purse = Purse(budget(Scope.PERSON, 15))
