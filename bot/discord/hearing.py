@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import discord
 
@@ -12,6 +14,7 @@ from bot.core.messages import IncomingMessage
 from bot.core.ports import Clock
 from bot.discord.askers import Askers
 from bot.discord.inbound import hear, read_message
+from bot.discord.missed_ranges import Told
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ class Hearing:
         self._chat_channels = chat_channels
         self._access = access
         self._askers = Askers(access, clock=clock)
+        self._told: list[tuple[int, Told]] = []  # by channel that is being read
 
     async def hear(self, message: discord.Message) -> None:
         """A message that was written just now."""
@@ -56,13 +60,27 @@ class Hearing:
     async def take_edit(self, message: discord.Message) -> None:
         if message.edited_at is None:
             return  # a link was unfurled, or the message pinned
+        for channel_id, told in self._told:
+            if channel_id == message.channel.id:
+                told.edit(message)
         said = read_message(message, me=self._me)
         await self._intake.edited(
             message.id, text=said.text, raw_text=said.raw_text, note=said.note, edited_at=message.edited_at
         )
 
     async def take_deletions(self, message_ids: list[int]) -> None:
+        for _, told in self._told:
+            told.deleted.update(message_ids)
         await self._intake.deleted(message_ids)
+
+    @contextmanager
+    def told_of(self, channel_id: int) -> Iterator[Told]:
+        reading = (channel_id, Told())
+        self._told.append(reading)
+        try:
+            yield reading[1]
+        finally:
+            self._told = [each for each in self._told if each is not reading]
 
     def heard_seconds_ago(self) -> float | None:
         """How long ago Discord last said something, be it a heartbeat's echo; None: we are not connected."""

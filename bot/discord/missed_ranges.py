@@ -1,8 +1,9 @@
 """One channel's missed messages: read through REST, compared with what is stored, taken as if heard just now."""
 
 import logging
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import discord
@@ -19,8 +20,30 @@ MOST_IN_ALL = 20_000
 BEYOND_ALL = 1 << 63  # an id
 
 
+@dataclass(kw_only=True, slots=True)
+class Told:
+    """What Discord tells of deletions and edits while a channel is being read: what was read may be older."""
+
+    deleted: set[int] = field(default_factory=set)
+    edited: dict[int, discord.Message] = field(default_factory=dict)  # in their newest wording
+
+    def newest(self, message: discord.Message) -> discord.Message:
+        edited = self.edited.get(message.id)
+        return edited if edited and _edited_at(edited) > _edited_at(message) else message
+
+    def edit(self, message: discord.Message) -> None:
+        self.edited[message.id] = self.newest(message)
+
+
+def _edited_at(message: discord.Message) -> datetime:
+    return message.edited_at or message.created_at
+
+
 class Listener(Protocol):
     """Where what was missed goes."""
+
+    def told_of(self, channel_id: int) -> AbstractContextManager[Told]:
+        """What is told of the channel from here on, and of deletions anywhere."""
 
     async def question_in(self, message: discord.Message) -> IncomingMessage | None:
         """The question that the message is, if it is one for us."""
@@ -77,6 +100,10 @@ class MissedRanges:
 
     async def take(self, channel: Readable | discord.DMChannel, since: int) -> None:
         """Bring what is stored of the range to what is there, and take what is new, oldest first."""
+        with self._listener.told_of(channel.id) as told:
+            await self._take(channel, since, told)
+
+    async def _take(self, channel: Readable | discord.DMChannel, since: int, told: Told) -> None:
         # What is stored is looked up first: what is not among the messages then was deleted, and not just heard.
         stored = {one.message_id: one for one in await self._store.stored_since(channel.id, after=since)}
         quoted = set(await self._store.quoted_since(channel.id, after=since))
@@ -92,7 +119,7 @@ class MissedRanges:
         for message in reversed(found.messages):
             if message.id in quoted - stored.keys() and message.edited_at:
                 await self._listener.take_edit(message)
-            await self._take_one(message, stored.get(message.id))
+            await self._take_one(message, stored.get(message.id), told)
 
     async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:
         """The channel's messages beyond *since*, newest first, and no more than there is room for."""
@@ -108,13 +135,13 @@ class MissedRanges:
         self._left -= len(found.messages)
         return found
 
-    async def _take_one(self, message: discord.Message, stored: StoredMessage | None) -> None:
+    async def _take_one(self, message: discord.Message, stored: StoredMessage | None, told: Told) -> None:
         if stored is not None:
             if message.edited_at and (stored.edited_at is None or stored.edited_at < message.edited_at):
                 await self._listener.take_edit(message)
             return
-        question = await self._listener.question_in(message)
-        if question is None or self._handled.was_told(message.id):
+        question = await self._listener.question_in(told.newest(message))
+        if question is None or message.id in told.deleted or self._handled.was_told(message.id):
             return
         if self._clock.now() - message.created_at <= self._answer_within:
             self._tally.taken += 1
@@ -122,6 +149,15 @@ class MissedRanges:
         else:
             self._tally.recorded += 1
             await self._store.record_missed(question)
+        await self._tell_again(question, told)
+
+    async def _tell_again(self, question: IncomingMessage, told: Told) -> None:
+        """Of what was told of it, or of what it brought along, before it was stored: nothing was found then."""
+        ids = {question.message_id} | ({question.quote.message_id} if question.quote else set())
+        for message_id in ids & told.edited.keys():
+            await self._listener.take_edit(told.edited[message_id])
+        if deleted := ids & told.deleted:
+            await self._listener.take_deletions(sorted(deleted))
 
     def tell(self) -> None:
         tally = self._tally
