@@ -14,7 +14,7 @@ import discord
 
 from bot.core.errors import BotError, DatabaseUnavailable, Undeliverable
 from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled, server_of
-from bot.core.messages import snowflake_at
+from bot.core.messages import snowflake_at, snowflake_time
 from bot.core.ports import Clock, MissedStore
 from bot.discord.missed_ranges import Listener, MissedRanges
 from bot.discord.reading import Readable, may_read
@@ -27,6 +27,7 @@ CHANNELS_AT_ONCE = 8
 SECONDS_TO_READ = 30.0  # how long a channel's next turn waits for what comes before it
 SECONDS_FOR_SERVERS = 15.0  # until the servers' channels are known, after the connection
 SECONDS_BETWEEN_MARKS = 10.0
+SECONDS_BETWEEN_TRIES = 5.0  # to read the marks
 
 
 class CatchUp:
@@ -86,7 +87,7 @@ class CatchUp:
 
     async def session_begins(self) -> None:
         """READY: what was said before it will not be told."""
-        self._session = object()
+        session = self._session = object()
         self._reading = {}
         self._unread = None
         for known in (self._marks_known, self._servers_known):
@@ -94,26 +95,33 @@ class CatchUp:
         self._read.clear()
         self._since.clear()
         self._ranges.begin()
-        try:
-            if self._first_run:
-                self._unread = set()  # there is nothing before it
-            else:
-                self._handled.resume(await self._store.read_marks())
-        except DatabaseUnavailable as error:
-            log.warning("where to begin reading what was missed is not known: %s", error)
-        finally:
-            self._marks_known.set()
-        self._first_run = False
         if self._marking is None:
             self._marking = asyncio.create_task(self._keep_marks(), name="watermarks")
+        if self._first_run:
+            self._first_run = False
+            self._unread = set()  # there is nothing before it
+            self._marks_known.set()
+        while session is self._session and not self._marks_known.is_set():
+            # Until the marks are known nothing is read, and no new ones are written over them.
+            try:
+                marks = await self._store.read_marks()
+            except DatabaseUnavailable as error:
+                log.warning("where to begin reading what was missed is not known: %s", error)
+                await self._clock.sleep(SECONDS_BETWEEN_TRIES)
+                continue
+            if session is self._session:
+                self._handled.resume(marks)
+                self._marks_known.set()
 
     async def servers_are_known(self) -> None:
         """The servers have come in: read what is to be read, and then let the marks go on."""
+        session = self._session
         await self._marks_known.wait()
+        if session is not self._session:
+            return
         self._servers_known.set()
         if self._unread is not None:
             return
-        session = self._session
         channels = await self._changed_channels([*self._client.guilds, None])
         if session is self._session:
             self._unread = set(channels)
@@ -126,6 +134,7 @@ class CatchUp:
         self._handled.fall_behind(guild.id, mark=self._clock.now() - MARGIN)
 
     async def server_comes_back(self, guild: discord.Guild) -> None:
+        await self._marks_known.wait()
         if self._handled.is_behind(guild.id):
             await self._catch_up_with(guild)
 
@@ -192,7 +201,12 @@ class CatchUp:
             if since is None:
                 continue
             if guild is None:
-                changed += [(since, channel_id) for channel_id in await self._direct_channels()]
+                try:
+                    changed += [(since, channel_id) for channel_id in await self._direct_channels()]
+                except DatabaseUnavailable as error:
+                    log.warning("DMs are not looked at yet for what was missed: %s", error)
+                    self._handled.fail(server, mark=snowflake_time(since))
+                    continue
             elif guild.unavailable:
                 self._handled.fall_behind(server, mark=self._since[server] or self._clock.now())
                 continue
@@ -206,11 +220,7 @@ class CatchUp:
         return [channel_id for _, channel_id in sorted(changed, reverse=True)]
 
     async def _direct_channels(self) -> list[int]:
-        try:
-            return await self._store.direct_channels(after=snowflake_at(self._clock.now() - OLDEST_READ))
-        except DatabaseUnavailable as error:
-            log.warning("DMs are not looked at for what was missed: %s", error)
-            return []
+        return await self._store.direct_channels(after=snowflake_at(self._clock.now() - OLDEST_READ))
 
     def _begins_at(self, server: int) -> int | None:
         """The id behind which a server's messages are to be read; None: none are."""
@@ -252,7 +262,7 @@ class CatchUp:
         server, session = DIRECT_MESSAGES, self._session
         try:
             await self._marks_known.wait()
-            if self.is_read(channel_id):
+            if session is not self._session or self.is_read(channel_id):
                 return
             channel = await self._find(channel_id)
             if not isinstance(channel, discord.DMChannel):
