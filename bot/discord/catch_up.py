@@ -52,6 +52,7 @@ class CatchUp:
         self._answer_within = answer_within
         self._marking: asyncio.Task[None] | None = None
         self._first_run = False  # and nothing was connected yet
+        self._told_everything = False  # no connection was lost whose missed events are still to come
         self._marks_known = asyncio.Event()
         self._servers_known = asyncio.Event()
         self._session = object()  # what was begun in an earlier one says nothing of what this one missed
@@ -89,7 +90,8 @@ class CatchUp:
         """READY: what was said before it will not be told."""
         session = self._session = object()
         self._reading = {}
-        self._unread = None
+        self._unread = None  # the marks wait for this session's reading
+        self._told_everything = True
         for known in (self._marks_known, self._servers_known):
             known.clear()
         self._read.clear()
@@ -112,6 +114,14 @@ class CatchUp:
             if session is self._session:
                 self._handled.resume(marks)
                 self._marks_known.set()
+
+    def connection_lost(self) -> None:
+        """The next one hears Discord before it is told what was missed, or that nobody will tell it."""
+        self._told_everything = False
+
+    def session_resumed(self) -> None:
+        """RESUMED: Discord has told all that was missed."""
+        self._told_everything = True
 
     async def servers_are_known(self) -> None:
         """The servers have come in: read what is to be read, and then let the marks go on."""
@@ -143,8 +153,8 @@ class CatchUp:
         while True:
             await self._clock.sleep(SECONDS_BETWEEN_MARKS)
             ago = self._listener.heard_seconds_ago()
-            if ago is None or self._unread is None or self._unread:
-                continue  # nobody is there to hear anything, or what was missed is still being read
+            if ago is None or not self._told_everything or self._unread is None or self._unread:
+                continue  # nobody is there to hear anything, or what was missed is still being told or read
             try:
                 await self._store.write_marks(
                     self._handled.marks(heard=self._clock.now() - timedelta(seconds=ago))

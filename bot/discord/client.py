@@ -220,7 +220,11 @@ class ConfabClient(discord.Client):
         self._keep(self.catch_up.session_begins())
         self._is_connected()
 
+    async def on_disconnect(self) -> None:
+        self.catch_up.connection_lost()
+
     async def on_resumed(self) -> None:
+        self.catch_up.session_resumed()
         self._is_connected()
 
     async def on_ready(self) -> None:

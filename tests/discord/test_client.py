@@ -20,6 +20,7 @@ from bot.core.links import Links
 from bot.core.messages import ConversationKey
 from bot.core.models import Models
 from bot.core.spending import Spending
+from bot.discord.catch_up import SECONDS_BETWEEN_MARKS
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
 from bot.discord.quoting import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
@@ -441,6 +442,32 @@ async def test_a_connection_that_is_closed_for_good_is_not_tried_again(monkeypat
 
         with pytest.raises(StartupRefused, match="4012"):
             await asyncio.wait_for(running, 10)
+
+
+async def test_what_is_handled_counts_no_further_until_discord_has_told_what_was_missed(here, monkeypatch):
+    resumes, resume = [], gateway_line.GatewayLine._resume
+    monkeypatch.setattr(gateway_line.GatewayLine, "_resume", lambda line, content: resumes.append((line, content)))
+    await here.client.wait_until_ready()
+    await _marks_written(here)
+
+    here.discord.faults.cut_gateway()
+    async with asyncio.timeout(10):
+        while not resumes:
+            await asyncio.sleep(0)
+    before = dict(here.store.marks)
+    await here.clock.advance(3 * SECONDS_BETWEEN_MARKS)
+    assert here.client.hearing.heard_seconds_ago() is not None
+    assert here.store.marks == before
+
+    resume(*resumes[0])
+    await _marks_written(here)
+
+
+async def _marks_written(here: Connected) -> None:
+    before = dict(here.store.marks)
+    async with asyncio.timeout(10):
+        while here.store.marks == before:
+            await here.clock.advance(SECONDS_BETWEEN_MARKS)
 
 
 # The sessions of a day
