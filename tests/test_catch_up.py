@@ -8,6 +8,7 @@ import pytest
 from bot.core.wording import GREETING
 from bot.discord import catch_up, client
 from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import SqlTurnStore
 from tests.model_server import ModelServer
 from tests.whole_bot import Stage
 
@@ -253,3 +254,30 @@ async def test_a_channel_that_cannot_be_read_just_now_does_not_stay_silent(met) 
 
     assert live.content != GREETING
     assert _asked(met) == ["live"]
+
+
+async def test_no_mark_passes_a_channel_that_takes_too_long_to_read(met, monkeypatch) -> None:
+    monkeypatch.setattr(catch_up, "SECONDS_TO_READ", 0.05)
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.01)
+    written, write = [], SqlTurnStore.write_marks
+
+    async def note(store, marks):
+        await write(store, marks)
+        written.append(marks)
+
+    monkeypatch.setattr(SqlTurnStore, "write_marks", note)
+    missed = await met.discord.post(met.general, met.you, "missed")
+    reading = met.discord.faults.add("GET", r"/messages$", what="hang", times=1)
+    async with met.bot():
+        await met.discord.until(lambda: not reading.times)
+        await met.ask("live")
+        await met.ask(f"{met.discord.bot_user.mention} elsewhere", channel=met.random)
+        written_meanwhile = list(written)
+        reading.release()
+        await met.discord.until(lambda: met.reply_to(missed))
+        async with asyncio.timeout(10):
+            while not written:
+                await asyncio.sleep(0)
+
+    assert written_meanwhile == []
+    assert [question.split(": ")[-1] for question in _asked(met)] == ["live", "elsewhere", "missed"]

@@ -58,6 +58,7 @@ class CatchUp:
         self._session = object()  # what was begun in an earlier one says nothing of what this one missed
         self._unread: set[int] | None = None  # channels still to be read; None: nobody knows which
         self._read: set[int] = set()
+        self._waited_for: set[int] = set()  # long enough: turns go on, the marks do not
         self._reading: dict[int, asyncio.Task[None]] = {}  # by channel, in this session
         self._under_way: set[asyncio.Task[None]] = set()  # in any: the library does not bear to be cancelled
         self._since: dict[int, datetime | None] = {}  # by server, where this session's reading begins
@@ -89,13 +90,12 @@ class CatchUp:
     async def session_begins(self) -> None:
         """READY: what was said before it will not be told."""
         session = self._session = object()
-        self._reading = {}
-        self._unread = None  # the marks wait for this session's reading
+        self._reading, self._since = {}, {}
+        # The marks wait for this session's reading.
+        self._unread, self._read, self._waited_for = None, set(), set()
         self._told_everything = True
         for known in (self._marks_known, self._servers_known):
             known.clear()
-        self._read.clear()
-        self._since.clear()
         self._ranges.begin()
         if self._marking is None:
             self._marking = asyncio.create_task(self._keep_marks(), name="watermarks")
@@ -172,9 +172,11 @@ class CatchUp:
     # What the queue asks
 
     def is_read(self, channel_id: int) -> bool:
-        if channel_id in self._read:
-            return True
-        return self._unread is not None and channel_id not in self._unread
+        """Or waited for long enough."""
+        return channel_id in self._waited_for or self._is_read(channel_id)
+
+    def _is_read(self, channel_id: int) -> bool:
+        return channel_id in self._read or (self._unread is not None and channel_id not in self._unread)
 
     async def read(self, channel_id: int) -> None:
         try:
@@ -183,7 +185,7 @@ class CatchUp:
                     await asyncio.wait({self._begin(channel_id)})
         except TimeoutError:
             log.warning("what was missed in channel=%d is not read yet; going on without", channel_id)
-            self._done(channel_id)
+            self._waited_for.add(channel_id)
 
     async def close(self) -> None:
         tasks = [*self._under_way, *([self._marking] if self._marking else [])]
@@ -198,6 +200,7 @@ class CatchUp:
         self._since.pop(server_of(guild.id if guild else None), None)
         channels = await self._changed_channels([guild])
         self._read -= set(channels)
+        self._waited_for -= set(channels)
         if self._unread is not None:  # else the whole session's reading is still to come
             self._unread |= set(channels)
         await self._read_all(channels)
@@ -211,8 +214,9 @@ class CatchUp:
             if since is None:
                 continue
             if guild is None:
+                oldest = snowflake_at(self._clock.now() - OLDEST_READ)
                 try:
-                    changed += [(since, channel_id) for channel_id in await self._direct_channels()]
+                    changed += [(since, each) for each in await self._store.direct_channels(after=oldest)]
                 except DatabaseUnavailable as error:
                     log.warning("DMs are not looked at yet for what was missed: %s", error)
                     self._handled.fail(server, mark=snowflake_time(since))
@@ -228,9 +232,6 @@ class CatchUp:
                 ]
             self._handled.catch_up(server)
         return [channel_id for _, channel_id in sorted(changed, reverse=True)]
-
-    async def _direct_channels(self) -> list[int]:
-        return await self._store.direct_channels(after=snowflake_at(self._clock.now() - OLDEST_READ))
 
     def _begins_at(self, server: int) -> int | None:
         """The id behind which a server's messages are to be read; None: none are."""
@@ -272,7 +273,7 @@ class CatchUp:
         server, session = DIRECT_MESSAGES, self._session
         try:
             await self._marks_known.wait()
-            if session is not self._session or self.is_read(channel_id):
+            if session is not self._session or self._is_read(channel_id):
                 return
             channel = await self._find(channel_id)
             if not isinstance(channel, discord.DMChannel):
