@@ -20,7 +20,7 @@ from bot.core.errors import BotError, OwnershipLost, StartupRefused
 from bot.core.messages import ConversationKey, Remembered
 from bot.core.ports import Clock
 from bot.discord.pacer import Pacer
-from bot.discord.preflight import token_refused
+from bot.discord.preflight import is_token_refused, token_refused
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
 from bot.regaining import run_anew
@@ -149,14 +149,29 @@ async def running_bot(
         token = settings.discord_token.get_secret_value()
         serving = asyncio.create_task(parts.client.run_forever(token), name="serve")
         telling = asyncio.create_task(parts.notices.run(), name="waiting notices")
+        doubting = asyncio.create_task(_settle_doubts(parts.pacer, settings, clock=clock), name="token")
         try:
             yield Running(serving=serving, store=parts.store, pacer=parts.pacer)
         finally:
             parts.intake.closed = True
             telling.cancel()
+            doubting.cancel()
             await _end_answers(parts.queue, parts.store, serving, grace=settings.shutdown_grace_seconds)
             await _end_surely(serving)
-            await asyncio.gather(serving, telling, return_exceptions=True)
+            await asyncio.gather(serving, telling, doubting, return_exceptions=True)
+
+
+async def _settle_doubts(pacer: Pacer, settings: Settings, *, clock: Clock) -> None:
+    """One 401 may be a slip of Discord's; nobody starts a bot again whose token was refused."""
+    token = settings.discord_token.get_secret_value()
+    while not pacer.token_refused.is_set():
+        await pacer.token_doubted.wait()
+        pacer.token_doubted.clear()
+        pacer.made_before(1)
+        if await is_token_refused(api_url=settings.discord_api_url, token=token, clock=clock):
+            pacer.token_refused.set()
+        else:
+            log.warning("Discord refused the token in one request only: going on")
 
 
 async def _end_surely(task: asyncio.Task[None]) -> None:

@@ -20,6 +20,7 @@ import sqlite3
 import pytest
 
 from bot.app import run_bot
+from bot.core import answer
 from bot.core.errors import StartupRefused
 from bot.playground.loopback import LoopbackDiscord
 from tests.clock import LeapingClock
@@ -113,5 +114,20 @@ async def test_a_token_that_is_refused_in_mid_run_stops_the_bot_and_the_answer_c
     async with stage.bot():
         await stage.discord.until(lambda: said(stage) == ["Because."])
 
-    assert len(refused) == 1
+    assert [each.path for each in refused][1:] == ["/users/@me"]
     assert len(stage.model.requests) == 1
+
+
+async def test_one_request_that_is_refused_with_a_good_token_is_made_again_and_stops_nothing(
+    stage, monkeypatch
+) -> None:
+    monkeypatch.setattr(answer, "SECONDS_BEFORE_DELIVERING_AGAIN", 0.01)
+    stage.model.answer("Because.")
+    async with stage.bot() as running:
+        stage.discord.faults.add("POST", MESSAGES, status=401)
+        await stage.discord.post(stage.general, stage.you, "Why?")
+
+        await stage.discord.until(lambda: said(stage) == ["Because."])
+        await stage.discord.until(lambda: [each.path for each in stage.discord.requests].count("/users/@me") == 2)
+        await stage.ask("And now?")
+        assert not running.pacer.token_refused.is_set()

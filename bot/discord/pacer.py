@@ -109,6 +109,7 @@ class Pacer:
         self._shut_out_until = 0.0  # by Cloudflare: whatever comes from this machine
         self._buckets_worth_a_look = BUCKETS_KEPT
         self.invalid = InvalidRequests(clock)
+        self.token_doubted = asyncio.Event()  # one request was refused: whether all are is to be asked
         self.token_refused = asyncio.Event()  # the bot's own, not a command's: nothing goes out any more
         self._changed = asyncio.Event()
         self._server: asyncio.Task[None] | None = None
@@ -186,7 +187,7 @@ class Pacer:
         self.counts[method, route, status] += 1
         self.invalid.note(status, headers)
         if status == UNAUTHORIZED and not route.startswith(("/webhooks/", "/interactions/")):
-            self.token_refused.set()
+            self.token_doubted.set()
         now = self._clock.monotonic()
         if status == TOO_MANY_REQUESTS:
             self._refused(context.key, headers, now=now)

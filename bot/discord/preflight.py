@@ -98,6 +98,17 @@ async def look_up_application(*, api_url: str, token: str, clock: Clock, patient
     return application
 
 
+async def is_token_refused(*, api_url: str, token: str, clock: Clock) -> bool:
+    """Asked once; where Discord gives no usable answer, it is not."""
+    async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
+        try:
+            status, _ = await _request(session, f"{api_url}/users/@me", token=token, clock=clock)
+        except _NotNow as error:
+            log.warning("whether Discord refuses the token is not known: %s", error)
+            return False
+    return status == _UNAUTHORIZED
+
+
 def backoff_seconds() -> Iterator[float]:
     """5 s, doubling to a quarter of an hour."""
     seconds = FIRST_BACKOFF_SECONDS
@@ -170,6 +181,26 @@ def _owner_ids(about: dict[str, Any]) -> tuple[int, ...]:
 
 
 async def _get(session: aiohttp.ClientSession, url: str, *, token: str, clock: Clock) -> dict[str, Any]:
+    status, body = await _request(session, url, token=token, clock=clock)
+    if status == _UNAUTHORIZED:
+        raise token_refused()
+    if status == _NOT_FOUND:
+        raise StartupRefused(
+            "DISCORD_API_URL is no Discord API of version 10: it answered HTTP 404. "
+            "Leave it out for Discord itself."
+        )
+    if status != _OK:
+        raise _NotNow(f"HTTP {status}")
+    try:
+        answer = json.loads(body)
+    except ValueError as error:
+        raise _NotNow(type(error).__name__) from error
+    if not isinstance(answer, dict):
+        raise _NotNow("its answer makes no sense")
+    return answer
+
+
+async def _request(session: aiohttp.ClientSession, url: str, *, token: str, clock: Clock) -> tuple[int, bytes]:
     headers = {"Authorization": f"Bot {token}"}
     try:
         # No redirect is followed: the token goes where the settings say, and nowhere else.
@@ -177,21 +208,9 @@ async def _get(session: aiohttp.ClientSession, url: str, *, token: str, clock: C
             clock.deadline(REQUEST_SECONDS),
             session.get(url, headers=headers, allow_redirects=False) as response,
         ):
-            if response.status == _UNAUTHORIZED:
-                raise token_refused()
-            if response.status == _NOT_FOUND:
-                raise StartupRefused(
-                    "DISCORD_API_URL is no Discord API of version 10: it answered HTTP 404. "
-                    "Leave it out for Discord itself."
-                )
-            if response.status != _OK:
-                raise _NotNow(f"HTTP {response.status}")
-            answer = json.loads(await response.read())
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            return response.status, await response.read()
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise _NotNow(type(error).__name__) from error
-    if not isinstance(answer, dict):
-        raise _NotNow("its answer makes no sense")
-    return answer
 
 
 def _trusted(gateway_url: str) -> str:

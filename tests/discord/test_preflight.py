@@ -13,6 +13,7 @@ from bot.discord.preflight import (
     Application,
     backoff_seconds,
     invite_link,
+    is_token_refused,
     look_up_application,
     wants_message_content,
 )
@@ -50,6 +51,16 @@ async def test_a_wrong_token_is_refused_with_a_cure_and_without_showing_it():
             await look_up_application(api_url=discord.api_url, token="wrong.token.here", clock=ManualClock())
 
     assert "wrong.token.here" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("status", "refused"), [(401, True), (503, False), (404, False), (200, False)])
+async def test_only_a_second_401_says_that_the_token_is_refused(status, refused):
+    async with LoopbackDiscord() as discord:
+        if status != 200:
+            discord.faults.add("GET", "/users/@me", status=status)
+        found = await is_token_refused(api_url=discord.api_url, token=discord.token, clock=ManualClock())
+
+    assert found is refused
 
 
 @pytest.mark.parametrize(

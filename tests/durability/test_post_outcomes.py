@@ -126,6 +126,7 @@ async def test_a_post_that_is_refused_with_the_token_is_made_with_the_next_one(s
     discord, (channel,) = scene.stage.discord, scene.channels
     async with scene.bot() as running:
         discord.faults.add("POST", MESSAGES, status=401)
+        discord.faults.add("GET", r"/users/@me$", status=401)
         await scene.ask(channel, scene.stage.you)
         async with asyncio.timeout(10):
             await running.pacer.token_refused.wait()
