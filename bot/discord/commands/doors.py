@@ -27,6 +27,26 @@ class Doors:
     usage: UsageStore
     keep: Callable[[Coroutine[Any, Any, None]], None]
 
+    async def let_look_back(
+        self, interaction: discord.Interaction[discord.Client], *, private: bool, unreadable: str
+    ) -> bool:
+        """Whether this person may look back in that conversation now; they are told why not.
+
+        *unreadable* is said to who may not read what was said there before.
+        """
+        if not may_look_back(interaction, private=private):
+            await self.outbox.respond(interaction, unreadable, ephemeral=True)
+            return False
+        return await self.let_look_up(interaction)
+
+    async def let_look_up(self, interaction: discord.Interaction[discord.Client]) -> bool:
+        """The same for what is theirs, which they may always read."""
+        if refusal := self.look_ups.refuse(interaction.user.id):
+            await self.outbox.respond(interaction, refusal.user_message, ephemeral=True)
+            return False
+        await self.outbox.acknowledge(interaction, ephemeral=True)
+        return True
+
 
 def conversation_of(interaction: discord.Interaction[discord.Client], *, private: bool) -> ConversationKey:
     """The channel's conversation, or the one that the command's user has there alone with the bot."""

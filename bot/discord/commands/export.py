@@ -6,7 +6,7 @@ import discord
 from discord import app_commands
 
 from bot.core.export import Export
-from bot.discord.commands.doors import Doors, conversation_of, may_look_back
+from bot.discord.commands.doors import Doors, conversation_of
 from bot.discord.payloads import AttachedFile, Content
 
 REFUSED = "You can't read what was said in this channel before, so I can't export it for you."
@@ -50,10 +50,7 @@ def asks_for_own(interaction: discord.Interaction[discord.Client]) -> bool:
 async def hand_over(
     interaction: discord.Interaction[discord.Client], doors: Doors, *, as_json: bool, private: bool
 ) -> None:
-    if not may_look_back(interaction, private=private):
-        await doors.outbox.respond(interaction, REFUSED, ephemeral=True)
-        return
-    if await _is_refused(interaction, doors):
+    if not await doors.let_look_back(interaction, private=private, unreadable=REFUSED):
         return
     me = interaction.client.user
     async with doors.look_ups.exported_conversation(
@@ -74,20 +71,11 @@ async def hand_over(
 
 
 async def hand_over_own(interaction: discord.Interaction[discord.Client], doors: Doors) -> None:
-    if await _is_refused(interaction, doors):
+    if not await doors.let_look_up(interaction):
         return
     async with doors.look_ups.exported_own(interaction.user.id, most_bytes=interaction.filesize_limit) as made:
         words = (OWN if made.complete else OWN_NEWEST) if made.count else NOTHING_OWN
         await _show(interaction, doors, made, words)
-
-
-async def _is_refused(interaction: discord.Interaction[discord.Client], doors: Doors) -> bool:
-    """They are told; or else that it takes a moment."""
-    if refusal := doors.look_ups.refuse(interaction.user.id):
-        await doors.outbox.respond(interaction, refusal.user_message, ephemeral=True)
-        return True
-    await doors.outbox.acknowledge(interaction, ephemeral=True)
-    return False
 
 
 async def _show(interaction: discord.Interaction[discord.Client], doors: Doors, made: Export, words: str) -> None:

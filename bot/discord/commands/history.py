@@ -5,7 +5,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.discord.commands.doors import Doors, conversation_of, may_look_back
+from bot.discord.commands.doors import Doors, conversation_of
 from bot.discord.remembered import remembered_words
 
 REFUSED = "You can't read what was said in this channel before, so I can't tell you what I remember of it."
@@ -21,12 +21,7 @@ def command(doors: Doors) -> app_commands.Command[Any, ..., None]:
 
 
 async def tell(interaction: discord.Interaction[discord.Client], doors: Doors, *, private: bool) -> None:
-    if not may_look_back(interaction, private=private):
-        await doors.outbox.respond(interaction, REFUSED, ephemeral=True)
+    if not await doors.let_look_back(interaction, private=private, unreadable=REFUSED):
         return
-    if refusal := doors.look_ups.refuse(interaction.user.id):
-        await doors.outbox.respond(interaction, refusal.user_message, ephemeral=True)
-        return
-    await doors.outbox.acknowledge(interaction, ephemeral=True)
     memory = await doors.look_ups.memory(conversation_of(interaction, private=private))
     await doors.outbox.show(interaction, remembered_words(memory))

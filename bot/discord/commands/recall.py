@@ -6,7 +6,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.discord.commands.doors import Doors, conversation_of, may_look_back
+from bot.discord.commands.doors import Doors, conversation_of
 from bot.discord.recalled import recalled_words
 
 LONGEST_QUERY = 100  # characters, of which a search shows all it found
@@ -34,13 +34,8 @@ def command(doors: Doors) -> app_commands.Command[Any, ..., None]:
 async def look_up(
     interaction: discord.Interaction[discord.Client], words: str, doors: Doors, *, private: bool = False
 ) -> None:
-    if not may_look_back(interaction, private=private):
-        await doors.outbox.respond(interaction, REFUSED, ephemeral=True)
+    if not await doors.let_look_back(interaction, private=private, unreadable=REFUSED):
         return
-    if refusal := doors.look_ups.refuse(interaction.user.id):
-        await doors.outbox.respond(interaction, refusal.user_message, ephemeral=True)
-        return
-    await doors.outbox.acknowledge(interaction, ephemeral=True)
     key = conversation_of(interaction, private=private)
     found = await doors.look_ups.recall(interaction.user.id, key, words)
     shown = await asyncio.to_thread(  # of long texts it takes a while
