@@ -1,8 +1,6 @@
 """/recall and /export, over real sockets: what people find and take along, and who may."""
 
-import asyncio
 import json
-from dataclasses import dataclass
 
 import pytest
 
@@ -11,26 +9,14 @@ from bot.discord.commands import export, recall
 from bot.discord.recalled import NOTHING
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.archive import SqlArchive
-from bot.storage.turns import SqlTurnStore
 from tests.model_server import Answer, ModelServer
 from tests.openapi import validate_record
-from tests.whole_bot import Stage
-
-
-@dataclass(kw_only=True)
-class Watched(Stage):
-    stood: asyncio.Semaphore  # released for each answer that stands
+from tests.whole_bot import Watched, noting_what_stands
 
 
 @pytest.fixture
 async def stage(tmp_path, monkeypatch):
-    stood, stand = asyncio.Semaphore(0), SqlTurnStore.stand
-
-    async def stand_and_tell(store, answer_id):
-        await stand(store, answer_id)
-        stood.release()
-
-    monkeypatch.setattr(SqlTurnStore, "stand", stand_and_tell)
+    stood = noting_what_stands(monkeypatch)
     async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
         yield Watched(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", stood=stood)
 

@@ -1,8 +1,5 @@
 """/history and "Why this answer?", over real sockets: what was sent for an answer, and who is told."""
 
-import asyncio
-from dataclasses import dataclass
-
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
@@ -13,11 +10,10 @@ from bot.discord.remembered import NOTHING
 from bot.playground.lines import WHY
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.archive import SqlArchive
-from bot.storage.turns import SqlTurnStore
 from tests.model_server import Answer, ModelServer, Status
 from tests.openapi import validate_record
 from tests.pressing import draft, pressed, with_button
-from tests.whole_bot import Stage
+from tests.whole_bot import Watched, noting_what_stands
 
 USAGE = {
     "prompt_tokens": 1_000,
@@ -29,20 +25,9 @@ PRICES = {"MODEL_PRICES": "gpt-5.4=2.50/0.25/15"}
 LONG = "A sentence of some length that is said again."
 
 
-@dataclass(kw_only=True)
-class Watched(Stage):
-    stood: asyncio.Semaphore  # released for each answer that stands
-
-
 @pytest.fixture
 async def stage(tmp_path, monkeypatch):
-    stood, stand = asyncio.Semaphore(0), SqlTurnStore.stand
-
-    async def stand_and_tell(store, answer_id):
-        await stand(store, answer_id)
-        stood.release()
-
-    monkeypatch.setattr(SqlTurnStore, "stand", stand_and_tell)
+    stood = noting_what_stands(monkeypatch)
     async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
         yield Watched(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", stood=stood)
 

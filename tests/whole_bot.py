@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from bot.app import Running, running_bot
 from bot.core.clock import SystemClock
 from bot.core.ports import Clock
 from bot.playground.loopback import Channel, LoopbackDiscord, Message, User
 from bot.settings import load_settings
+from bot.storage.turns import SqlTurnStore
 from tests.model_server import ModelServer
 
 ROOT = Path(__file__).parent.parent
@@ -124,3 +127,20 @@ class Stage:
 
     def _user(self, name: str) -> User:
         return next(each for each in self.discord.world.users.values() if each.name == name)
+
+
+@dataclass(kw_only=True)
+class Watched(Stage):
+    stood: asyncio.Semaphore  # released for each answer that stands
+
+
+def noting_what_stands(monkeypatch: pytest.MonkeyPatch) -> asyncio.Semaphore:
+    """Released for each answer that stands, in whatever store."""
+    stood, stand = asyncio.Semaphore(0), SqlTurnStore.stand
+
+    async def stand_and_tell(store: SqlTurnStore, answer_id: int) -> None:
+        await stand(store, answer_id)
+        stood.release()
+
+    monkeypatch.setattr(SqlTurnStore, "stand", stand_and_tell)
+    return stood

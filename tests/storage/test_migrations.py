@@ -156,21 +156,27 @@ async def _put_back(url):
     await engine.dispose()
 
 
-async def test_turns_of_the_first_revision_are_taken_along(empty_url, tmp_path):
+async def _at_revision(head, url, tmp_path, *, statements):
+    """A database that an older program left, with what *statements* put into it."""
     older = tmp_path / "migrations"
     shutil.copytree(MIGRATIONS, older)
-    for newer in (older / "versions").glob("000[2-9]_*.py"):
-        newer.unlink()
+    for each in (older / "versions").glob("*.py"):
+        if each.name[: len(head)] > head:
+            each.unlink()
 
     def begin(connection):
-        migrate(connection, migrations=older, head="0001")
-        for statement in HALF_DELIVERED.split(";"):
+        migrate(connection, migrations=older, head=head)
+        for statement in statements.split(";"):
             connection.execute(text(statement))
 
-    engine = create_async_engine(driver_url(empty_url))
+    engine = create_async_engine(driver_url(url))
     async with engine.begin() as connection:
         await connection.run_sync(begin)
     await engine.dispose()
+
+
+async def test_turns_of_the_first_revision_are_taken_along(empty_url, tmp_path):
+    await _at_revision("0001", empty_url, tmp_path, statements=HALF_DELIVERED)
 
     async with open_store(empty_url) as store:
         taken = await store.take_up(ConversationKey(channel_id=7), history_tokens=1000)
@@ -180,20 +186,7 @@ async def test_turns_of_the_first_revision_are_taken_along(empty_url, tmp_path):
 
 
 async def test_what_left_the_window_before_it_was_counted_is_counted(empty_url, tmp_path):
-    older = tmp_path / "migrations"
-    shutil.copytree(MIGRATIONS, older)
-    for newer in (older / "versions").glob("000[7-9]_*.py"):
-        newer.unlink()
-
-    def begin(connection):
-        migrate(connection, migrations=older, head="0006")
-        for statement in SUMMED_UP.split(";"):
-            connection.execute(text(statement))
-
-    engine = create_async_engine(driver_url(empty_url))
-    async with engine.begin() as connection:
-        await connection.run_sync(begin)
-    await engine.dispose()
+    await _at_revision("0006", empty_url, tmp_path, statements=SUMMED_UP)
 
     async with open_store(empty_url) as store:
         taken = await store.take_up(ConversationKey(channel_id=7), history_tokens=1000)
