@@ -18,13 +18,7 @@ test: $(VENV)/.dev  ## run the tests
 	@$(PYTEST)
 
 test-long: $(VENV)/.dev  ## stories, lost connections, repeats, refusals, kills (under 25 minutes)
-	@$(BIN)/python -m tests.durability.state_machine --examples 100 --seed $$$$
-	@$(BIN)/python -m tests.durability.shutdown
-	@$(BIN)/python -m tests.durability.resumes
-	@$(BIN)/python -m tests.durability.refused_resumes
-	@$(BIN)/python -m tests.durability.repeats
-	@$(BIN)/python -m tests.durability.storm
-	@$(BIN)/python -m tests.durability.soak --kills 300
+	@$(BIN)/python -m tests.durability.everything
 
 soak: $(VENV)/.dev  ## kill it 3,000 times more; totals in data/soak.jsonl
 	@mkdir -p data

@@ -18,7 +18,10 @@ class Played:
     violations: Sequence[Violation]
 
 
-def run(name: str, play: Callable[[random.Random, bool], Awaitable[Played]]) -> int:
+Play = Callable[[random.Random, bool], Awaitable[Played]]  # *quick* or not
+
+
+def run(name: str, play: Play) -> int:
     """Play it as the command line says."""
     parser = argparse.ArgumentParser(prog=f"python -m tests.durability.{name}")
     parser.add_argument("--quick", action="store_true", help="small, in some seconds")

@@ -8,11 +8,16 @@ can be stopped and gone on with. 0 failures in n kills bound the chance of one a
 import argparse
 import asyncio
 import json
+import math
+import multiprocessing
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from itertools import count, islice
 from pathlib import Path
 
 from tests.durability.databases import Databases
@@ -31,7 +36,7 @@ class Slice:
     database: str = "sqlite"
     kills: int = 0
     questions: int = 0
-    violations: dict[str, int] = field(default_factory=dict)
+    violations: list[Sequence[str]] = field(default_factory=list)  # invariant, and what was seen
     seconds: float = 0.0
 
 
@@ -60,19 +65,21 @@ async def play(done: Slice, database_url: str, *, kills: int) -> None:
         await scene.closed_with_a_question()  # which waits for what was missed before it
         await scene.at_rest()
         await stopped(program)
-        found = await scene.violations()
         done.questions = scene.asked
-        done.violations = dict(Counter(violation.invariant for violation in found))
-        for violation in found:
-            print(f"  seed {done.seed}: {violation.invariant}: {violation.what}")
+        done.violations = [(found.invariant, found.what) for found in await scene.violations()]
     done.seconds = round(time.monotonic() - began, 1)
+
+
+def played(wanted: Slice, *, kills: int) -> Slice:
+    """The same with how it went, on a database of its own."""
+    with closing(Databases()) as databases, databases.new(wanted.database) as database_url:
+        asyncio.run(play(wanted, database_url, kills=kills))
+    return wanted
 
 
 def report(slices: list[Slice]) -> str:
     kills, questions = sum(each.kills for each in slices), sum(each.questions for each in slices)
-    failures = Counter[str]()
-    for each in slices:
-        failures.update(each.violations)
+    failures = Counter(invariant for each in slices for invariant, _ in each.violations)
     words = f"{len(slices)} slices, {kills} kills, {questions} questions: "
     if failures:
         return words + ", ".join(f"{count} {invariant}" for invariant, count in sorted(failures.items()))
@@ -83,6 +90,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.durability.soak")
     parser.add_argument("--kills", type=int, default=300, help="in all")
     parser.add_argument("--per-slice", type=int, default=8, help="Discord lets a bot begin 10 sessions in a row")
+    parser.add_argument("--at-once", type=int, default=3, metavar="N", help="slices")
     parser.add_argument("--channels", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1, help="of the first slice")
     parser.add_argument(
@@ -93,26 +101,31 @@ def main() -> int:
     slices = []
     if wanted.totals and wanted.totals.exists():
         slices = [Slice(**json.loads(line)) for line in wanted.totals.read_text().splitlines()]
-    known, seed, kills = {each.seed for each in slices}, wanted.seed, 0
-    with closing(Databases()) as databases:
-        while kills < wanted.kills:
-            if seed not in known:
-                done = _slice(seed, wanted)
-                with databases.new(done.database) as database_url:
-                    asyncio.run(play(done, database_url, kills=wanted.per_slice))
-                slices.append(done)
-                kills += done.kills
-                if wanted.totals:
-                    with wanted.totals.open("a") as totals:
-                        totals.write(json.dumps(asdict(done)) + "\n")
-                outcome = done.violations or "ok"
-                print(
-                    f"slice {seed}, {done.database}: {done.kills} kills, {done.questions} questions, {outcome}, "
-                    f"{done.seconds} s"
-                )
-            seed += 1
+    known = {each.seed for each in slices}
+    new_seeds = (seed for seed in count(wanted.seed) if seed not in known)
+    seeds = list(islice(new_seeds, math.ceil(wanted.kills / wanted.per_slice)))
+    for done in _played_at_once([_slice(seed, wanted) for seed in seeds], wanted):
+        slices.append(done)
+        if wanted.totals:
+            with wanted.totals.open("a") as totals:
+                totals.write(json.dumps(asdict(done)) + "\n")
+        for invariant, what in done.violations:
+            print(f"  {invariant}: {what}")
+        print(
+            f"slice {done.seed}, {done.database}: {done.kills} kills, {done.questions} questions, "
+            f"{len(done.violations)} violations, {done.seconds} s",
+            flush=True,
+        )
     print(report(slices))
     return 1 if any(each.violations for each in slices) else 0
+
+
+def _played_at_once(slices: list[Slice], wanted: argparse.Namespace) -> Iterator[Slice]:
+    """A slice mostly waits, for a bot to start or for everything to come to rest: each has its own process."""
+    anew = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(wanted.at_once, mp_context=anew) as processes:
+        for done in as_completed([processes.submit(played, each, kills=wanted.per_slice) for each in slices]):
+            yield done.result()
 
 
 def _slice(seed: int, wanted: argparse.Namespace) -> Slice:
