@@ -34,8 +34,10 @@ check: $(VENV)/.dev  ## format, lint, types, import rules, tests
 run: $(VENV)/.run  ## run the bot with the settings in .env
 	@$(BIN)/python -m bot run
 
-bench: $(VENV)/.dev  ## what the README claims about speed
+bench: $(VENV)/.dev  ## what the README claims about speed and cost
 	@$(BIN)/python -m benchmarks
+	@echo
+	@$(BIN)/python -m benchmarks memory
 	@echo
 	@$(BIN)/python -m benchmarks load
 
