@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from bot.core.wording import GREETING
-from bot.discord import catch_up, client
+from bot.discord import catch_up, connecting
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.model_server import ModelServer
@@ -201,7 +201,8 @@ async def test_a_refused_resume_is_caught_up_with(stage) -> None:
 async def test_a_session_that_begins_while_an_earlier_one_is_caught_up_with_is_caught_up_with_too(
     stage, monkeypatch
 ) -> None:
-    monkeypatch.setattr(client, "SECONDS_BETWEEN_SESSIONS", 0.0)
+    for pause in ("SECONDS_BETWEEN_SESSIONS", "LONGEST_PAUSE_SECONDS"):
+        monkeypatch.setattr(connecting, pause, 0.0)
     async with stage.bot():
         await stage.ask("I was here")
         reading = stage.discord.faults.add("GET", r"/messages$", what="hang", when="after")

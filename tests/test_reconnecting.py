@@ -7,7 +7,7 @@ import pytest
 from bot.core import answer
 from bot.core.answering import Answering
 from bot.core.errors import AskedLongAgo
-from bot.discord import client, requests
+from bot.discord import connecting, requests
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import open_store
 from tests.fakes import message
@@ -21,7 +21,7 @@ NEVER = 3600.0  # seconds
 @pytest.fixture
 async def stage(tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "SECONDS_BEFORE_RETRIES", ())
-    monkeypatch.setattr(client, "SECONDS_BETWEEN_SESSIONS", 0.0)
+    monkeypatch.setattr(connecting, "SECONDS_BETWEEN_SESSIONS", 0.0)
     async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
         yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
 

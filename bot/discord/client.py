@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from functools import partial
 from typing import Any
 
 import discord
@@ -24,6 +23,7 @@ from bot.discord.buttons import button_below
 from bot.discord.catch_up import CatchUp
 from bot.discord.commands import Commands
 from bot.discord.commands.doors import Doors
+from bot.discord.connecting import Connecting
 from bot.discord.hearing import Hearing
 from bot.discord.identify import IdentifyPace
 from bot.discord.in_time import end_thinking_left_over
@@ -39,8 +39,7 @@ log = logging.getLogger(__name__)
 
 LOGIN_SECONDS = 60.0
 SECONDS_BETWEEN_SERVERS = 0.5  # one that comes in later is caught up with by itself
-SECONDS_BETWEEN_SESSIONS = 5.0  # Discord, "Session Start Limit Object": max_concurrency in 5 s
-AUTHENTICATION_FAILED = 4004  # Discord, "Gateway Close Event Codes"
+AUTHENTICATION_FAILED, INTENT_REFUSED = 4004, 4014  # Discord, "Gateway Close Event Codes"
 
 
 def point_library_at(*, api_url: str, gateway_url: str) -> None:
@@ -87,7 +86,7 @@ class ConfabClient(discord.Client):
         self._access = access
         self._clock = clock
         self._kept: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
 
     def wire(
         self,
@@ -133,16 +132,21 @@ class ConfabClient(discord.Client):
 
     async def run_forever(self, token: str) -> None:
         """Log in, connect, stay connected until `close`. Raises StartupRefused for what waiting cannot cure."""
-        pauses = backoff_seconds()
-        for step in (partial(self._log_in, token), self._stay_connected):
-            while not self._stopping.is_set() and (obstacle := await step()):
-                await self._pause(next(pauses), obstacle)
+        self._serving = asyncio.create_task(self._serve(token))
+        try:
+            await asyncio.wait({self._serving})
+        finally:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
+        if not self._serving.cancelled():
+            await self._serving
 
     async def close(self) -> None:
-        self._stopping.set()
-        for task in self._kept:
+        """The connection first: the library's own way out does not say to Discord that the session is over."""
+        under_way = {*self._kept, *([self._serving] if self._serving else [])}
+        for task in under_way:
             task.cancel()
-        await asyncio.gather(*self._kept, return_exceptions=True)
+        await asyncio.gather(*under_way, return_exceptions=True)
         if (becoming_ready := self._connection._ready_task) is not None:  # noqa: SLF001 - discord.py forgets it
             becoming_ready.cancel()
         await super().close()
@@ -157,10 +161,8 @@ class ConfabClient(discord.Client):
         if self._logged_in is not None:
             self._keep(self._logged_in())
 
-    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - the library gives it
-        if not initial:
-            await self._clock.sleep(SECONDS_BETWEEN_SESSIONS)
-        await self._identify_pace.wait()
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:  # noqa: ARG002 - the library gives them
+        await self._identify_pace.count()
 
     # What happens in Discord
 
@@ -257,6 +259,17 @@ class ConfabClient(discord.Client):
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("something beside the events failed", exc_info=error)
 
+    async def _serve(self, token: str) -> None:
+        pauses = backoff_seconds()
+        while obstacle := await self._log_in(token):
+            seconds = next(pauses)
+            log.warning("Discord can't be reached (%s); trying again in %.0f s", obstacle, seconds)
+            await self._clock.sleep(seconds)
+        try:
+            await Connecting(self, pace=self._identify_pace, clock=self._clock).stay()
+        except discord.ConnectionClosed as error:
+            raise self._closed_for_good(error.code) from error
+
     async def _log_in(self, token: str) -> str | None:
         """None, or what was in the way this time."""
         self.http.connector = NewestFirst(limit=0)  # each login makes a new session, which closes its connector
@@ -270,40 +283,12 @@ class ConfabClient(discord.Client):
             return str(translate(error))
         return None
 
-    async def _stay_connected(self) -> str | None:
-        """None when the connection was closed by us, or what was in the way of the first one."""
-        try:
-            await self.connect()
-        except discord.PrivilegedIntentsRequired as error:
-            raise intent_refused(self._about.id) from error
-        except discord.ConnectionClosed as error:
-            raise _closed_for_good(error.code) from error
-        except AttributeError:
-            # discord.py 2.7 stumbles over its own missing socket when the very first handshake fails.
-            if self.ws is not None:
-                raise
-            return "the gateway did not answer"
-        except REQUEST_ERRORS:
-            if not self._stopping.is_set():
-                raise
-        return None
-
-    async def _pause(self, seconds: float, obstacle: str) -> None:
-        """Wait, or be woken by `close`."""
-        log.warning("Discord can't be reached (%s); trying again in %.0f s", obstacle, seconds)
-        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            stopping.cancel()
-
-
-def _closed_for_good(code: int) -> StartupRefused:
-    if code == AUTHENTICATION_FAILED:
-        return token_refused()
-    return StartupRefused(
-        f"Discord closed the connection for good (code {code}). Is this the newest version of the bot? "
-        "If it is, please report this number."
-    )
+    def _closed_for_good(self, code: int) -> StartupRefused:
+        if code == AUTHENTICATION_FAILED:
+            return token_refused()
+        if code == INTENT_REFUSED:
+            return intent_refused(self._about.id)
+        return StartupRefused(
+            f"Discord closed the connection for good (code {code}). Is this the newest version of the bot? "
+            "If it is, please report this number."
+        )

@@ -25,11 +25,17 @@ class IdentifyPace:
         self._sent: deque[datetime] | None = None
 
     async def wait(self) -> None:
+        """Until one may go out, which nobody waits for while a connection is open: it would be lost meanwhile."""
         if self._sent is None:
             self._sent = await self._read()
         while len(self._sent) == SESSIONS and (wait := self._sent[0] + WINDOW - self._clock.now()) > timedelta():
             log.warning("too many sessions were begun of late; the next one waits %.0f s", wait.total_seconds())
             await self._clock.sleep(wait.total_seconds())
+
+    async def count(self) -> None:
+        """An IDENTIFY goes out now."""
+        if self._sent is None:
+            self._sent = await self._read()
         self._sent.append(self._clock.now())
         await self._write(self._sent)
 

@@ -8,12 +8,12 @@ import os
 import sys
 
 from bot.cli import main
-from bot.discord import client, identify, pacer
+from bot.discord import connecting, identify, pacer
 from tests.durability.mutants import MUTANTS
 from tests.durability.points import kill_at
 
 if os.environ.get("CONFAB_TEST_HASTE"):
-    client.SECONDS_BETWEEN_SESSIONS = 0.2
+    connecting.SECONDS_BETWEEN_SESSIONS = connecting.LONGEST_PAUSE_SECONDS = 0.2
     identify.SESSIONS = 1_000
     pacer.SECONDS_WITHOUT_ADVICE = 5.0
 if mutant := os.environ.get("CONFAB_TEST_MUTANT"):

@@ -39,7 +39,7 @@ async def play(chance: random.Random, quick: bool) -> Played:  # noqa: FBT001 - 
     zombies = 0 if quick else ZOMBIES
     async with scened_anew(channels=channels) as scene:
         scene.gap = 0.002
-        program = await scene.start(LOG_LEVEL="WARNING", MODEL_CONCURRENCY="40")
+        program = await scene.start(CONFAB_TEST_HASTE="1", LOG_LEVEL="WARNING", MODEL_CONCURRENCY="40")
         await scene.connected(program)
         asking = asyncio.create_task(scene.keep_asking(chance))
         for n in range(resumes - zombies):

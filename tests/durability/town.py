@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-from discord.backoff import ExponentialBackoff
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 
 from bot.playground.loopback import LoopbackDiscord
@@ -55,8 +54,8 @@ class Town(RuleBasedStateMachine):
         self.ledger = Ledger()
         self._stack.enter_context(self.ledger.open())
         # Nobody learns anything from pauses between connections.
-        self._stack.enter_context(patch.object(ExponentialBackoff, "delay", lambda _self: 0.0))
-        self._stack.enter_context(patch("bot.discord.client.SECONDS_BETWEEN_SESSIONS", 0.0))
+        self._stack.enter_context(patch("bot.discord.connecting.LONGEST_PAUSE_SECONDS", 0.0))
+        self._stack.enter_context(patch("bot.discord.connecting.SECONDS_BETWEEN_SESSIONS", 0.0))
         discord._changes._tries.add(self.ledger.changed.set)
         both, quiet = (stage.you, stage.ada), discord.add_channel(discord.guild, "quiet")
         thread = discord.add_thread(stage.general, "thread")
