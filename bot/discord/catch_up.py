@@ -141,7 +141,9 @@ class CatchUp:
             self._ranges.tell()
 
     def server_goes_away(self, guild: discord.Guild) -> None:
-        self._handled.fall_behind(guild.id, mark=self._clock.now() - MARGIN)
+        """When that was, nobody says: maybe long ago, if a resumed session is being told of it only now."""
+        before = None if self._told_everything else self._handled.mark(EVERYWHERE)
+        self._handled.fall_behind(guild.id, mark=before or self._clock.now() - MARGIN)
 
     async def server_comes_back(self, guild: discord.Guild) -> None:
         await self._marks_known.wait()

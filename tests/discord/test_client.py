@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
@@ -14,7 +14,7 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
-from bot.core.handled import Handled
+from bot.core.handled import MARGIN, Handled
 from bot.core.intake import Intake
 from bot.core.links import Links
 from bot.core.messages import ConversationKey
@@ -445,22 +445,46 @@ async def test_a_connection_that_is_closed_for_good_is_not_tried_again(monkeypat
 
 
 async def test_what_is_handled_counts_no_further_until_discord_has_told_what_was_missed(here, monkeypatch):
-    resumes, resume = [], gateway_line.GatewayLine._resume
-    monkeypatch.setattr(gateway_line.GatewayLine, "_resume", lambda line, content: resumes.append((line, content)))
     await here.client.wait_until_ready()
     await _marks_written(here)
 
-    here.discord.faults.cut_gateway()
-    async with asyncio.timeout(10):
-        while not resumes:
-            await asyncio.sleep(0)
+    answer = await _resume_held_back(here, monkeypatch)
     before = dict(here.store.marks)
     await here.clock.advance(3 * SECONDS_BETWEEN_MARKS)
     assert here.client.hearing.heard_seconds_ago() is not None
     assert here.store.marks == before
 
-    resume(*resumes[0])
+    answer()
     await _marks_written(here)
+
+
+async def test_a_server_s_outage_that_is_told_of_late_began_no_later_than_the_connection_was_lost(
+    here, monkeypatch
+):
+    await here.client.wait_until_ready()
+    await _marks_written(here)
+    lost = here.clock.now()
+
+    answer = await _resume_held_back(here, monkeypatch)
+    await here.discord.remove_guild(here.discord.guild, unavailable=True)
+    await here.clock.advance(30)
+    answer()
+
+    async with asyncio.timeout(10):
+        while not here.handled.is_behind(here.discord.guild.id):
+            await asyncio.sleep(0)
+    assert here.handled.mark(here.discord.guild.id) <= lost - MARGIN
+
+
+async def _resume_held_back(here: Connected, monkeypatch) -> Callable[[], None]:
+    """The connection is lost, and another one waits for an answer to its RESUME."""
+    resumes, resume = [], gateway_line.GatewayLine._resume
+    monkeypatch.setattr(gateway_line.GatewayLine, "_resume", lambda line, content: resumes.append((line, content)))
+    here.discord.faults.cut_gateway()
+    async with asyncio.timeout(10):
+        while not resumes:
+            await asyncio.sleep(0)
+    return lambda: resume(*resumes[0])
 
 
 async def _marks_written(here: Connected) -> None:
