@@ -68,7 +68,7 @@ class Observer:
             await store.write_fact(_PROBE, clock.now().isoformat())
 
         vitals = Vitals(
-            gateway_heard_seconds_ago=client.hearing.heard_seconds_ago,
+            gateway_heard_seconds_ago=lambda: client.hearing.heard_seconds_ago() if client.let_in else None,
             event_seconds_ago=lambda: since(client.told_at),
             stored_seconds_ago=lambda: since(store.stored_at),
             model_succeeded_seconds_ago=self._metrics.model_succeeded_seconds_ago,

@@ -13,6 +13,7 @@ from bot.core.clock import SystemClock
 from bot.core.errors import StartupRefused
 from bot.observe import readiness
 from bot.playground.loopback import LoopbackDiscord
+from bot.playground.loopback.gateway_line import GatewayLine
 from bot.settings import load_settings
 from tests.model_server import Gate, ModelServer
 from tests.whole_bot import Stage
@@ -62,6 +63,22 @@ async def test_it_is_ready_when_connected_and_not_when_the_gateway_is_gone(stage
 
     assert before == (503, {"not_ready": ["discord"]})
     assert healthy == (200, {"not_ready": []})
+
+
+async def test_it_is_not_ready_until_discord_has_let_it_back_in(stage, port, monkeypatch) -> None:
+    resumes, resume = [], GatewayLine._resume
+    monkeypatch.setattr(GatewayLine, "_resume", lambda line, content: resumes.append((line, content)))
+    async with stage.bot(METRICS_PORT=str(port)), asking(port) as http:
+        await until(http, "/readyz", (200, {"not_ready": []}))
+        stage.discord.faults.cut_gateway()
+        async with asyncio.timeout(20):
+            while not resumes:
+                await asyncio.sleep(0)
+        unanswered = await said(http, "/readyz")
+        resume(*resumes[0])
+        await until(http, "/readyz", (200, {"not_ready": []}))
+
+    assert unanswered == (503, {"not_ready": ["discord"]})
 
 
 async def test_it_is_not_ready_while_it_cannot_write(stage, port, tmp_path, monkeypatch) -> None:

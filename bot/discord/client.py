@@ -81,6 +81,7 @@ class ConfabClient(discord.Client):
             http_trace=pacer.trace(),
         )
         self.told_at: float | None = None  # when Discord last told of something, in monotonic seconds
+        self.let_in = False  # to a session, over the connection that there is
         self._about = application
         self._chat_channels = chat_channels
         self._access = access
@@ -223,6 +224,7 @@ class ConfabClient(discord.Client):
         self._is_connected()
 
     async def on_disconnect(self) -> None:
+        self.let_in = False
         self.catch_up.connection_lost()
 
     async def on_resumed(self) -> None:
@@ -246,6 +248,7 @@ class ConfabClient(discord.Client):
         return self.user
 
     def _is_connected(self) -> None:
+        self.let_in = True
         if self._connected is not None:
             self._connected()
 
