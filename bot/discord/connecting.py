@@ -72,7 +72,12 @@ class Connecting:
                 raise
             return None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return "the gateway did not answer" if self._let_in_at is None else type(error).__name__
+            if self._let_in_at is not None:
+                return type(error).__name__
+            if self._newest is not None:
+                # The session's own address may be what is away.
+                self._newest.gateway = self._newest.DEFAULT_GATEWAY
+            return "the gateway did not answer"
         except Exception:
             # The session counts this event as read; a new one reads what was missed.
             log.exception("what Discord sent was not understood")

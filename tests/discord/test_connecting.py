@@ -8,8 +8,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
+from yarl import URL
 
-from bot.discord.connecting import LONGEST_PAUSE_SECONDS, SECONDS_BETWEEN_SESSIONS, SECONDS_TO_BE_LET_IN
+from bot.discord.connecting import (
+    LONGEST_PAUSE_SECONDS,
+    SECOND_PAUSE_SECONDS,
+    SECONDS_BETWEEN_SESSIONS,
+    SECONDS_TO_BE_LET_IN,
+    SECONDS_TO_STAND,
+)
 from bot.discord.gateway_socket import GatewaySocket
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
 from bot.playground.loopback import gateway_line
@@ -92,6 +99,22 @@ async def test_a_session_whose_turn_is_not_yet_is_waited_for_without_a_connectio
     assert hellos(here) == ["identify", "identify"]
 
 
+async def test_the_first_session_after_a_start_waits_for_its_turn_in_the_same_way(monkeypatch, caplog):
+    async with prepared(monkeypatch) as here:
+        for _ in range(SESSIONS):
+            await here.client._identify_pace.count()
+        running = asyncio.create_task(here.client.run_forever(here.discord.token))
+        await until(lambda: "too many sessions" in caplog.text)
+
+        await here.clock.advance(WINDOW.total_seconds() - 1)
+        assert not lines(here)
+        await here.clock.advance(1)
+
+        await here.discord.until(lambda: here.discord.sessions)
+        await here.client.close()
+        await running
+
+
 async def test_it_can_be_stopped_while_a_session_waits_for_its_turn(here):
     for _ in range(SESSIONS):
         await here.client._identify_pace.count()
@@ -102,6 +125,16 @@ async def test_it_can_be_stopped_while_a_session_waits_for_its_turn(here):
     await here.client.close()
 
     assert hellos(here) == ["identify"]  # and the fixture waits for the client's end
+
+
+async def test_a_session_whose_own_address_is_away_is_resumed_at_the_general_one(here):
+    here.client.ws.gateway = URL("ws://127.0.0.1:9")
+    here.discord.faults.cut_gateway()
+    await here.clock.until_sleeping()
+    await here.clock.advance(SECOND_PAUSE_SECONDS)
+
+    await here.discord.until(lambda: here.discord.sessions)
+    assert hellos(here) == ["identify", "resume"]
 
 
 async def test_a_resume_without_an_answer_gives_way_to_a_new_session(here, monkeypatch):
@@ -147,20 +180,31 @@ async def test_an_event_that_is_not_understood_is_read_in_a_new_session(here, ca
 
 @pytest.mark.parametrize("fault", [ReconnectWebSocket(None), OSError(), TimeoutError(), KeyError("op")], ids=type)
 async def test_whatever_ends_each_connection_only_a_few_a_minute_are_made(here, monkeypatch, fault):
-    made = 0
+    made = []
 
-    async def fail(*_, **__):
-        nonlocal made
-        made += 1
+    async def fail(*_, **how):
+        made.append(how)
         raise fault
 
+    known = here.client.ws
+    session = {"session": known.session_id, "sequence": known.sequence, "gateway": known.gateway}
     monkeypatch.setattr(GatewaySocket, "from_client", fail)
     here.discord.faults.cut_gateway()
     await here.clock.until_sleeping()
     minutes = 10
     await here.clock.advance(60 * minutes)
 
-    assert minutes <= made <= minutes * (60 / LONGEST_PAUSE_SECONDS) + 10
+    assert made[0] == session | {"resume": True}
+    assert minutes <= len(made) <= minutes * (60 / LONGEST_PAUSE_SECONDS) + 10
+
+
+async def test_a_connection_that_stood_for_a_minute_is_made_anew_at_once(here):
+    for resumes in (1, 2):
+        await until(lambda: here.client.let_in)
+        await here.clock.advance(SECONDS_TO_STAND)
+        here.discord.faults.cut_gateway()
+
+        await here.discord.until(lambda: hellos(here)[1:] == ["resume"] * resumes)  # noqa: B023 - it ends in this round
 
 
 # Nothing left behind
@@ -173,24 +217,33 @@ def hold(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
     reached, begin = asyncio.Event(), Gateway.begin
     monkeypatch.setattr(gateway_line, "HEARTBEAT_MILLISECONDS", 20)
 
+    async def mute(_socket, request):
+        while request.transport is not None:  # nor is anything read: not even that it is being closed
+            await asyncio.sleep(0)
+
+    async def take_no_connection(socket, request):
+        reached.set()
+        await mute(socket, request)
+
+    async def say_nothing(line):
+        await take_no_connection(line._socket, line._request)
+
+    async def say_hello_alone(line):
+        await line._socket.send_json({"op": gateway_line.HELLO, "d": {"heartbeat_interval": 20}})
+        await mute(line._socket, line._request)
+
     async def hang(_pace):
         reached.set()
         await asyncio.Event().wait()
-
-    async def say_nothing(line):
-        await say_nothing_at_all(line._socket, line._request)
-
-    async def say_nothing_at_all(_socket, request):
-        reached.set()
-        while request.transport is not None:  # nor is anything read: not even that it is being closed
-            await asyncio.sleep(0)
 
     def begin_and_tell(*given, **how):
         reached.set()
         return begin(*given, **how)
 
+    if stage == "before IDENTIFY":
+        monkeypatch.setattr(GatewayLine, "serve", say_hello_alone)
     instead = {
-        "connecting": (gateway_line.web.WebSocketResponse, "prepare", say_nothing_at_all),
+        "connecting": (gateway_line.web.WebSocketResponse, "prepare", take_no_connection),
         "before HELLO": (GatewayLine, "serve", say_nothing),
         "before IDENTIFY": (IdentifyPace, "count", hang),
         "before READY": (GatewayLine, "_identify", lambda *_: reached.set()),
