@@ -10,7 +10,7 @@ from bot.playground.loopback import Channel, Message, Watch
 from bot.playground.loopback.changes import Seen
 from bot.playground.scene import Asked, NotPossibleError, Scene
 from bot.playground.script import Answered, NoAnswerError, answered_well
-from bot.playground.shown import file_lines, shown_lines
+from bot.playground.shown import file_lines, in_one_line, shown_lines
 
 LINE_CHARACTERS = 69  # behind the time; so it fits into a terminal
 
@@ -107,7 +107,7 @@ class _Film:
             return f"{where}{seen.user.name if seen.user else '?'} ({seen.kind})"
         if message.is_loading:
             return f"{where}{_speaker(message)} (thinking…)"
-        words = " ".join(self._scene.readable(message.content).split())
+        words = in_one_line(self._scene.readable(message.content))
         if seen.kind == "posted":
             return _beginning(f"{where}{_speaker(message)}: ", words)
         if seen.kind == "edited":

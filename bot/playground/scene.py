@@ -10,6 +10,7 @@ from bot.playground.lines import AGAIN, Call, Choose, Delete, Edit, Press, Say, 
 from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Message
 from bot.playground.loopback.commands import CHAT_INPUT
 from bot.playground.loopback.refusals import Json
+from bot.playground.markup import unmarked
 from bot.playground.shown import button_labels
 
 CHAT_CHANNEL = "general"  # here the bot answers every message
@@ -20,8 +21,6 @@ COMMANDS_SECONDS = 10.0
 
 _HANDLE = re.compile(r"@(\w+)")
 _CHANNEL = re.compile(r"#([\w-]+)")
-_USER_MENTION = re.compile(r"<@!?(\d+)>")
-_CHANNEL_MENTION = re.compile(r"<#(\d+)>")
 _SWITCH_FIRST = re.compile(r"(?P<name>\w+):(?P<value>[\w-]+)(?=\s|$)")
 _SWITCH_LAST = re.compile(r"(?<=\s)(?P<name>\w+):(?P<value>[\w-]+)$")
 _BOOLEAN = 5  # the type of a command's option, as Discord numbers them
@@ -104,9 +103,14 @@ class Scene:
         )
 
     def readable(self, content: str) -> str:
-        """A message's text with names for mentions, and nothing that could steer a terminal."""
-        text = _USER_MENTION.sub(lambda found: self._shown_user(found[0], int(found[1])), content)
-        text = _CHANNEL_MENTION.sub(lambda found: self._shown_channel(found[0], int(found[1])), text)
+        """A message's text as Discord shows it just now, and nothing that could steer a terminal."""
+        text = unmarked(
+            content,
+            now=self.loopback.clock.now(),
+            user_name=self._user_name,
+            role_name=self._role_name,
+            channel_name=self._channel_name,
+        )
         return "".join(
             character
             if character in _LAYOUT or unicodedata.category(character) != "Cc"
@@ -203,11 +207,15 @@ class Scene:
 
         return _CHANNEL.sub(link, _HANDLE.sub(mention, text))
 
-    def _shown_user(self, mention: str, user_id: int) -> str:
-        return next((f"@{user.name}" for user in self._users.values() if user.id == user_id), mention)
+    def _user_name(self, user_id: int) -> str | None:
+        return next((user.name for user in self._users.values() if user.id == user_id), None)
 
-    def _shown_channel(self, mention: str, channel_id: int) -> str:
-        return next((f"#{channel.name}" for channel in self.channels if channel.id == channel_id), mention)
+    def _role_name(self, role_id: int) -> str | None:
+        roles = (role for guild in self.loopback.world.guilds.values() for role in guild.roles)
+        return next((role.name.removeprefix("@") for role in roles if role.id == role_id), None)
+
+    def _channel_name(self, channel_id: int) -> str | None:
+        return next((channel.name for channel in self.channels if channel.id == channel_id), None)
 
 
 def version(message: Message) -> Version:

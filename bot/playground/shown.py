@@ -25,6 +25,10 @@ def shown_lines(text: str) -> Iterator[ShownLine]:
         yield ShownLine(line.removeprefix(_SMALL) if small else line, small)
 
 
+def in_one_line(text: str) -> str:
+    return " ".join(" ".join(line.text for line in shown_lines(text)).split())
+
+
 def file_lines(attachments: Sequence[Attachment]) -> list[ShownLine]:
     return [
         ShownLine(f"[file {each.upload.filename}, {_size(len(each.upload.data))}]", small=True)

@@ -10,7 +10,7 @@ from prompt_toolkit.utils import get_cwidth
 
 from bot.playground.loopback.changes import Seen
 from bot.playground.loopback.world import Channel, Message, User
-from bot.playground.shown import ShownLine, button_labels, file_lines, shown_lines
+from bot.playground.shown import ShownLine, button_labels, file_lines, in_one_line, shown_lines
 
 TYPING_SECONDS = 10.0  # Discord channel resource, "Trigger Typing Indicator"
 QUOTED_CHARACTERS = 50
@@ -35,7 +35,7 @@ _WORDS = re.compile(r"\s+|\S+")
 
 
 class Transcript:
-    """*readable* turns the mentions in a message into names; *monotonic* tells the time in seconds."""
+    """*readable* makes of a message's text what Discord shows; *monotonic* tells the time in seconds."""
 
     def __init__(self, *, readable: Callable[[str], str], monotonic: Callable[[], float]) -> None:
         self._readable = readable
@@ -139,8 +139,7 @@ class Transcript:
 
 
 def _shortened(text: str, characters: int) -> str:
-    """In one line."""
-    line = " ".join(text.split())
+    line = in_one_line(text)
     return line if len(line) <= characters else line[: characters - 1] + "…"
 
 

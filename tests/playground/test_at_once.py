@@ -84,10 +84,10 @@ async def test_what_happens_is_printed_with_its_time_and_in_the_end_what_stands(
             "   0.0 s  ben: Hi!",
             "   0.0 s  confab (typing)",
             f"   0.0 s  confab: hello {'x' * 54}…",
-            f"   0.0 s  confab (edited): …{'y' * 39} -# Cut off.",
+            f"   0.0 s  confab (edited): …{'y' * 42} Cut off.",
             "   0.0 s  confab (typing)",
             f"   0.0 s  confab: Hi! {'x' * 56}…",
-            f"   0.0 s  confab (edited): …{'y' * 39} -# Cut off.",
+            f"   0.0 s  confab (edited): …{'y' * 42} Cut off.",
         ]
     )
     assert result.splitlines() == [

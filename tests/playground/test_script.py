@@ -215,6 +215,16 @@ async def test_small_print_is_printed_without_its_mark(say, bot):
     assert printed == "you: Why?\nconfab: Because of the air.\n  Cut off here.\n"
 
 
+async def test_marks_are_printed_as_discord_shows_them(say, bot, loopback):
+    soon = int(loopback.clock.now().timestamp()) + 3 * 3600 + 60
+    ada, random = loopback.user("ada").mention, loopback.channel("random").mention
+    bot.reply = lambda _: [f"{ada}'s budget in {random} resets <t:{soon}:R>. <@123> knows."]
+
+    _, printed = await say("Why?")
+
+    assert printed.endswith("confab: @ada's budget in #random resets in 3 hours. @unknown-user knows.\n")
+
+
 async def test_a_stop_ends_the_wait_for_an_answer_that_does_not_come(say, bot, loopback):
     bot.silent = True
     stop = asyncio.Event()
