@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 # A model this small begins to repeat itself before long, and takes its time over it; its summaries make no sense.
 LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500", "SUMMARIES": "off"}
 PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
+PLAYGROUND_FILES = Path("data/playground")
 PLAYGROUND_LOG = Path("data/playground.log")  # the terminal belongs to the conversation
 
 SECONDS_BETWEEN_CANCELLATIONS = 0.5
@@ -111,6 +112,7 @@ async def run_playground(
 
         return await play(
             loopback=loopback,
+            downloads=PLAYGROUND_FILES,
             say=say,
             at_once=at_once,
             model_sentence=sentence,

@@ -89,6 +89,17 @@ def test_many_voices_without_words_are_refused(tmp_path):
     assert "--say" in ended.stderr
 
 
+async def test_the_playground_writes_what_is_exported_to_a_file_and_names_it(tmp_path):
+    async with ModelServer() as model:
+        lines = ("--say", "Hello", "--say", "/export")
+        settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m"}
+        ended = await asyncio.to_thread(run, "playground", *lines, folder=tmp_path, **settings)
+
+    assert ended.returncode == 0
+    assert ": data/playground/conversation.md]\n" in ended.stdout
+    assert "> Hello\n" in (tmp_path / "data/playground/conversation.md").read_text()
+
+
 async def test_the_playground_remembers_what_was_said_before_it_was_left(tmp_path):
     async with ModelServer() as model:
         settings = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m", "BUDGET_TOTAL_PER_DAY": "$1"}

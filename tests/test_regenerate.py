@@ -263,7 +263,7 @@ async def test_a_button_that_is_still_there_does_nothing_once_they_are_switched_
     assert len(stage.model.requests) == 1
 
 
-async def test_the_playground_presses_the_very_button(stage) -> None:
+async def test_the_playground_presses_the_very_button(stage, tmp_path) -> None:
     stage.model.script(Answer(text="Because of the sea."), Answer(text="Because of scattering."))
     printed = io.StringIO()
 
@@ -274,6 +274,7 @@ async def test_the_playground_presses_the_very_button(stage) -> None:
     async with stage.bot():
         status = await play(
             loopback=stage.discord,
+            downloads=tmp_path,
             say=["Why?", "/again"],
             model_sentence="",
             answered=answered,

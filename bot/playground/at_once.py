@@ -97,7 +97,8 @@ class _Film:
         """What stands there in the end."""
         self._print(f"\n#{channel.name}")
         for message in self._scene.visible(channel):
-            lines = [*shown_lines(self._scene.readable(message.content)), *file_lines(message.attachments)]
+            files = file_lines(message.attachments, self._scene.downloads)
+            lines = [*shown_lines(self._scene.readable(message.content)), *files]
             self._print(f"{_speaker(message)}: " + "\n  ".join(line.text for line in lines))
 
     def _what(self, seen: Seen) -> str:

@@ -16,7 +16,8 @@ Type a message, and it is posted in this channel. What else there is:
   /chat hello      ask with a slash command
   /chat private:true hello   the same, seen by nobody else: a conversation of its own
   /reset           start the conversation anew
-  /history, /recall, /export, /usage, /privacy, /forget-me   what the README says of them
+  /export          the conversation as a file, in data/playground/
+  /history, /recall, /usage, /privacy, /forget-me   what the README says of them
   /stop            press Stop, below an answer that is being written
   /again           press Regenerate, below the last answer
   /why             choose "Why this answer?" in the menu of the bot's last answer

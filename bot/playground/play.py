@@ -4,11 +4,13 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from bot.core.errors import StartupRefused
 from bot.core.messages import Remembered
 from bot.playground.at_once import act_at_once
+from bot.playground.downloads import Downloads
 from bot.playground.loopback import LoopbackDiscord
 from bot.playground.scene import Scene
 from bot.playground.script import Answered, act
@@ -24,6 +26,7 @@ Recall = Callable[[int, int], Awaitable[Remembered]]
 async def play(
     *,
     loopback: LoopbackDiscord,
+    downloads: Path,
     say: Sequence[str] | None,
     at_once: bool = False,
     model_sentence: str,
@@ -35,10 +38,11 @@ async def play(
 ) -> int:
     """The exit status: 0, or 1 when an answer failed or *stop* was set before the script's end.
 
-    The bot is connecting to *loopback*, or about to. *model_sentence* says who answers; with *say* it goes to
+    The bot is connecting to *loopback*, or about to. Files that it brings are written to the folder *downloads*.
+    *model_sentence* says who answers; with *say* it goes to
     *err*, so that *out* holds the exchange alone. *at_once*: what is said waits for no answers.
     """
-    scene = Scene(loopback)
+    scene = Scene(loopback, Downloads(downloads))
     if say is not None:
         print(model_sentence, file=err)
         acting = (

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.playground.downloads import Downloads
 from bot.playground.lines import AGAIN, Call, Choose, Delete, Edit, Press, Say, Switch
 from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Message
 from bot.playground.loopback.commands import CHAT_INPUT
@@ -48,8 +49,9 @@ class Asked:
 class Scene:
     """*channel* is the one that the person looks at."""
 
-    def __init__(self, loopback: LoopbackDiscord) -> None:
+    def __init__(self, loopback: LoopbackDiscord, downloads: Downloads) -> None:
         self.loopback = loopback
+        self.downloads = downloads
         self.you = loopback.user(YOU)
         self.bot = loopback.bot_user
         self.channels = [each for each in loopback.world.channels.values() if each.guild is not None]

@@ -103,7 +103,10 @@ class _Script:
                 self._print_said(message)
 
     def _print_said(self, message: Message) -> None:
-        lines = [*shown_lines(self._scene.readable(message.content)), *file_lines(message.attachments)]
+        lines = [
+            *shown_lines(self._scene.readable(message.content)),
+            *file_lines(message.attachments, self._scene.downloads),
+        ]
         self._print(f"{message.author.name}: " + "\n  ".join(line.text for line in lines))
 
     def _fail(self, sentence: str) -> None:

@@ -1,8 +1,9 @@
-"""A message as the lines that a person sees of it: small print told apart, files by name and size."""
+"""A message as the lines that a person sees of it: small print told apart, files by name, size and path."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from bot.playground.downloads import Downloads
 from bot.playground.loopback.world import Attachment, Message
 
 _SMALL = "-# "  # Discord's mark at the beginning of a line of small print
@@ -29,9 +30,11 @@ def in_one_line(text: str) -> str:
     return " ".join(" ".join(line.text for line in shown_lines(text)).split())
 
 
-def file_lines(attachments: Sequence[Attachment]) -> list[ShownLine]:
+def file_lines(attachments: Sequence[Attachment], downloads: Downloads) -> list[ShownLine]:
     return [
-        ShownLine(f"[file {each.upload.filename}, {_size(len(each.upload.data))}]", small=True)
+        ShownLine(
+            f"[file {each.upload.filename}, {_size(len(each.upload.data))}: {downloads.outcome(each)}]", small=True
+        )
         for each in attachments
     ]
 

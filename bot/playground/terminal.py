@@ -41,7 +41,7 @@ class Terminal:
     def __init__(self, scene: Scene, *, model_sentence: str, recall: Recall) -> None:
         self._scene = scene
         self._recall = recall
-        self._transcript = Transcript(readable=scene.readable, monotonic=time.monotonic)
+        self._transcript = Transcript(readable=scene.readable, downloads=scene.downloads, monotonic=time.monotonic)
         self._lines: asyncio.Queue[Line] = asyncio.Queue()
         self._visited: set[int] = set()
         self._view = _View(lambda width, last: self._transcript.rows(scene.channel, width=width, last=last))

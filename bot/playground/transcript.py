@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from prompt_toolkit.utils import get_cwidth
 
+from bot.playground.downloads import Downloads
 from bot.playground.loopback.changes import Seen
 from bot.playground.loopback.world import Channel, Message, User
 from bot.playground.shown import ShownLine, button_labels, file_lines, in_one_line, shown_lines
@@ -37,8 +38,11 @@ _WORDS = re.compile(r"\s+|\S+")
 class Transcript:
     """*readable* makes of a message's text what Discord shows; *monotonic* tells the time in seconds."""
 
-    def __init__(self, *, readable: Callable[[str], str], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, readable: Callable[[str], str], downloads: Downloads, monotonic: Callable[[], float]
+    ) -> None:
         self._readable = readable
+        self._downloads = downloads
         self._monotonic = monotonic
         self._entries: dict[int, list[Entry]] = defaultdict(list)
         self._unread: dict[int, int] = defaultdict(int)
@@ -131,7 +135,7 @@ class Transcript:
             yield ShownLine("thinking…", small=True)
         else:
             yield from shown_lines(f"{text} (edited)" if message.edited_timestamp is not None else text)
-        yield from file_lines(message.attachments)
+        yield from file_lines(message.attachments, self._downloads)
         if labels := button_labels(message):
             yield ShownLine(" ".join(f"[{label}]" for label in labels), small=True)
         if message.is_ephemeral:

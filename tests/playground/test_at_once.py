@@ -7,6 +7,7 @@ import pytest
 
 from bot.core.messages import Remembered
 from bot.playground.at_once import act_at_once
+from bot.playground.downloads import Downloads
 from bot.playground.loopback import LoopbackDiscord, Upload
 from bot.playground.loopback.interactions import SECONDS_TO_ACKNOWLEDGE
 from bot.playground.play import play
@@ -33,20 +34,20 @@ async def bot(loopback):
 
 
 @pytest.fixture
-def say(loopback, bot):
+def say(loopback, bot, tmp_path):
     """Plays the lines; gives whether all went well and the printed lines."""
 
     async def say(*lines):
         out = io.StringIO()
         went_well = await act_at_once(
-            Scene(loopback), lines, answered=bot.answered, monotonic=lambda: 7.0, out=out
+            Scene(loopback, Downloads(tmp_path)), lines, answered=bot.answered, monotonic=lambda: 7.0, out=out
         )
         return went_well, out.getvalue().splitlines()
 
     return say
 
 
-async def test_all_is_said_before_anything_is_answered(loopback, bot):
+async def test_all_is_said_before_anything_is_answered(loopback, bot, tmp_path):
     async def remembers_nothing(*_):
         return Remembered()
 
@@ -55,6 +56,7 @@ async def test_all_is_said_before_anything_is_answered(loopback, bot):
     playing = asyncio.create_task(
         play(
             loopback=loopback,
+            downloads=tmp_path,
             say=["one", "@ada two", "@ben three"],
             at_once=True,
             model_sentence="A small bot answers.",
@@ -110,7 +112,7 @@ async def test_every_line_of_what_happens_fits_into_a_terminal(say, bot):
     assert max(map(len, printed[: printed.index("")])) == 79
 
 
-async def test_an_answer_names_whom_it_answers_and_a_file_by_its_name(say, loopback):
+async def test_an_answer_names_whom_it_answers_and_where_its_file_is(say, loopback, tmp_path):
     channel = loopback.channel("random")
     question = await loopback.post(channel, loopback.user("ada"), "Hello?")
     upload = Upload(filename="answer.md", data=b"all")
@@ -119,7 +121,7 @@ async def test_an_answer_names_whom_it_answers_and_a_file_by_its_name(say, loopb
     _, printed = await say("#random", "@confab hello", "/chat Why?")
 
     assert "confab to ada: Hello." in printed
-    assert "  [file answer.md, 3 B]" in printed
+    assert f"  [file answer.md, 3 B: {tmp_path}/answer.md]" in printed
     assert "   0.0 s  #random confab to you (thinking…)" in printed
 
 

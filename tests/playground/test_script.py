@@ -24,7 +24,7 @@ async def bot(loopback):
 
 
 @pytest.fixture
-def say(loopback, bot):
+def say(loopback, bot, tmp_path):
     """Plays the lines; gives the exit status and what was printed."""
 
     async def remembers_nothing(*_):
@@ -34,6 +34,7 @@ def say(loopback, bot):
         out = io.StringIO()
         status = await play(
             loopback=loopback,
+            downloads=tmp_path,
             say=lines,
             model_sentence="A small bot answers.",
             answered=bot.answered,

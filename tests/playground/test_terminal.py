@@ -12,6 +12,7 @@ from prompt_toolkit.output import DummyOutput
 
 from bot.core.errors import StartupRefused
 from bot.core.messages import PastTurn, Remembered, Role
+from bot.playground.downloads import Downloads
 from bot.playground.loopback import LoopbackDiscord, Upload
 from bot.playground.play import play
 from bot.playground.scene import Scene
@@ -82,14 +83,15 @@ class Person:
 
 
 @pytest.fixture
-def sit_down(loopback):
+def sit_down(loopback, tmp_path):
     @asynccontextmanager
     async def sit_down(*, remembered=NOTHING):
         async def recall(_, newest):
             return replace(remembered, newest=remembered.newest[-newest:])
 
         with create_pipe_input() as keyboard, create_app_session(input=keyboard, output=DummyOutput()):
-            terminal = Terminal(Scene(loopback), model_sentence="A small bot answers.", recall=recall)
+            scene = Scene(loopback, Downloads(tmp_path))
+            terminal = Terminal(scene, model_sentence="A small bot answers.", recall=recall)
             person = Person(terminal, keyboard)
             person.staying = asyncio.create_task(terminal.run())
             try:
@@ -147,17 +149,18 @@ async def test_an_answer_grows_in_its_place(person, bot):
     assert person.screen.count("Because of") == 1
 
 
-async def test_small_print_and_files_are_dim(person, loopback):
+async def test_small_print_and_files_are_dim(person, loopback, tmp_path):
     upload = Upload(filename="answer.md", data=bytes(12_345))
     text = "The beginning.\n-# The whole is attached."
     await loopback.post(loopback.channel("general"), loopback.user("ada"), text, attachments=[upload])
 
-    await person.sees("  [file answer.md, 12 kB]")
+    await person.sees("  [file answer.md, 12 kB:")
     await person.sees("  The whole is attached.")
     assert "-#" not in person.screen
     assert "about" in person.style_of("The whole is attached.")
     assert "about" in person.style_of("[file")
     assert "about" not in person.style_of("The beginning.")
+    assert (tmp_path / "answer.md").read_bytes() == bytes(12_345)
 
 
 async def test_typing_shows_until_the_words_come(person, bot, loopback):
@@ -288,7 +291,7 @@ class Tty(io.StringIO):
         return True
 
 
-async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkeypatch):
+async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkeypatch, tmp_path):
     async def remembers_nothing(*_):
         return Remembered()
 
@@ -299,6 +302,7 @@ async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkey
         playing = asyncio.create_task(
             play(
                 loopback=loopback,
+                downloads=tmp_path,
                 say=None,
                 model_sentence="A small bot answers.",
                 answered=bot.answered,
@@ -316,7 +320,7 @@ async def test_a_stop_leaves_the_terminal_and_says_goodbye(loopback, bot, monkey
     assert "The bot remembers" in err.getvalue()
 
 
-async def test_without_a_terminal_the_other_way_is_named(loopback, monkeypatch):
+async def test_without_a_terminal_the_other_way_is_named(loopback, monkeypatch, tmp_path):
     async def nobody(*_):
         raise AssertionError("nobody is asked")
 
@@ -325,6 +329,7 @@ async def test_without_a_terminal_the_other_way_is_named(loopback, monkeypatch):
     with pytest.raises(StartupRefused, match="--say"):
         await play(
             loopback=loopback,
+            downloads=tmp_path,
             say=None,
             model_sentence="",
             answered=nobody,
