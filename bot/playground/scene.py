@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Messa
 from bot.playground.loopback.commands import CHAT_INPUT
 from bot.playground.loopback.refusals import Json
 from bot.playground.markup import unmarked
+from bot.playground.options import entered
 from bot.playground.shown import button_labels
 
 CHAT_CHANNEL = "general"  # here the bot answers every message
@@ -22,9 +22,6 @@ COMMANDS_SECONDS = 10.0
 
 _HANDLE = re.compile(r"@(\w+)")
 _CHANNEL = re.compile(r"#([\w-]+)")
-_SWITCH_FIRST = re.compile(r"(?P<name>\w+):(?P<value>[\w-]+)(?=\s|$)")
-_SWITCH_LAST = re.compile(r"(?<=\s)(?P<name>\w+):(?P<value>[\w-]+)$")
-_BOOLEAN = 5  # the type of a command's option, as Discord numbers them
 _LAYOUT = "\n\t"
 
 Deed = Say | Call | Switch | Edit | Delete | Press | Choose
@@ -132,7 +129,11 @@ class Scene:
         return Asked(question=message, channel=self.channel) if expected else None
 
     async def _call(self, name: str, text: str) -> Asked:
-        options = _entered(name, await self._options(name), text)
+        offered = await self._options(name)
+        try:
+            options = entered(name, offered, text)
+        except ValueError as error:
+            raise NotPossibleError(str(error)) from error
         try:
             interaction = await self.loopback.slash(self.channel, self.you, name, options)
         except (PermissionError, ValueError) as error:
@@ -222,26 +223,3 @@ class Scene:
 
 def version(message: Message) -> Version:
     return message.id, message.edited_timestamp
-
-
-def _switch_in(text: str, switches: Collection[str]) -> re.Match[str] | None:
-    at_either_end = (_SWITCH_FIRST.match(text), _SWITCH_LAST.search(text))
-    return next((switch for switch in at_either_end if switch and switch["name"] in switches), None)
-
-
-def _entered(name: str, options: Sequence[Json], text: str) -> Json:
-    """What is typed behind a command: `private:true` and the like at either end, the rest is its text."""
-    values: Json = {}
-    names = {option["name"]: option["type"] for option in options}
-    switches = [name for name, kind in names.items() if kind == _BOOLEAN]
-    while switch := _switch_in(text, switches):
-        if switch["value"].casefold() not in ("true", "false"):
-            raise NotPossibleError(f"{switch['name']}: takes true or false.")
-        values[switch["name"]] = switch["value"].casefold() == "true"
-        text = (text[: switch.start()] + text[switch.end() :]).strip()
-    if text:
-        first = next((option for option, kind in names.items() if kind != _BOOLEAN), None)
-        if first is None:
-            raise NotPossibleError(f"/{name} takes nothing of the kind behind it.")
-        values[first] = text.removeprefix(f"{first}:").strip()
-    return values

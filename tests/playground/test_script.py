@@ -118,7 +118,10 @@ async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopb
     status, _ = await say(
         "/chat private:true Why?",
         "/chat message:Why not? private:True",
+        "/chat words private: True",
+        "/chat Private : TRUE words",
         "/chat secret:true or not",
+        "/chat semi-private: true",
         "/reset private:true",
         "/export what:my-data",
     )
@@ -126,19 +129,35 @@ async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopb
     assert [call.options for call in loopback.interactions] == [
         {"message": "Why?", "private": True},
         {"message": "Why not?", "private": True},
+        *[{"message": "words", "private": True}] * 2,
         {"message": "secret:true or not"},
+        {"message": "semi-private: true"},
         {"private": True},
         {"what": "my-data"},
     ]
     assert status == 0
 
 
-async def test_a_switch_that_is_neither_on_nor_off_is_refused(say, loopback):
-    status, printed = await say("/chat private:maybe my secret")
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/chat private:maybe my secret", "private: takes true or false."),
+        ("/chat private: my secret", "private: takes true or false."),
+        ("/chat my secret private:", "private: takes true or false."),
+        ("/chat my secret private: yes", "private: takes true or false."),
+        ("/chat private:true, my secret", "private: takes true or false."),
+        ("/chat private:true my secret private:false", "private: is there twice."),
+        ("/chat my private: true secret", "private: belongs before the text or behind it: /chat private: true …"),
+        ("/chat message:private:true my secret", "private: belongs before the text or behind it:"),
+        ("/export what: my data", "what: takes my-data."),
+    ],
+)
+async def test_a_choice_that_is_unclear_is_refused_before_anybody_sees_the_words(say, loopback, line, told):
+    status, printed = await say(line)
 
-    assert "private: takes true or false." in printed
+    assert f"! {told}" in printed
     assert loopback.interactions == []
-    assert status != 0
+    assert status == 1
 
 
 async def test_a_second_person_speaks_under_her_own_name(say, loopback):
