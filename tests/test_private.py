@@ -182,6 +182,21 @@ async def test_an_answer_that_is_not_ready_in_time_ends_where_it_is(stage) -> No
     assert seen_by_others(stage) == []
 
 
+async def test_one_that_is_cut_off_goes_on_as_it_says(stage) -> None:
+    gate = Gate()
+    stage.model.script(Answer.cut_off(LONG, then="drop", gate=gate), Answer(text="It goes on."))
+    async with stage.bot():
+        called = await stage.chat("Why?", private=True)
+        gate.let_out(10)
+        message = await stage.discord.until(lambda: called.original)
+        gate.open()
+        await stage.discord.until(lambda: "Say *go on* with `/chat private:True`" in message.content)
+        await answered(stage, "go on")
+
+    assert [role for role, _ in stage.prompts()[-1]] == ["system", "user", "assistant", "user"]
+    assert seen_by_others(stage) == []
+
+
 async def test_words_that_do_not_come_in_time_are_said_not_to(stage) -> None:
     stage.model.script(Answer(text=LONG, gate=Gate()))
     async with stage.bot(**PATIENT):

@@ -18,10 +18,13 @@ TOLD = "told"  # the code of a notice that is the whole answer, as a greeting is
 
 _BELOW = {
     Outcome.COMPLETE: "",
-    Outcome.CUT_OFF: "\n-# My answer was cut off here. Say *go on* and I'll continue.",
+    Outcome.CUT_OFF: "\n-# My answer was cut off here. {} and I'll continue.",
     Outcome.STOPPED: "\n-# Stopped here.",
-    Outcome.LENGTH: "\n-# That's as much as I can write at once. Say *go on* and I'll continue.",
+    Outcome.LENGTH: "\n-# That's as much as I can write at once. {} and I'll continue.",
 }
+_GO_ON = "Say *go on*"
+_GO_ON_BY_COMMAND = "Say *go on* with `/chat`"  # the channel may be one where nothing else is heard
+_GO_ON_IN_PRIVATE = "Say *go on* with `/chat private:True`"  # anything else is another conversation
 
 
 def waiting_sentence(ahead: int) -> str:
@@ -77,7 +80,7 @@ def question_shown(text: str) -> str:
 
 def shown_answer(taken: TakenUp, text: str, outcome: Outcome) -> str:
     """The whole of what stands in the channel for an answer."""
-    below = f"{_BELOW[outcome]}{_notes_below(taken)}"
+    below = f"{_line_below(taken, outcome)}{_notes_below(taken)}"
     return f"{question_head(taken)}{text}{_close_fence(text, below)}{below}"
 
 
@@ -85,8 +88,17 @@ def lines_below(taken: TakenUp, shown: str) -> str:
     """What `shown_answer` put below the answer's own words."""
     notes = _notes_below(taken)
     text = shown.removesuffix(notes)
-    ends = [line for line in _BELOW.values() if text.endswith(line)]
+    ends = [line for outcome in _BELOW if text.endswith(line := _line_below(taken, outcome))]
     return max(ends, key=len) + (notes if text != shown else "")
+
+
+def _line_below(taken: TakenUp, outcome: Outcome) -> str:
+    """How it ended, and what makes it go on where it was asked."""
+    if taken.conversation.key.private_to:
+        go_on = _GO_ON_IN_PRIVATE
+    else:
+        go_on = _GO_ON_BY_COMMAND if taken.question.kind is Kind.SLASH else _GO_ON
+    return _BELOW[outcome].format(go_on)
 
 
 def shown_notice(taken: TakenUp, sentence: str) -> str:

@@ -11,9 +11,9 @@ ANSWERS = ["Because.", "Because.\n-# A small line of the model's own.", "```py\n
 NOTES = [None, "I could not read an image."]
 
 
-def taken_up(note):
-    question = Turn(id=1, kind=Kind.SLASH, state=TurnState.ANSWERING, text="Why?", note=note)
-    key = ConversationKey(channel_id=1)
+def taken_up(note=None, *, kind=Kind.SLASH, private_to=0):
+    question = Turn(id=1, kind=kind, state=TurnState.ANSWERING, text="Why?", note=note)
+    key = ConversationKey(channel_id=1, private_to=private_to)
     return TakenUp(
         conversation=Conversation(id=1, key=key, guild_id=None, labelled=False),
         history=(),
@@ -25,9 +25,11 @@ def taken_up(note):
     )
 
 
-@pytest.mark.parametrize(("text", "note", "outcome"), list(itertools.product(ANSWERS, NOTES, Outcome)))
-def test_what_we_wrote_below_an_answer_is_found_again(text, note, outcome):
-    taken = taken_up(note)
+@pytest.mark.parametrize(
+    ("text", "note", "outcome", "private_to"), list(itertools.product(ANSWERS, NOTES, Outcome, (0, 7)))
+)
+def test_what_we_wrote_below_an_answer_is_found_again(text, note, outcome, private_to):
+    taken = taken_up(note, private_to=private_to)
     shown = shown_answer(taken, text, outcome)
 
     below = lines_below(taken, shown)
@@ -36,3 +38,18 @@ def test_what_we_wrote_below_an_answer_is_found_again(text, note, outcome):
     assert left in (text, f"{text}\n```")  # a code block left open is closed before our lines
     assert ("read an image" in below) == (note is not None)
     assert ("-# " in below.replace(f"-# {note}", "")) == (outcome is not Outcome.COMPLETE)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CUT_OFF, Outcome.LENGTH])
+@pytest.mark.parametrize(
+    ("kind", "private_to", "said"),
+    [
+        (Kind.MESSAGE, 0, "Say *go on* and I'll continue."),
+        (Kind.SLASH, 0, "Say *go on* with `/chat` and I'll continue."),
+        (Kind.SLASH, 7, "Say *go on* with `/chat private:True` and I'll continue."),
+    ],
+)
+def test_how_to_let_it_go_on_is_said_as_it_works_where_it_was_asked(outcome, kind, private_to, said):
+    shown = shown_answer(taken_up(kind=kind, private_to=private_to), "Because", outcome)
+
+    assert shown.endswith(f" {said}")
