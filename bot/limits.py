@@ -68,16 +68,28 @@ def known_prices(settings: Settings) -> ListedPrices:
 def least_amount(settings: Settings, prices: Prices) -> Amount:
     """What any request to a model reserves: the system prompt, and the longest answer. Raises StartupRefused.
 
-    It does so where there is a budget that this does not fit into, or that is in dollars without every price.
+    It does so with every fault of the budgets.
     """
-    amount, unpriced = _at_most(
-        settings, prices, read=TOKENS_PER_MESSAGE + estimate_tokens(settings.system_prompt)
-    )
-    for budget in budgets_set(settings):
-        _refuse_unusable(budget, amount, unpriced)
+    amount, unpriced = _least(settings, prices)
+    if faults := budget_faults(settings, prices):
+        raise StartupRefused("\n".join(faults))
     for model in unpriced:
         log.info("what model %s costs is not known; MODEL_PRICES can say it", model)
     return amount
+
+
+def budget_faults(settings: Settings, prices: Prices) -> list[str]:
+    """Each with its cure: budgets in dollars without every price, and those that pay for no answer at all."""
+    amount, unpriced = _least(settings, prices)
+    budgets = budgets_set(settings)
+    in_dollars = [_name(budget.scope, budget.period) for budget in budgets if budget.limit.in_dollars]
+    faults = [_without_prices(in_dollars, unpriced)] if in_dollars and unpriced else []
+    return faults + [
+        f"{_name(budget.scope, budget.period)} is {budget.limit}, which pays for no answer at all. One may take "
+        f"{budget.limit.words(budget.limit.of(amount))}: set more, or a smaller MAX_ANSWER_TOKENS."
+        for budget in budgets
+        if budget.limit.of(amount) > budget.limit.most and not (budget.limit.in_dollars and unpriced)
+    ]
 
 
 def small_budgets(settings: Settings, prices: Prices) -> list[str]:
@@ -102,20 +114,23 @@ def _at_most(settings: Settings, prices: Prices, *, read: int) -> tuple[Amount, 
     return amount, [model for model, cost in costs.items() if cost is None]
 
 
-def _refuse_unusable(budget: Budget, amount: Amount, without_price: Sequence[str]) -> None:
-    """Raises StartupRefused."""
-    name, limit = _name(budget.scope, budget.period), budget.limit
-    if limit.in_dollars and without_price:
-        model = without_price[0]
-        raise StartupRefused(
-            f"{name} is in dollars, and what {model} costs is not known. Say it in MODEL_PRICES, in dollars per "
-            f"million tokens: {model}=read/cached/written, such as 2.50/0.25/15; or set the budget in tokens."
-        )
-    if limit.of(amount) > limit.most:
-        raise StartupRefused(
-            f"{name} is {limit}, which pays for no answer at all. One may take {limit.words(limit.of(amount))}: "
-            "set more, or a smaller MAX_ANSWER_TOKENS."
-        )
+def _least(settings: Settings, prices: Prices) -> tuple[Amount, list[str]]:
+    return _at_most(settings, prices, read=TOKENS_PER_MESSAGE + estimate_tokens(settings.system_prompt))
+
+
+def _without_prices(names: Sequence[str], models: Sequence[str]) -> str:
+    are, cost = ("are" if len(names) > 1 else "is"), ("cost" if len(models) > 1 else "costs")
+    prices = ",".join(f"{model}=read/cached/written" for model in models)
+    what_for = "set these budgets" if len(names) > 1 else "set the budget"
+    return (
+        f"{_listed(names)} {are} in dollars, and what {_listed(models)} {cost} is not known. Say it in "
+        f"MODEL_PRICES, in dollars per million tokens: {prices}, such as 2.50/0.25/15; or {what_for} in tokens."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _name(scope: Scope, period: Period) -> str:

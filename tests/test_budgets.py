@@ -253,6 +253,27 @@ async def test_a_budget_that_cannot_hold_is_refused_at_the_start(stage, given, s
     assert stage.discord.requests == []
 
 
+async def test_every_budget_that_cannot_hold_is_named_at_once(stage) -> None:
+    with pytest.raises(StartupRefused) as refused:
+        async with stage.bot(
+            OPENAI_MODEL="one,two",
+            BUDGET_PERSON_PER_DAY="100",
+            BUDGET_SERVER_PER_DAY="$1",
+            BUDGET_SERVER_PER_MONTH="$9",
+            BUDGET_TOTAL_PER_DAY="90",
+            BUDGET_TOTAL_PER_MONTH="1000000",
+        ):
+            pass
+
+    lines = str(refused.value).splitlines()
+    assert [line.partition(". ")[0] for line in lines] == [
+        "BUDGET_SERVER_PER_DAY and BUDGET_SERVER_PER_MONTH are in dollars, and what one and two cost is not known",
+        "BUDGET_PERSON_PER_DAY is 100 tokens, which pays for no answer at all",
+        "BUDGET_TOTAL_PER_DAY is 90 tokens, which pays for no answer at all",
+    ]
+    assert "one=read/cached/written,two=read/cached/written, such as" in lines[0]
+
+
 async def test_a_budget_that_pays_for_short_conversations_alone_is_named_in_the_log(stage, caplog) -> None:
     async with stage.bot(**SHORT, **{DAY: "1000"}):
         pass

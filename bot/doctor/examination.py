@@ -8,7 +8,7 @@ from bot.core.findings import Finding, ok, refused, warning, wrong
 from bot.core.ports import Clock
 from bot.discord.checkup import check_discord
 from bot.discord.clock_checkup import check_clock
-from bot.limits import budgets_set, known_prices, least_amount, patience, small_budgets
+from bot.limits import budget_faults, budgets_set, known_prices, patience, small_budgets
 from bot.llm.checkup import check_model
 from bot.settings import SettingFault, Settings, examine_settings
 from bot.storage.checkup import check_database
@@ -53,10 +53,8 @@ def _settings(faults: list[SettingFault], env_file: Path) -> list[Finding]:
 def _budgets(settings: Settings) -> list[Finding]:
     """Whether they can hold: some need prices."""
     set_, prices = budgets_set(settings), known_prices(settings)
-    try:
-        least_amount(settings, prices)
-    except StartupRefused as refusal:
-        return [refused("budgets", "BUDGET_…", refusal)]
+    if faults := budget_faults(settings, prices):
+        return [refused("budgets", "BUDGET_…", StartupRefused(fault)) for fault in faults]
     if small := small_budgets(settings, prices):
         cure = (
             "Set more, or a smaller HISTORY_TOKENS or MAX_ANSWER_TOKENS; /reset makes a conversation short again."

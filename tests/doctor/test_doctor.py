@@ -124,6 +124,16 @@ async def test_a_budget_that_cannot_hold_is_wrong_and_one_that_can_is_well(set_u
     assert right_one.states()["budgets"] == "ok"
 
 
+async def test_every_budget_that_cannot_hold_is_a_finding_of_its_own(set_up):
+    ended = await set_up.doctor("--json", BUDGET_TOTAL_PER_DAY="90", BUDGET_PERSON_PER_DAY="$1")
+
+    found = [each["detail"] for each in json.loads(ended.out)["findings"] if each["check"] == "budgets"]
+    assert found == [
+        "BUDGET_PERSON_PER_DAY is in dollars, and what gpt-5.4 costs is not known",
+        "BUDGET_TOTAL_PER_DAY is 90 tokens, which pays for no answer at all",
+    ]
+
+
 async def test_a_budget_that_pays_for_short_conversations_alone_is_worth_a_warning(set_up):
     ended = await set_up.doctor("--json", BUDGET_PERSON_PER_DAY="11999")
 
