@@ -16,7 +16,7 @@ from bot.assembly import assemble
 from bot.core.answer import Ended
 from bot.core.clock import SystemClock
 from bot.core.conversation_queue import ConversationQueue
-from bot.core.errors import BotError, OwnershipLost, StartupRefused
+from bot.core.errors import BotError, DatabaseInUse, OwnershipLost, StartupRefused
 from bot.core.messages import ConversationKey, Remembered
 from bot.core.ports import Clock
 from bot.discord.pacer import Pacer
@@ -124,8 +124,13 @@ async def run_playground(
 
 async def _forget_marks() -> None:
     """The playground's channels begin empty each time: what is not there any more was not deleted."""
-    async with open_store(PLAYGROUND_DATABASE) as store:
-        await store.write_marks({})
+    try:
+        async with open_store(PLAYGROUND_DATABASE) as store:
+            await store.write_marks({})
+    except DatabaseInUse:
+        raise StartupRefused(
+            "A playground is open in this folder already. Leave it first, or start this one in another folder."
+        ) from None
 
 
 def _playground_log() -> TextIO:

@@ -89,6 +89,17 @@ def test_many_voices_without_words_are_refused(tmp_path):
     assert "--say" in ended.stderr
 
 
+async def test_a_second_playground_in_the_same_folder_is_told_of_the_first(tmp_path):
+    async with open_store(f"sqlite:///{tmp_path}/data/playground.db"), ModelServer() as model:
+        settings = {"OPENAI_BASE_URL": model.base_url, "DATABASE_URL": "sqlite:///elsewhere.db"}
+        ended = await asyncio.to_thread(run, "playground", "--say", "Hello", folder=tmp_path, **settings)
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "A playground is open in this folder already. Leave it first, or start this one in another folder.\n"
+    )
+
+
 async def test_the_playground_writes_what_is_exported_to_a_file_and_names_it(tmp_path):
     async with ModelServer() as model:
         lines = ("--say", "Hello", "--say", "/export")

@@ -305,5 +305,9 @@ class StartupRefused(BotError):
     code = "startup_refused"
 
 
+class DatabaseInUse(StartupRefused):
+    """Another bot owns the database."""
+
+
 class DatabaseAway(StartupRefused):
     """The server does not let us in now and may later; a bot that had it already waits for it."""

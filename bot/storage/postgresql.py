@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.core.errors import DatabaseAway, StartupRefused
+from bot.core.errors import DatabaseAway, DatabaseInUse, StartupRefused
 from bot.storage.faults import NOT_ALLOWED
 from bot.storage.migrate import migrate
 
@@ -166,7 +166,7 @@ async def _take_lock(owner: Any, wait_seconds: float, url: URL) -> None:
         await owner.execute(f"SELECT pg_advisory_lock({OWNER_LOCK})")
         await owner.execute("SET lock_timeout = 0")
     except asyncpg.LockNotAvailableError:
-        raise StartupRefused(
+        raise DatabaseInUse(
             f"Another bot is using {where(url)}. Stop it first, or give this one a database of its own."
         ) from None
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:

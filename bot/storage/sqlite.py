@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from bot.core.errors import DatabaseUnavailable, StartupRefused
+from bot.core.errors import DatabaseInUse, DatabaseUnavailable, StartupRefused
 from bot.storage.faults import MOVED
 from bot.storage.migrate import migrate
 
@@ -163,7 +163,7 @@ def _locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=SECONDS_FOR_A_LOOK)
     except Timeout:
-        raise StartupRefused(
+        raise DatabaseInUse(
             f"Another bot is using {path}. Stop it first, or give this one a file of its own in DATABASE_URL."
         ) from None
     except OSError as error:
