@@ -8,6 +8,7 @@ from bot.core.access import AccessRules
 from bot.core.errors import DiscordUnavailable, StartupRefused
 from bot.core.findings import Finding, ok, refused, warning, wrong
 from bot.core.ports import Clock
+from bot.core.unreachable import why_unreachable
 from bot.discord.client import point_library_at
 from bot.discord.permission_checkup import check_permissions
 from bot.discord.preflight import Application, MessageContent, intent_refused, invite_link, look_up_application
@@ -32,7 +33,7 @@ async def check_discord(
     try:
         application = await look_up_application(api_url=api_url, token=token, clock=clock, patient=False)
     except DiscordUnavailable as error:
-        yield wrong("token", "Discord", f"can't be reached ({error})", _UNREACHABLE)
+        yield wrong("token", "Discord", f"can't be reached ({why_unreachable(error)})", _UNREACHABLE)
         return
     except StartupRefused as refusal:
         setting, _, _ = str(refusal).partition(" ")  # each begins with the one that is at fault
@@ -46,7 +47,9 @@ async def check_discord(
         try:
             await client.login(token)
         except REQUEST_ERRORS as error:
-            yield wrong("token", "Discord", f"stopped answering ({translate(error)})", _UNREACHABLE)
+            failure = translate(error)
+            failure.__cause__ = error
+            yield wrong("token", "Discord", f"stopped answering ({why_unreachable(failure)})", _UNREACHABLE)
             return
         for finding in _check_invitation(client.application, application.id):
             yield finding

@@ -7,6 +7,7 @@ import aiohttp
 
 from bot.core.findings import Finding, ok, warning, wrong
 from bot.core.ports import Clock
+from bot.core.unreachable import why_unreachable
 from bot.discord.preflight import REQUEST_SECONDS, USER_AGENT
 
 TOLERATED_SECONDS = 2.0
@@ -20,7 +21,8 @@ async def check_clock(*, api_url: str, clock: Clock) -> Finding:
     try:
         asked, date, answered = await _ask_for_date(api_url, clock)
     except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-        return warning(_CHECK, _SUBJECT, f"can't be compared with Discord's ({type(error).__name__})", _TRY_AGAIN)
+        why = why_unreachable(error)
+        return warning(_CHECK, _SUBJECT, f"can't be compared with Discord's ({why})", _TRY_AGAIN)
     off = seconds_off(asked=asked, date=date, answered=answered)
     if abs(off) <= TOLERATED_SECONDS:
         return ok(_CHECK, _SUBJECT, "agrees with Discord's")

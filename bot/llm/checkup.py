@@ -12,6 +12,7 @@ from bot.core.errors import (
     ModelError,
     ModelKeyRefused,
     ModelTimeout,
+    ModelUnavailable,
     QuotaUsedUp,
     RequestRejected,
     WrongModel,
@@ -20,6 +21,7 @@ from bot.core.findings import Finding, ok, warning, wrong
 from bot.core.generation import Patience
 from bot.core.messages import Role
 from bot.core.ports import Clock
+from bot.core.unreachable import why_unreachable
 from bot.llm.chat_model import OPENAI_URL, OpenAIChatModel
 from bot.llm.dialect import Dialect
 
@@ -39,7 +41,10 @@ _CURES: dict[type[ModelError], str] = {
     ContextTooLong: "Lower MAX_ANSWER_TOKENS and HISTORY_TOKENS: together they must fit what the model can read.",
     RequestRejected: "The server refuses what the bot asks for: see the server's log, or lower MAX_ANSWER_TOKENS.",
 }
-_UNREACHABLE = "Check that a server of streamed chat completions runs there, and OPENAI_BASE_URL if it is set."
+_UNREACHABLE = (
+    "Check that a server of streamed chat completions runs there, OPENAI_BASE_URL if it is set, and whether a "
+    "firewall or a proxy is in the way."
+)
 
 
 @dataclass(kw_only=True)
@@ -146,5 +151,5 @@ def _departures(dialect: Dialect) -> str:
 
 
 def _in_words(error: ModelError) -> str:
-    """Status and codes as the log has them; a provider's own words are never among them."""
-    return str(error) or type(error).__name__
+    """Why there is no connection, or status and codes as the log has them; never a provider's own words."""
+    return why_unreachable(error) if isinstance(error, ModelUnavailable) else str(error) or type(error).__name__

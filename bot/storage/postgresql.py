@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.core.errors import DatabaseAway, DatabaseInUse, StartupRefused
+from bot.core.unreachable import why_unreachable
 from bot.storage.faults import NOT_ALLOWED
 from bot.storage.migrate import migrate
 
@@ -148,7 +149,7 @@ async def connect_to(connect: Connect, url: URL) -> Any:
         raise refusal(error, url) from error
     except OSError as error:
         raise DatabaseAway(
-            f"{where(url)} cannot be reached ({type(error).__name__}). "
+            f"{where(url)} cannot be reached ({why_unreachable(error)}). "
             "Check that it runs, and host and port in DATABASE_URL."
         ) from error
     except (ValueError, asyncpg.InterfaceError) as error:

@@ -52,6 +52,16 @@ async def test_what_ends_the_examination_is_its_only_finding(discord):
     assert (outage.state, outage.detail) == (WRONG, "can't be reached (HTTP 503)")
 
 
+async def test_a_discord_that_cannot_be_reached_is_told_in_words():
+    nowhere = {"api_url": "http://127.0.0.1:1/api/v10", "clock": ManualClock()}
+    asked = {"token": "t", "message_content": "auto", "chat_channels": frozenset(), "access": AccessRules()}
+    (outage,) = [each async for each in check_discord(**nowhere, **asked)]
+    clock = await check_clock(**nowhere)
+
+    assert outage.detail == "can't be reached (nothing listens at that address)"
+    assert clock.detail == "can't be compared with Discord's (nothing listens at that address)"
+
+
 @pytest.mark.parametrize(
     ("setting", "granted", "chat_channels", "state"),
     [

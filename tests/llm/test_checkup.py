@@ -1,22 +1,25 @@
 """What `doctor` says of a model's server."""
 
 import asyncio
+import socket
+from functools import partial
 
 import pytest
 
 from bot.core.findings import State
 from bot.core.generation import Patience
+from bot.llm.chat_model import OpenAIChatModel
 from bot.llm.checkup import check_model
 from tests.clock import ManualClock
 from tests.model_server import MODEL, Answer, ModelServer, Silence, Status
 
 
-async def examine(server, clock=None):
+async def examine(server, clock=None, *, base_url=None):
     findings = await check_model(
         model=MODEL,
         setting="OPENAI_MODEL",
         api_key="sk-test",
-        base_url=server.base_url,
+        base_url=base_url or server.base_url,
         max_answer_tokens=800,
         patience=Patience(),
         clock=clock or ManualClock(),
@@ -83,6 +86,26 @@ async def test_what_keeps_it_from_answering_is_said_with_its_cure(server, behavi
     assert found.state is state
     assert detail in found.detail
     assert cure in found.cure
+
+
+async def test_a_server_that_cannot_be_reached_is_told_in_words():
+    found = (await examine(None, base_url="http://127.0.0.1:1/v1"))["model"]
+
+    assert (found.state, found.detail) == (State.WRONG, "does not answer (nothing listens at that address)")
+    assert "OPENAI_BASE_URL" in found.cure
+    assert "firewall" in found.cure
+
+
+async def test_a_server_that_takes_no_connection_in_time_is_told_in_words(monkeypatch):
+    monkeypatch.setattr("bot.llm.checkup.OpenAIChatModel", partial(OpenAIChatModel, connect_seconds=0.05))
+    with socket.socket() as full, socket.socket() as waiting:  # its queue has one place
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting.connect(full.getsockname())
+
+        found = (await examine(None, base_url=f"http://127.0.0.1:{full.getsockname()[1]}/v1"))["model"]
+
+    assert found.detail == "does not answer (there was no answer in time)"
 
 
 async def test_a_model_that_says_nothing_is_not_waited_for_longer_than_the_bot_would(server):
