@@ -15,10 +15,24 @@ from bot.core.usage_tables import usage_csv, usage_table
 
 DAYS, MOST_DAYS = 30, 36_500
 REFUSED = 2  # the exit status when the bot will not start like this: restarting it changes nothing
+UNREAD = 141  # whoever read the output has left: as a shell says of programs that SIGPIPE ends
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    try:
+        status = _carry_out(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if arguments.command == "run":
+            raise  # it prints nothing, so that this is a connection's
+        # Python would try to write what is left, and complain, when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+    return status
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
     try:
         if arguments.command == "backup":
             return _back_up(arguments.file)  # without an event loop, so that Ctrl-C ends it

@@ -16,13 +16,28 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(
-    *arguments: str, folder: Path, flags: tuple[str, ...] = (), **settings: str
+    *arguments: str,
+    folder: Path,
+    flags: tuple[str, ...] = (),
+    stdout: int = subprocess.PIPE,
+    **settings: str,
 ) -> subprocess.CompletedProcess:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | settings
-    command = [sys.executable, *flags, "-m", "bot", *arguments]
     return subprocess.run(  # noqa: S603 - our own program
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *flags, "-m", "bot", *arguments],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | settings,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
     )
+
+
+async def opened(url: str) -> None:
+    """Let the database be there."""
+    async with open_store(url):
+        pass
 
 
 async def test_forgetting_takes_the_database_and_nothing_else(tmp_path):
@@ -61,17 +76,27 @@ def test_without_what_it_needs_it_says_how_to_install_that(tmp_path):
 
 def test_use_is_a_table_of_the_last_days(tmp_path):
     (tmp_path / "data").mkdir()
-
-    async def once():
-        async with open_store(f"sqlite:///{tmp_path}/data/bot.db"):
-            pass
-
-    asyncio.run(once())
+    asyncio.run(opened(f"sqlite:///{tmp_path}/data/bot.db"))
 
     ended = run("usage", folder=tmp_path)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [line.split()[0] for line in ended.stdout.splitlines()] == ["day", "in"]
+
+
+@pytest.mark.parametrize("command", [["usage", "--csv"], ["doctor"], ["doctor", "--json"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_who_has_seen_enough_is_left_without_a_word(tmp_path, command, unbuffered):
+    (tmp_path / "data").mkdir()
+    asyncio.run(opened(f"sqlite:///{tmp_path}/data/bot.db"))
+    nobody, output = os.pipe()
+    os.close(nobody)
+
+    nowhere = {"DISCORD_API_URL": "http://127.0.0.1:1/api", "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+    ended = run(*command, folder=tmp_path, stdout=output, PYTHONUNBUFFERED=unbuffered, **nowhere)
+    os.close(output)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "x", "99999"])
