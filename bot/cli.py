@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_usage(usage: argparse.ArgumentParser) -> None:
     kinds = [kind.value for kind in By]
-    usage.add_argument("--by", choices=kinds, default=By.DAY.value, help="what the sums are parted by (day)")
+    usage.add_argument("--by", choices=kinds, default=By.DAY.value, help="what the sums are grouped by (day)")
     usage.add_argument("--days", type=_days, default=DAYS, metavar="N", help=f"how far back ({DAYS})")
     usage.add_argument("--csv", action="store_true", help="print it as CSV, for programs")
 

@@ -32,7 +32,7 @@ def small_letters(value: Any) -> Any:
 
 
 def ids(value: Any) -> Any:
-    """Ids parted by commas or spaces."""
+    """Ids separated by commas or spaces."""
     if not isinstance(value, str):
         return value
     each_id = re.split(r"[,;\s]+", value.strip(",; \t\n"))
@@ -42,26 +42,26 @@ def ids(value: Any) -> Any:
 
 
 def days_by_id(value: Any) -> Any:
-    """Ids parted by commas or spaces, each with a number of days behind a = or a colon."""
+    """Ids separated by commas or spaces, each with a number of days behind a = or a colon."""
     if not isinstance(value, str):
         return value
     each_id = re.split(r"[,;\s]+", value.strip(",; \t\n"))
     pairs = [re.fullmatch(r"([1-9][0-9]{0,18})[=:]([0-9]{1,9})", each) for each in each_id]
     read = {int(pair[1]): int(pair[2]) for pair in pairs if pair}
     if len(read) < len(pairs):
-        raise ValueError("must be id=days, parted by commas, each server once")
+        raise ValueError("must be id=days, separated by commas, each server once")
     return read
 
 
 def model_prices(value: Any) -> Any:
-    """Models parted by commas, each with dollars per million tokens: name=input/cached/output, or input/output."""
+    """Models separated by commas, with dollars per million tokens: name=input/cached/output, or input/output."""
     if not isinstance(value, str):
         return value
     each_model = [each.strip() for each in value.split(",") if each.strip()]
     pairs = [re.fullmatch(rf"([^\s=;]+)\s*=\s*({_DOLLARS}(?:/{_DOLLARS}){{1,2}})", each) for each in each_model]
     read = {pair[1]: _model_price(pair[2]) for pair in pairs if pair}
     if len(read) < len(pairs):
-        raise ValueError("must be model=input/cached/output, parted by commas, each model once")
+        raise ValueError("must be model=input/cached/output, separated by commas, each model once")
     return read
 
 
@@ -124,7 +124,7 @@ def model_server(value: str | None) -> str | None:
 
 
 def model_names(value: str) -> str:
-    """Names parted by commas, without spaces around them and without repetition."""
+    """Names separated by commas, without spaces around them and without repetition."""
     names = [name for each in value.split(",") if (name := each.strip())]
     if any(re.search(r"\s", name) for name in names):
         raise ValueError("must not have a space inside a model's name")

@@ -161,9 +161,9 @@ _CURES = {
     "message_content": "auto asks Discord whether the message content intent is granted; on requires it; "
     "off does without.",
     "answer_within_minutes": "How old a message may be to be answered after the bot was away, such as 60.",
-    "chat_channels": f"Ids parted by commas. {_COPY_ID.format('Channel')}",
+    "chat_channels": f"Ids separated by commas. {_COPY_ID.format('Channel')}",
     **{
-        f"{rule}_{plural}": f"Ids parted by commas. {_COPY_ID.format(one)}"
+        f"{rule}_{plural}": f"Ids separated by commas. {_COPY_ID.format(one)}"
         for rule in ("allowed", "blocked")
         for plural, one in (
             ("users", "User"),
@@ -176,7 +176,7 @@ _CURES = {
     "openai_api_key": "Create one at https://platform.openai.com/api-keys, or set OPENAI_BASE_URL to a server "
     "that needs none.",
     "openai_base_url": "For example http://127.0.0.1:11434/v1, or leave it out for OpenAI itself.",
-    "openai_model": "The model's name as its provider spells it, such as gpt-5.4; commas part several.",
+    "openai_model": "The model's name as its provider spells it, such as gpt-5.4; commas between several.",
     "model_prices": "Dollars per million tokens read, read from the cache, and written: "
     "gpt-5.4=2.50/0.25/15,my-model=0/0.",
     **{

@@ -17,7 +17,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """*check* is the kind of examination, *subject* what was examined; " / " parts a server from its channel."""
+    """*check* is the kind of examination, *subject* what was examined, a channel behind its server and " / "."""
 
     check: str
     subject: str

@@ -19,7 +19,7 @@ UTC_DAYS = "-# Days and months are those of UTC."
 
 
 class By(StrEnum):
-    """What sums are parted by."""
+    """What sums are grouped by."""
 
     PERSON = "person"
     CHANNEL = "channel"
