@@ -231,9 +231,9 @@ class FakeStore:
     ) -> None:
         await self._begin()
         self.calls.append(call)
-        if token_rate is not None:
-            room = self.rooms[self.room_of[answer_id]]
-            room.conversation = replace(room.conversation, token_rate=token_rate)
+        answer = self.turns.get(answer_id)
+        if token_rate is not None and answer is not None:
+            self._learn_rate(answer, token_rate)
         self._live(answer_id)
         self._update(answer_id, text=text, state=TurnState.WRITTEN)
         self.shown[answer_id], self.outcomes[answer_id] = shown, outcome
@@ -599,6 +599,11 @@ class FakeStore:
             written=written,
             previous=self.previous.get(answer.id),
         )
+
+    def _learn_rate(self, answer: Turn, token_rate: float) -> None:
+        room = self.rooms[self.room_of[answer.id]]
+        if (answer.position or 0) >= room.reset_position:
+            room.conversation = replace(room.conversation, token_rate=token_rate)
 
     def _is_history(self, room: _Room, turn: Turn) -> bool:
         if self.room_of[turn.id] != room.conversation.key or turn.position is None:

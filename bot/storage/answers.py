@@ -41,11 +41,14 @@ _QUESTIONS = (
     .where(turns.c.answered_by == bindparam("answer"), turns.c.state == TurnState.ANSWERING)
     .values(interaction_token=None)
 )
+_ITS_PLACE = select(turns.c.position).where(turns.c.id == bindparam("answer")).scalar_subquery()
 _LEARN_RATE = (
     update(conversations)
     .where(
         conversations.c.id
-        == select(turns.c.conversation_id).where(turns.c.id == bindparam("answer")).scalar_subquery()
+        == select(turns.c.conversation_id).where(turns.c.id == bindparam("answer")).scalar_subquery(),
+        conversations.c.reset_position
+        <= _ITS_PLACE,  # what was under way at a reset says nothing of what came after
     )
     .values(token_rate=bindparam("rate"))
 )

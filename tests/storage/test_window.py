@@ -164,6 +164,13 @@ class TestRate:
 
         assert (await take(store, message("q", id=2))).conversation.token_rate == 1.0
 
+    async def test_an_answer_that_was_under_way_at_a_reset_teaches_the_new_conversation_nothing(self, store):
+        under_way = await take(store, message("q", id=1))
+        await store.reset(HERE)
+        await self.learn(store, under_way, 3.0)
+
+        assert (await take(store, message("q", id=2))).conversation.token_rate == 1.0
+
     async def test_what_is_asked_alone_because_of_it_moves_nothing(self, store):
         await say(store, 1)
         await self.learn(store, await take(store, message("dear", id=2)), 3.5)
