@@ -105,3 +105,16 @@ async def test_what_is_changed_in_discord_changes_it_once(stage, change):
     steps = list(pairwise(sent(stage)))
     assert [n for n, (before, after) in enumerate(steps) if not goes_on(before, after)] == [2]
     assert "Question 1" not in "".join(sent(stage)[-1])
+
+
+async def test_one_report_of_ten_times_what_a_prompt_had_changes_nothing(stage):
+    def counted(body):
+        tokens = len(json.dumps(body["messages"])) // 3 * (10 if len(stage.model.requests) == 4 else 1)
+        return Answer(text=LONG, usage={"prompt_tokens": tokens, "completion_tokens": 9})
+
+    stage.model.behave(counted)
+    async with stage.bot(HISTORY_TOKENS=BUDGET, SUMMARIES="off"):
+        for n in range(6):
+            await stage.ask(f"And {n}? {LONG}")
+
+    assert all(goes_on(before, after) for before, after in pairwise(sent(stage)))

@@ -13,11 +13,12 @@ from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall, PromptMessage, Usage
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
-from bot.core.history import build_prompt, learned_rate, system_tokens
+from bot.core.history import build_prompt, system_tokens
 from bot.core.messages import ConversationKey, IncomingMessage, Kind, Outcome, Role, snowflake_at
 from bot.core.models import Models
 from bot.core.spending import Spending
 from bot.core.summarising import Summarising
+from bot.core.token_rates import TokenRates
 from bot.llm.prices import ListedPrices
 from bot.storage.turns import SqlTurnStore, open_store
 
@@ -56,7 +57,7 @@ def conversation() -> Iterator[Exchange]:
 
 
 async def confab(folder: Path, *, summaries: bool) -> Line:
-    provider, clock, starts = Provider(), SystemClock(), set[str]()
+    provider, rates, clock, starts = Provider(), TokenRates(), SystemClock(), set[str]()
     limits = AnswerLimits(
         system_prompt=SYSTEM_PROMPT,
         history_tokens=HISTORY_TOKENS,
@@ -82,6 +83,7 @@ async def confab(folder: Path, *, summaries: bool) -> Line:
                 n,
                 limits=limits,
                 provider=provider,
+                rates=rates,
                 summarising=summarising if summaries else None,
             )
             starts.add(start)
@@ -97,6 +99,7 @@ async def _one_turn(
     *,
     limits: AnswerLimits,
     provider: Provider,
+    rates: TokenRates,
     summarising: Summarising | None,
 ) -> str:
     """The first turn in the prompt."""
@@ -142,7 +145,7 @@ async def _one_turn(
         estimated_tokens=prompt.tokens,
         usage=Usage(input_tokens=counted),
     )
-    rate = learned_rate(taken.conversation.token_rate, estimated=prompt.tokens, reported=counted)
+    rate = rates.learned(taken.conversation, estimated=prompt.tokens, reported=counted)
     await store.write_answer(
         taken.answer_id,
         text=exchange.answer,

@@ -40,12 +40,13 @@ from bot.core.errors import (
 )
 from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
-from bot.core.history import build_prompt, learned_rate, with_half_the_history
+from bot.core.history import build_prompt, with_half_the_history
 from bot.core.links import Links
 from bot.core.messages import Address, Kind, Previous, TakenUp, snowflake_at
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
 from bot.core.spending import Spending
+from bot.core.token_rates import TokenRates
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,7 @@ class Answerer:
         self._clock = clock
         self._limits = limits
         self._ended = ended
+        self._rates = TokenRates()
         self._recording: set[asyncio.Task[None]] = set()
         self._pausing: set[Answering] = set()  # those that Discord did not take, until they are tried again
         self._oldest = snowflake_at(clock.now() - limits.answer_within)
@@ -260,10 +262,8 @@ class Answerer:
                     shown=shown,
                     outcome=generated.outcome,
                     call=call,
-                    token_rate=learned_rate(
-                        taken.conversation.token_rate,
-                        estimated=call.estimated_tokens or 0,
-                        reported=call.usage.read_tokens,
+                    token_rate=self._rates.learned(
+                        taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
                     ),
                 )
                 return _Written(shown, generated.outcome, Kind.ANSWER)

@@ -20,10 +20,6 @@ CUT = " […]"
 SUMMARY_LABEL = "Summary of the earlier conversation"
 TOKENS_PER_MESSAGE = 6  # what chat templates put around each message, at most
 
-# How many tokens one estimated token is: below are what large vocabularies need of code, above are single bytes.
-LOWEST_RATE, HIGHEST_RATE = 0.2, 3.5
-RATE_IS_KNOWN = 0.01  # a difference so small is not worth a write
-
 # What a character costs, in 24ths of a token, by the first byte of its UTF-8, up to the next row. Measured with
 # the vocabulary of a small English model, which is about the worst: tests/playground/test_tokens.py judges.
 _WORDS = (string.ascii_letters + " ").encode()
@@ -80,17 +76,6 @@ class TokenBudget:
     def is_too_much(self, summary: str) -> bool:
         """It was made when there was more for turns."""
         return estimate_tokens(summary) > self.most_of_a_summary
-
-
-def learned_rate(known: float, *, estimated: int, reported: int | None) -> float | None:
-    """The rate after a request of which *reported* tokens were counted; None: it is as good as known.
-
-    It goes halfway, so that one odd report, or another model that stands in, is no more than that.
-    """
-    if not reported or not estimated:
-        return None
-    found = min(max(known * reported / estimated, LOWEST_RATE), HIGHEST_RATE)
-    return (known + found) / 2 if abs(found - known) > RATE_IS_KNOWN * known else None
 
 
 def estimate_tokens(text: str) -> int:

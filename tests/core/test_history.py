@@ -8,14 +8,11 @@ from bot.core.completions import Past, PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.history import (
     CUT,
-    HIGHEST_RATE,
-    LOWEST_RATE,
     TOKENS_PER_MESSAGE,
     TokenBudget,
     build_prompt,
     cut_to,
     estimate_tokens,
-    learned_rate,
     system_tokens,
     turn_tokens,
     with_half_the_history,
@@ -238,31 +235,8 @@ def test_there_is_no_half_of_no_history():
     assert with_half_the_history(prompt_for(taken), taken) is None
 
 
-class TestLearning:
-    """What an estimated token is worth is learned from what providers report."""
-
-    def rate_after(self, *reports, known=1.0):
-        """*reports*: by how much more tokens each request had than the uncorrected estimate says."""
-        for true in reports:
-            learned = learned_rate(known, estimated=round(1000 * known), reported=round(1000 * true))
-            known = known if learned is None else learned
-        return known
-
-    @pytest.mark.parametrize("true", [0.4, 0.62, 1.0, 1.9, 2.8])
-    def test_after_ten_reports_it_is_known(self, true):
-        assert self.rate_after(*[true] * 10) == pytest.approx(true, rel=0.02)
-
-    def test_one_odd_report_moves_it_halfway_and_is_forgotten(self):
-        assert self.rate_after(0.6, known=0.8) == pytest.approx(0.7)
-        assert self.rate_after(2.0, *[0.6] * 8, known=0.6) == pytest.approx(0.6, rel=0.02)
-
-    def test_it_stays_within_bounds_whatever_is_reported(self):
-        assert self.rate_after(*[0.001] * 20) == pytest.approx(LOWEST_RATE, rel=0.02)
-        assert self.rate_after(*[900.0] * 20) == pytest.approx(HIGHEST_RATE, rel=0.02)
-
-    @pytest.mark.parametrize("reported", [None, 0, 1000, 1005])
-    def test_nothing_is_learned_of_what_is_not_reported_or_known(self, reported):
-        assert learned_rate(1.0, estimated=1000, reported=reported) is None
+class TestRate:
+    """What an estimated token turned out to be corrects what a prompt may hold."""
 
     def test_a_prompt_counts_what_the_rate_makes_of_it_and_fits_the_budget_in_those(self):
         history = [turn for n in range(40) for turn in (said(f"question {n} " * 9), answered(f"answer {n} " * 9))]

@@ -7,8 +7,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.core.history import build_prompt, estimate_tokens, learned_rate, turn_tokens
+from bot.core.history import build_prompt, estimate_tokens, turn_tokens
 from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
+from bot.core.token_rates import TokenRates
 from bot.llm.chat_model import OpenAIChatModel
 from bot.playground.local_model import find_weights, open_local_model, serve_weights
 from tests.llm.asking import ask
@@ -109,12 +110,13 @@ async def count_bytes(text):
 
 async def errors_in(conversation, count):
     """By how much each prompt's estimate is off, as a share, while the rate is learned."""
-    rate, history, errors = 1.0, [], []
+    rates, rate, history, errors = TokenRates(), 1.0, [], []
     for question, answer in conversation:
-        prompt = prompt_for(taken_up(history, question, token_rate=rate))
+        taken = taken_up(history, question, token_rate=rate)
+        prompt = prompt_for(taken)
         counted = await count(as_template(prompt))
         errors.append(prompt.tokens / counted - 1)
-        rate = learned_rate(rate, estimated=prompt.tokens, reported=counted) or rate
+        rate = rates.learned(taken.conversation, estimated=prompt.tokens, reported=counted) or rate
         history += [PastTurn(Role.USER, question), PastTurn(Role.ASSISTANT, answer)]
     return errors
 
