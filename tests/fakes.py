@@ -41,7 +41,7 @@ from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
 from bot.core.usage import By, Used
-from bot.core.window import asked_tokens, newest_within, staying
+from bot.core.window import asked_tokens, first_within, staying
 from bot.core.wording import TOLD
 
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -581,7 +581,7 @@ class FakeStore:
         labelled = room.conversation.labelled
         room_for = budget.for_turns - (asked_tokens(questions, budget, labelled=labelled) or 0)
         newest = [PastTurn(turn.role, turn.text, turn.label) for turn in history]
-        kept, used, everything = newest_within([newest], tokens=room_for, labelled=labelled)
+        kept, used, everything = first_within([newest], tokens=room_for, labelled=labelled)
         if not everything:
             count, used = staying(kept, room=room_for, kept=budget.kept, labelled=labelled)
             kept = kept[:count]

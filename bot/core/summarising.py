@@ -115,6 +115,8 @@ class Summarising:
             task, text=cut_to(legible(text).strip(), tokens=budget.most_of_a_summary), model=model
         )
         del self._failed[key]
+        if kept and task.before < task.until:
+            self._due[key] = None
         log.info("summary channel=%d turns=%d kept=%s", key.channel_id, len(task.turns), kept)
 
     async def _ask(self, task: ToSummarise) -> tuple[str, str] | None:

@@ -1,6 +1,6 @@
 """What is kept of turns that left the window: a text that says what it covers, and how a model is asked for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.core.completions import Prompt, PromptMessage
 from bot.core.history import (
@@ -8,8 +8,10 @@ from bot.core.history import (
     TokenBudget,
     cache_key,
     content,
+    cut_to,
     estimate_tokens,
     summary_message,
+    summary_tokens,
 )
 from bot.core.messages import Conversation, PastTurn, Role
 
@@ -31,21 +33,35 @@ class ToSummarise:
     since: int  # the position from which on it covers, with the former summary
     first: int  # that of the first of *turns*
     before: int  # that of the first turn which it does not cover
+    until: int  # where all ends that is to be summarised now: beyond *before*, another one goes on from this
     former: str
     former_turns: int  # that the former summary is of
     turns: tuple[PastTurn, ...]  # oldest first
     most_of_a_quote: int  # tokens, as it was read
     window_start: int  # when it was read
-    shown: bool  # it takes the place of one that stood in the prompt
+    anew: bool  # it takes the place of one that stood in the prompt
+
+    @property
+    def shown(self) -> bool:
+        """It stands in the prompt at once."""
+        return self.anew and self.before == self.until
+
+
+def room_beside(former: str, budget: TokenBudget) -> int:
+    """How many tokens the turns may take from which, with the former summary, another one is made."""
+    return budget.for_turns - budget.most_of_a_summary - summary_tokens(former)
 
 
 def summary_prompt(
     task: ToSummarise, budget: TokenBudget, *, system_prompt: str, max_answer_tokens: int, bot_id: int
 ) -> Prompt:
     labelled = task.conversation.labelled
+    room = room_beside(task.former, replace(budget, rate=task.conversation.token_rate))
     asked = ASKED_FOR.format(words=budget.most_of_a_summary // _TOKENS_PER_WORD)
     messages = [PromptMessage(Role.SYSTEM, system_prompt), *summary_message(task.former)]
-    messages += [PromptMessage(turn.role, content(turn, labelled=labelled)) for turn in task.turns]
+    # One that takes more by itself is the only one in its prompt.
+    said = [cut_to(content(turn, labelled=labelled), tokens=room - TOKENS_PER_MESSAGE) for turn in task.turns]
+    messages += [PromptMessage(turn.role, text) for turn, text in zip(task.turns, said, strict=True)]
     messages.append(PromptMessage(Role.USER, asked))
     tokens = sum(TOKENS_PER_MESSAGE + estimate_tokens(message.content) for message in messages)
     return Prompt(

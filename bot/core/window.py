@@ -76,10 +76,10 @@ def without_orphans(turns: list[PastTurn], used: int, *, labelled: bool) -> tupl
     return turns[:count], sum(turn_tokens(turn, labelled=labelled) for turn in turns[:count])
 
 
-def newest_within(
+def first_within(
     pages: Iterable[Sequence[PastTurn]], *, tokens: float, labelled: bool
 ) -> tuple[list[PastTurn], int, bool]:
-    """Of the turns in *pages*, newest first, those that fit without a gap, what they cost, and whether all do."""
+    """Of the turns in *pages*, the first that fit without a gap, what they cost, and whether all do."""
     fitting: list[PastTurn] = []
     used = 0
     for page in pages:

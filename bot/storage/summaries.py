@@ -1,6 +1,7 @@
 """Summaries: rows over turns that are still there, each saying what it covers; they go with what they cover.
 
-A conversation has two at most: the one that its prompts show, and the one that is shown when the window moves.
+A conversation has two at most: the one that its prompts show, and the one that is shown when the window moves. Of
+one that is made anew in several pieces, the second is what is done so far; until then, the first is empty.
 """
 
 from dataclasses import replace
@@ -10,13 +11,15 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from bot.core.history import TokenBudget, summary_tokens
-from bot.core.messages import ConversationKey, PastTurn
-from bot.core.summary import ToSummarise
-from bot.core.window import leaving, newest_within
+from bot.core.history import TokenBudget
+from bot.core.messages import ConversationKey, PastTurn, Role
+from bot.core.summary import ToSummarise, room_beside
+from bot.core.window import first_within, leaving
 from bot.storage.conversations import Place, find
 from bot.storage.history import Stretch, pages
 from bot.storage.schema import conversations, summaries, turns
+
+MOST_PROMPTS = 8  # that a summary is made from, one after the other: each is paid for, at any deletion again
 
 _COLUMNS = (summaries.c.since, summaries.c.before, summaries.c.turns, summaries.c.text, summaries.c.shown)
 # Newest first: the one that is ready, then the one that is shown.
@@ -33,6 +36,9 @@ class Summary(NamedTuple):
     shown: bool
 
 
+_NONE = Summary(since=0, before=0, turns=0, text="", shown=False)
+
+
 def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudget) -> ToSummarise | None:
     """What is to be summarised next in this conversation."""
     place = find(connection, key)
@@ -41,17 +47,18 @@ def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudg
     budget = replace(budget, rate=place.conversation.token_rate)
     if any(budget.is_too_much(each.text) for each in _of(connection, place)):
         _erase(connection, summaries.c.conversation_id == place.conversation.id)
-    newest = next(iter(_of(connection, place)), None)
-    if newest is not None and newest.shown and not newest.text:
-        task = _task(connection, place, budget, before=newest.before, shown=True)
+    ready, shown = _ready_and_shown(connection, place)
+    if room_beside((ready or shown or _NONE).text, budget) <= 0:
+        return None
+    if shown is not None and not shown.text:
+        task = _task(connection, place, budget, since=shown.since, before=shown.before, former=ready, anew=True)
         if task is not None:
             return task
-        _drop_shown(connection, place)  # nothing that it covered is left
-        newest = None
-    if newest is not None and not newest.shown and newest.before > place.window_start:
-        return None  # it is ready
-    before = _next_start(connection, place, budget)
-    return None if before is None else _task(connection, place, budget, before=before, former=newest)
+        show_ready(connection, place)  # nothing is left of what it covered, or of what was still to be done of it
+        ready, shown = None, ready
+    if ready is not None and ready.before > place.window_start:
+        return None
+    return _next_task(connection, place, budget, former=ready or shown)
 
 
 def keep(connection: Connection, task: ToSummarise, *, text: str, model: str, now: datetime) -> bool:
@@ -59,20 +66,17 @@ def keep(connection: Connection, task: ToSummarise, *, text: str, model: str, no
     place = find(connection, task.conversation.key)
     if place is None or place.conversation.id != task.conversation.id or place.reset_position > task.first:
         return False
-    newest = next(iter(_of(connection, place)), None)
-    replaced = newest if newest and newest.shown and not newest.text else None
-    if task.shown and (replaced is None or replaced.before != task.before):
-        return False
-    if (newest.text if newest else "") != task.former:
+    ready, shown = _ready_and_shown(connection, place)
+    lost = shown.before if shown is not None and not shown.text else None
+    if lost != (task.until if task.anew else None) or (ready or shown or _NONE).text != task.former:
         return False
     read, _ = _read(connection, place, since=task.first, before=task.before, most_of_a_quote=task.most_of_a_quote)
     if tuple(read[::-1]) != task.turns:
         return False
-    connection.execute(
-        delete(summaries).where(
-            summaries.c.conversation_id == place.conversation.id, summaries.c.shown == task.shown
-        )
-    )
+    replaced = summaries.c.conversation_id == place.conversation.id
+    if not task.shown:
+        replaced &= ~summaries.c.shown
+    connection.execute(delete(summaries).where(replaced))
     values = {"since": task.since, "before": task.before, "shown": task.shown, "text": text}
     values["turns"] = task.former_turns + len(task.turns)
     about = {"conversation_id": place.conversation.id, "model": model, "made_at": now}
@@ -82,6 +86,8 @@ def keep(connection: Connection, task: ToSummarise, *, text: str, model: str, no
 
 def ready(connection: Connection, place: Place, *, before: int) -> Summary | None:
     """The one that will be shown when the window moves."""
+    if place.summary == "":
+        return None  # it is a piece of what is made anew
     return next((each for each in _of(connection, place) if not each.shown and each.before <= before), None)
 
 
@@ -102,6 +108,27 @@ def _of(connection: Connection, place: Place) -> list[Summary]:
     return [Summary(*row) for row in rows]
 
 
+def _ready_and_shown(connection: Connection, place: Place) -> tuple[Summary | None, Summary | None]:
+    """The one that waits for the window, or is a piece of what is made anew; and the one in the prompts."""
+    both = {each.shown: each for each in _of(connection, place)}
+    return both.get(False), both.get(True)
+
+
+def _next_task(
+    connection: Connection, place: Place, budget: TokenBudget, *, former: Summary | None
+) -> ToSummarise | None:
+    """What the window will drop, if that is not far off, and what it dropped before without a summary."""
+    start = _next_start(connection, place, budget)
+    if start is None:
+        return None
+    since = place.reset_position
+    task = _task(connection, place, budget, since=since, before=start, former=former)
+    if task is not None and task.before < start and task.first < place.window_start:
+        # In pieces: the last of them is of what the window drops, and all of that.
+        return _task(connection, place, budget, since=since, before=place.window_start, until=start, former=former)
+    return task
+
+
 def _next_start(connection: Connection, place: Place, budget: TokenBudget) -> int | None:
     """Where the window will begin when it has moved, if that is not far off."""
     read, positions = _read(
@@ -120,33 +147,44 @@ def _task(
     place: Place,
     budget: TokenBudget,
     *,
+    since: int,
     before: int,
+    until: int | None = None,
     former: Summary | None = None,
-    shown: bool = False,
+    anew: bool = False,
 ) -> ToSummarise | None:
-    """As many turns as a prompt holds beside the former summary and the one that is to come."""
+    """As many of the oldest turns as one prompt holds beside the former summary and the one that is to come.
+
+    They are the oldest of what MOST_PROMPTS hold; of what is older, nothing is summarised.
+    """
     said = former.text if former else ""
+    room = room_beside(said, budget)
     read, positions = _read(
         connection,
         place,
-        since=former.before if former else place.reset_position,
+        since=former.before if former else since,
         before=before,
         most_of_a_quote=budget.most_of_a_quote,
-        tokens=budget.for_turns - budget.most_of_a_summary - summary_tokens(said),
+        tokens=room * MOST_PROMPTS,
     )
     if not read:
         return None
-    first = positions[len(read) - 1]
+    turns, positions = read[::-1], positions[: len(read)][::-1]
+    fitting, _, everything = first_within([turns], tokens=room, labelled=place.conversation.labelled)
+    count = len(fitting) or 1
+    while not everything and count > 1 and turns[count].role is not Role.USER:
+        count -= 1  # an answer is told with its question
     return ToSummarise(
         conversation=place.conversation,
-        since=former.since if former else first,
-        first=first,
-        before=before,
+        since=former.since if former else positions[0],
+        first=positions[0],
+        before=positions[count] if count < len(turns) else before,
+        until=until or before,
         former=said,
         former_turns=former.turns if former else 0,
-        turns=tuple(read[::-1]),
+        turns=tuple(turns[:count]),
         window_start=place.window_start,
-        shown=shown,
+        anew=anew,
         most_of_a_quote=budget.most_of_a_quote,
     )
 
@@ -165,7 +203,7 @@ def _read(
     stretch = Stretch(
         conversation_id=place.conversation.id, since=since, before=before, most_of_a_quote=most_of_a_quote
     )
-    read, _, _ = newest_within(
+    read, _, _ = first_within(
         pages(connection, stretch, positions=positions), tokens=tokens, labelled=place.conversation.labelled
     )
     return read, positions

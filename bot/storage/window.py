@@ -12,7 +12,7 @@ from bot.core.archive import Memory
 from bot.core.completions import Past
 from bot.core.history import TokenBudget, summary_tokens
 from bot.core.messages import ConversationKey, PastTurn, Turn
-from bot.core.window import asked_tokens, newest_within, staying, without_orphans
+from bot.core.window import asked_tokens, first_within, staying, without_orphans
 from bot.storage import summaries
 from bot.storage.conversations import Place, find
 from bot.storage.history import Stretch, count_turns, pages
@@ -88,7 +88,7 @@ def _see(connection: Connection, place: Place, *, before: int, room: int, budget
     stretch = Stretch(
         conversation_id=place.conversation.id, since=start, before=before, most_of_a_quote=budget.most_of_a_quote
     )
-    newest, used, everything = newest_within(
+    newest, used, everything = first_within(
         pages(connection, stretch, positions=positions), tokens=room - summary_tokens(summary), labelled=labelled
     )
     if not everything:

@@ -18,7 +18,7 @@ from bot.core.history import (
     with_half_the_history,
 )
 from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
-from bot.core.window import asked_tokens, newest_within, staying, without_orphans
+from bot.core.window import asked_tokens, first_within, staying, without_orphans
 
 FRIENDLY = "You are a friendly assistant!"
 SPOOFS = [
@@ -60,7 +60,7 @@ def windowed(taken, *, history_tokens):
     labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
     budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens(FRIENDLY), rate=rate)
     room = budget.for_turns - (asked_tokens(taken.questions, budget, labelled=labelled) or 0)
-    newest, used, everything = newest_within([taken.history[::-1]], tokens=room, labelled=labelled)
+    newest, used, everything = first_within([taken.history[::-1]], tokens=room, labelled=labelled)
     if not everything:
         count, used = staying(newest, room=room, kept=budget.kept, labelled=labelled)
         newest = newest[:count]

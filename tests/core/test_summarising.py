@@ -40,6 +40,8 @@ class SummaryStore(FakeStore):
         super().__init__()
         self.kept: list[str] = []
         self.window_start = 2
+        self.pieces = 1
+        self.keeps = True
 
     async def to_summarise(self, key, *, history_tokens, system_tokens):
         turns = (PastTurn(Role.USER, "Why?", None), PastTurn(Role.ASSISTANT, "Because.", None))
@@ -48,17 +50,19 @@ class SummaryStore(FakeStore):
             since=0,
             first=0,
             before=2,
+            until=1 + self.pieces,
             former="",
             former_turns=0,
             turns=turns,
             most_of_a_quote=100,
             window_start=self.window_start,
-            shown=False,
+            anew=False,
         )
 
     async def keep_summary(self, task, *, text, model):
         self.kept.append(text)
-        return True
+        self.pieces -= self.keeps
+        return self.keeps
 
 
 class Desk:
@@ -106,6 +110,24 @@ async def test_it_goes_on_the_budgets_of_its_place_and_of_nobody():
     (call,) = desk.calls
     assert desk.store.kept == ["They spoke of why."]
     assert (call.purpose, call.author_id, call.counted_tokens) == ("summary", None, desk.budgets_used())
+
+
+async def test_what_takes_several_prompts_is_made_at_once_one_after_the_other():
+    desk = Desk(["They spoke."], ["They spoke more."], most=100_000)
+    desk.store.pieces = 2
+
+    await desk.summarise()
+
+    assert desk.store.kept == ["They spoke.", "They spoke more."]
+
+
+async def test_one_of_several_that_is_not_kept_ends_it_until_the_next_turn():
+    desk = Desk(["They spoke."], ["They spoke more."], most=100_000)
+    desk.store.pieces, desk.store.keeps = 2, False
+
+    await desk.summarise()
+
+    assert len(desk.calls) == 1
 
 
 async def test_without_room_in_a_budget_none_is_made_and_none_is_given_up():

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from bot.core.history import TokenBudget, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn, TurnState
 from bot.core.quotes import Link
-from bot.core.window import asked_tokens, leaving, newest_within, staying, without_orphans
+from bot.core.window import asked_tokens, first_within, leaving, staying, without_orphans
 
 
 def asks(text):
@@ -25,7 +25,7 @@ def cost(turns):
 
 def window(history, *, room, kept=None):
     """What is in a window with *room* for turns: oldest first, and whether it had to move."""
-    newest, used, everything = newest_within([history[::-1]], tokens=room, labelled=False)
+    newest, used, everything = first_within([history[::-1]], tokens=room, labelled=False)
     if not everything:
         count, used = staying(newest, room=room, kept=room // 2 if kept is None else kept, labelled=False)
         newest = newest[:count]
@@ -79,7 +79,7 @@ def test_answers_without_a_question_before_them_are_left_out():
 def test_what_does_not_fit_ends_it_even_if_older_turns_would_fit():
     turns = [asks("newest"), asks("too long " * 50), asks("old")]
 
-    fitting, used, everything = newest_within([turns], tokens=60, labelled=False)
+    fitting, used, everything = first_within([turns], tokens=60, labelled=False)
 
     assert [turn.text for turn in fitting] == ["newest"]
     assert used == turn_tokens(fitting[0], labelled=False)
@@ -89,7 +89,7 @@ def test_what_does_not_fit_ends_it_even_if_older_turns_would_fit():
 def test_pages_that_fit_whole_cost_what_their_turns_do_together():
     pages = [[asks("newest"), asks("and older\n")], [asks("oldest"), asks("does not fit " * 50)]]
 
-    fitting, used, _ = newest_within(pages, tokens=60, labelled=True)
+    fitting, used, _ = first_within(pages, tokens=60, labelled=True)
 
     assert [turn.text for turn in fitting] == ["newest", "and older\n", "oldest"]
     each = [turn_tokens(turn, labelled=True) for turn in fitting]

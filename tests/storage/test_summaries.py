@@ -2,10 +2,12 @@
 
 import pytest
 
-from bot.core.history import build_prompt
+from bot.core.history import CUT, TokenBudget, build_prompt, estimate_tokens
 from bot.core.messages import ConversationKey, Role
 from bot.core.quotes import Quote
 from bot.core.rights import Servers
+from bot.core.summary import summary_prompt
+from bot.storage import summaries
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -118,9 +120,9 @@ async def test_one_that_takes_more_than_a_lowered_budget_allows_is_left_out_and_
     task = await store.to_summarise(HERE, **lowered)
 
     assert taken.summary == ""
-    assert (task.shown, task.former, task.before) == (True, "", old.before)
+    assert (task.anew, task.former, task.until) == (True, "", old.before)
     assert await store.keep_summary(task, text="Words.", model="small")
-    assert [row.text for row in await in_table(store)] == ["Words."]
+    assert [row.text for row in await in_table(store)] == ["Words.", ""]
 
 
 async def test_one_that_is_ready_and_takes_more_than_that_is_made_anew(store):
@@ -223,6 +225,137 @@ async def test_when_all_that_it_covers_is_gone_summarising_begins_again(store):
 
     assert (task.shown, task.former) == (False, "")
     assert await store.keep_summary(task, text="They spoke again.", model="small")
+
+
+async def piece_by_piece(store, *, text="Piece"):
+    """What is due, until nothing more of it is to be done at once; each of the tasks."""
+    tasks = []
+    while not tasks or tasks[-1].before < tasks[-1].until:
+        task = await due(store)
+        tasks.append(task)
+        assert await store.keep_summary(task, text=f"{text} {len(tasks)}.", model="small")
+    return tasks
+
+
+async def long_since_summarised(store, *, times=4):
+    """A conversation whose summary covers more than one prompt holds; the first position that it does not."""
+    n = 1
+    for _ in range(times):
+        task, n = await summarised(store, start=n, text=f"They spoke until {n}.")
+    return task.before, n
+
+
+def said_in(tasks):
+    return [turn.text.split(" x")[0].split(" y")[0] for task in tasks for turn in task.turns]
+
+
+async def test_one_of_more_than_a_prompt_holds_is_made_anew_of_all_that_it_was_of_piece_by_piece(store):
+    covered, n = await long_since_summarised(store)
+    await store.erase_messages([2])
+
+    tasks = await piece_by_piece(store)
+
+    assert len(tasks) > 1
+    assert [task.former for task in tasks] == ["", *(f"Piece {piece}." for piece in range(1, len(tasks)))]
+    assert [task.shown for task in tasks] == [False] * (len(tasks) - 1) + [True]
+    assert said_in(tasks) == [
+        f"{what} {number}"
+        for number in range(1, covered // 2 + 1)
+        if number != 2
+        for what in ("question", "answer")
+    ]
+    assert (await say(store, n)).summary == f"Piece {len(tasks)}."
+    [row] = await rows(store, "SELECT since, before, turns FROM summaries")
+    assert tuple(row) == (1, covered, len(said_in(tasks)))
+
+
+async def test_what_is_done_of_it_is_not_shown_before_all_is_even_if_the_window_moves(store):
+    _, n = await long_since_summarised(store)
+    await store.erase_messages([2])
+    piece = await due(store)
+    await store.keep_summary(piece, text="A piece.", model="small")
+
+    seen = [await say(store, n + more) for more in range(8)]
+    rest = await piece_by_piece(store, text="More")
+
+    assert len({taken.history[0].text for taken in seen}) > 1
+    assert {taken.summary for taken in seen} == {""}
+    assert (rest[0].former, rest[0].first) == ("A piece.", piece.before)
+    assert (await say(store, n + 8)).summary == f"More {len(rest)}."
+
+
+async def test_what_is_deleted_of_a_piece_that_is_done_takes_it_along_and_it_begins_again(store, tmp_path):
+    await long_since_summarised(store)
+    await store.erase_messages([2])
+    piece = await due(store)
+    await store.keep_summary(piece, text=CANARY, model="small")
+    late = await due(store)
+
+    await store.erase_messages([3])
+
+    assert [file for file in tmp_path.iterdir() if CANARY.encode() in file.read_bytes()] == []
+    assert not await store.keep_summary(late, text="Late.", model="small")
+    again = await due(store)
+    assert (again.former, again.first, again.turns[0]) == ("", piece.first, piece.turns[0])
+
+
+async def test_when_all_the_rest_of_it_is_gone_what_is_done_of_it_is_shown(store):
+    covered, n = await long_since_summarised(store)
+    await store.erase_messages([2])
+    piece = await due(store)
+    await store.keep_summary(piece, text="A piece.", model="small")
+
+    await store.erase_messages(range(piece.before // 2 + 1, covered // 2 + 1))
+
+    assert await due(store) is None
+    assert (await say(store, n)).summary == "A piece."
+
+
+async def test_of_more_than_so_many_prompts_hold_the_oldest_is_left_out(store, monkeypatch):
+    monkeypatch.setattr(summaries, "MOST_PROMPTS", 2)
+    covered, _ = await long_since_summarised(store, times=6)
+    await store.erase_messages([2])
+
+    tasks = await piece_by_piece(store)
+
+    assert 2 <= len(tasks) <= 3
+    assert tasks[0].first > 1
+    assert tasks[-1].before == covered
+
+
+async def test_what_was_left_out_for_long_is_taken_along_in_pieces_and_the_last_is_of_what_the_window_drops(store):
+    n = 1
+    while (await say(store, n)).left_out < 20:
+        n += 1
+    due_at_last, n = await until_due(store, start=n + 1)
+
+    tasks = [due_at_last]
+    while await store.keep_summary(tasks[-1], text=f"Piece {len(tasks)}.", model="small"):
+        if tasks[-1].before == tasks[-1].until:
+            break
+        tasks.append(await due(store))
+
+    assert len(tasks) > 1
+    assert said_in(tasks)[0] == "question 1"
+    assert said_in(tasks)[-1] == f"answer {(tasks[-1].before - 1) // 2}"
+    assert tasks[-1].first == tasks[-1].window_start
+    assert await due(store) is None
+    while (taken := await say(store, n := n + 1)).summary is None:
+        pass
+    assert (taken.summary, taken.left_out) == (f"Piece {len(tasks)}.", 0)
+
+
+async def test_a_turn_that_no_such_prompt_holds_is_cut_in_one_of_its_own(store):
+    asked = message("z" * 1180, id=1)  # some 445 tokens of the 432 that there are beside the summary
+    taken = (await store.receive(asked, take_up=True, **BUDGET)).taken_up
+    await answer(store, taken, "answer 1", posted=[1001])
+    task, _ = await until_due(store, start=2)
+    budget = TokenBudget(**BUDGET)
+    prompt = summary_prompt(task, budget, system_prompt="Be kind.", max_answer_tokens=100, bot_id=1)
+
+    assert [turn.text for turn in task.turns] == ["z" * 1180]
+    assert prompt.messages[1].content.endswith(CUT)
+    assert estimate_tokens(prompt.messages[1].content) <= 432
 
 
 @by_name
