@@ -42,13 +42,13 @@ _QUESTIONS = (
     .values(interaction_token=None)
 )
 _ITS_PLACE = select(turns.c.position).where(turns.c.id == bindparam("answer")).scalar_subquery()
+# What was under way at a reset says nothing of what came after.
 _LEARN_RATE = (
     update(conversations)
     .where(
         conversations.c.id
         == select(turns.c.conversation_id).where(turns.c.id == bindparam("answer")).scalar_subquery(),
-        conversations.c.reset_position
-        <= _ITS_PLACE,  # what was under way at a reset says nothing of what came after
+        conversations.c.reset_position <= _ITS_PLACE,
     )
     .values(token_rate=bindparam("rate"))
 )
