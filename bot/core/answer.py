@@ -294,7 +294,7 @@ class Answerer:
             bot_id=limits.bot_id,
         )
         reply.start_typing()
-        account = self._spending.account(taken.conversation, prompt, person=taken.question.author_id or 0)
+        account = self._spending.account(taken.conversation, prompt, person=taken.question.author_id)
         generation = Generation(
             taken,
             prompt,

@@ -22,6 +22,13 @@ class Past:
     turns_left_out: int | None = None  # of those since the last reset
 
 
+class Purpose(StrEnum):
+    """What a model is asked for."""
+
+    ANSWER = "answer"
+    SUMMARY = "summary"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
     """What the model is sent: one system message, then turns. *tokens* is an estimate, high at first."""
@@ -29,6 +36,7 @@ class Prompt:
     messages: tuple[PromptMessage, ...]
     tokens: int
     max_answer_tokens: int
+    purpose: Purpose = Purpose.ANSWER
     past: Past = Past()
     cache_key: str = ""  # the same for prompts that begin alike, so that a provider can send them to one machine
 

@@ -280,20 +280,14 @@ class Generation:
         return self._account.end(self._call(outcome), fault)
 
     def _call(self, outcome: str) -> ModelCall:
-        conversation = self._taken.conversation
-        return ModelCall(
-            answer_id=self._taken.answer_id,
-            channel_id=conversation.key.channel_id,
-            guild_id=conversation.guild_id,
-            author_id=self._taken.question.author_id,
-            purpose="answer",
+        return self._account.call(
+            self._prompt,
             model=self._model,
-            attempt=self._requests,
             started_at=self._started,
-            first_token_at=self._first_token,
             ended_at=self._clock.now(),
             outcome=outcome,
-            estimated_tokens=self._prompt.tokens,
-            past=self._prompt.past,
+            answer_id=self._taken.answer_id,
+            attempt=self._requests,
+            first_token_at=self._first_token,
             usage=self._usage,
         )

@@ -98,6 +98,37 @@ class Account:
         self._row: int | None = None
         self.open = False  # a request was begun, and its end was not counted yet
 
+    def call(
+        self,
+        prompt: Prompt,
+        *,
+        model: str,
+        started_at: datetime,
+        ended_at: datetime,
+        outcome: str,
+        usage: Usage,
+        answer_id: int | None = None,
+        attempt: int = 1,
+        first_token_at: datetime | None = None,
+    ) -> ModelCall:
+        """A request with *prompt*, for the record, under whoever pays for it."""
+        return ModelCall(
+            answer_id=answer_id,
+            channel_id=self._payer.channel_id,
+            guild_id=self._payer.guild_id,
+            author_id=self._payer.person,
+            purpose=prompt.purpose,
+            model=model,
+            attempt=attempt,
+            started_at=started_at,
+            first_token_at=first_token_at,
+            ended_at=ended_at,
+            outcome=outcome,
+            estimated_tokens=prompt.tokens,
+            past=prompt.past,
+            usage=usage,
+        )
+
     def reserve(self) -> bool:
         """What the next request can use, if that was not done yet. Raises BudgetUsedUp.
 

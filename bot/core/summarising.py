@@ -5,10 +5,11 @@ import logging
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from bot.core.answer import AnswerLimits, Ended
 from bot.core.breaker import Trial
-from bot.core.completions import Finished, FinishReason, ModelCall, Prompt, Usage
+from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, FairSlots
 from bot.core.generation import BEGUN
@@ -137,31 +138,17 @@ class Summarising:
             if not account.reserve() or (trial := self._models.try_first()) is None:
                 return None
             with trial:
-                return await self._ask_on(account, task, trial, prompt), trial.model.name
+                return await self._ask_on(account, trial, prompt), trial.model.name
         except BudgetUsedUp as error:
             log.debug("no summary: channel=%d: %s", task.conversation.key.channel_id, error)
             return None
         finally:
             account.close()
 
-    async def _ask_on(self, account: Account, task: ToSummarise, trial: Trial, prompt: Prompt) -> str:
+    async def _ask_on(self, account: Account, trial: Trial, prompt: Prompt) -> str:
         read, fault, outcome = _Read(), None, Outcome.CUT_OFF.value
-        call = ModelCall(
-            answer_id=None,
-            channel_id=task.conversation.key.channel_id,
-            guild_id=task.conversation.guild_id,
-            author_id=None,
-            purpose="summary",
-            model=trial.model.name,
-            attempt=1,
-            started_at=self._clock.now(),
-            first_token_at=None,
-            ended_at=self._clock.now(),
-            outcome=BEGUN,
-            estimated_tokens=prompt.tokens,
-            usage=read.usage,
-        )
-        await account.begin(call)
+        call = partial(account.call, prompt, model=trial.model.name, started_at=self._clock.now())
+        await account.begin(call(ended_at=self._clock.now(), outcome=BEGUN, usage=read.usage))
         try:
             await self._read(trial, prompt, read)
             outcome = Outcome.COMPLETE.value
@@ -169,9 +156,7 @@ class Summarising:
             outcome, fault = error.code, error
             raise
         finally:
-            ended = replace(
-                call, first_token_at=read.began, ended_at=self._clock.now(), outcome=outcome, usage=read.usage
-            )
+            ended = call(ended_at=self._clock.now(), outcome=outcome, first_token_at=read.began, usage=read.usage)
             await self._store.record_call(account.end(ended, fault))
         return read.text
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from bot.core.completions import Prompt, PromptMessage
+from bot.core.completions import Prompt, PromptMessage, Purpose
 from bot.core.history import (
     TOKENS_PER_MESSAGE,
     TokenBudget,
@@ -68,5 +68,6 @@ def summary_prompt(
         messages=tuple(messages),
         tokens=int(tokens * task.conversation.token_rate),
         max_answer_tokens=max_answer_tokens,
+        purpose=Purpose.SUMMARY,
         cache_key=cache_key(bot_id, task.conversation.id),
     )

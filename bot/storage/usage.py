@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, null, or_, select
 
+from bot.core.completions import Purpose
 from bot.core.messages import Outcome
 from bot.core.spending import CALLED_OFF
 from bot.core.usage import SUMMARIES, By, Used
@@ -12,14 +13,14 @@ from bot.storage.schema import model_calls
 
 _ANSWERS = (Outcome.COMPLETE, Outcome.LENGTH, Outcome.STOPPED)
 _IS_ANSWER = and_(
-    model_calls.c.purpose == "answer",
+    model_calls.c.purpose == Purpose.ANSWER,
     or_(
         model_calls.c.outcome.in_(_ANSWERS),
         model_calls.c.outcome.startswith(f"{Outcome.CUT_OFF}:", autoescape=True),
     ),
 )
 _COLUMNS = {
-    By.PERSON: case((model_calls.c.purpose == "summary", literal(SUMMARIES)), else_=model_calls.c.author_id),
+    By.PERSON: case((model_calls.c.purpose == Purpose.SUMMARY, literal(SUMMARIES)), else_=model_calls.c.author_id),
     By.CHANNEL: model_calls.c.channel_id,
     By.SERVER: model_calls.c.guild_id,
     By.MODEL: model_calls.c.model,
