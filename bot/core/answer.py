@@ -68,6 +68,9 @@ class AnswerLimits:
 
 
 Ended = Callable[[TakenUp, str], None]
+FAULT = "?"  # of ours: the outcome of a take-up that it ended
+# Outcomes of take-ups that another one of the same question follows.
+GOES_ON = frozenset({DiscordUnavailable.code, DatabaseUnavailable.code, Reworded.code, FAULT})
 
 
 class _Written(NamedTuple):
@@ -81,7 +84,7 @@ class _Written(NamedTuple):
 class Answerer:
     """Answers what was taken up, any number of conversations at a time.
 
-    *ended* is told of each turn's end: an Outcome's value, "told", "resumed", or an error's code.
+    *ended* is told of each take-up's end: an Outcome's value, "told", "resumed", an error's code, or FAULT.
     """
 
     def __init__(
@@ -121,7 +124,7 @@ class Answerer:
         DatabaseUnavailable, after saying so in the channel.
         """
         began = self._clock.monotonic()
-        outcome = "?"
+        outcome = FAULT
         try:
             taken = await self._links.open(taken)
             async with self._reply(taken) as reply:
@@ -153,7 +156,8 @@ class Answerer:
             )
             if self._ended is not None:
                 self._ended(taken, outcome)
-        return outcome not in (Withdrawn.code, Reworded.code, DiscordUnavailable.code)
+        # Of several questions, those that were not deleted wait again.
+        return outcome not in GOES_ON and outcome != Withdrawn.code
 
     async def tell(self, address: Address, error: BotError) -> None:
         """Say why a question that waits is not taken up."""

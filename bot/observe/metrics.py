@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bot.core.answer import GOES_ON
 from bot.core.completions import Usage
 from bot.core.messages import TakenUp, snowflake_time
 from bot.observe.vitals import Vitals
@@ -15,8 +16,6 @@ from bot.observe.vitals import Vitals
 _ANSWER_BUCKETS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 _TOKEN_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
 _SHORT_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
-# Outcomes of take-ups that another one follows.
-_GOES_ON = ("discord_unavailable", "database_unavailable", "reworded", "?")
 
 
 class Metrics:
@@ -69,7 +68,7 @@ class Metrics:
 
     def turn_ended(self, taken: TakenUp, outcome: str, now: datetime) -> None:
         self._turns.labels(outcome).inc()
-        if outcome not in _GOES_ON and taken.question.message_id is not None:
+        if outcome not in GOES_ON and taken.question.message_id is not None:
             asked = snowflake_time(taken.question.message_id)
             self._answers.observe(max(0.0, (now - asked).total_seconds()))
 

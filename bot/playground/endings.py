@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 
-from bot.core.errors import Reworded
+from bot.core.answer import GOES_ON
 from bot.core.messages import Outcome, TakenUp
 from bot.core.wording import TOLD
 
@@ -18,8 +18,8 @@ class Endings:
 
     def record(self, taken: TakenUp, outcome: str) -> None:
         """Implements the answerer's *ended*."""
-        if outcome == Reworded.code:
-            return  # it is asked anew
+        if outcome in GOES_ON:
+            return
         for question in taken.questions:
             if question.message_id is not None and not (end := self._ends[question.message_id]).done():
                 end.set_result(outcome in _GOOD)

@@ -564,8 +564,8 @@ async def test_cached_tokens_that_a_provider_leaves_out_make_no_prompt_look_chea
     for n in range(1, 10):
         await world.ask(message("Hi", id=n))
 
-    # It was told of 45 tokens each time.
-    assert 30 < world.model.prompts[-1].tokens < 60
+    # It was told of 45 tokens each time, which is believed of the prompt before; at first it is some 130.
+    assert 30 < world.model.prompts[-1].tokens < 80
 
 
 async def test_a_question_larger_than_the_budget_is_refused_and_the_conversation_goes_on() -> None:

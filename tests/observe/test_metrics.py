@@ -1,0 +1,25 @@
+"""What the metrics count."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.core.answer import GOES_ON
+from bot.core.messages import Outcome
+from bot.observe.metrics import Metrics
+from tests.fakes import FakeStore, message
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "ends"), [(Outcome.COMPLETE.value, 1), *((each, 0) for each in sorted(GOES_ON))]
+)
+async def test_an_answer_took_until_no_other_take_up_follows(outcome, ends):
+    received = await FakeStore().receive(message("Why?", id=1), take_up=True, history_tokens=8000)
+    metrics = Metrics()
+
+    metrics.turn_ended(received.taken_up, outcome, NOW)
+
+    assert metrics.registry.get_sample_value("confab_turns_total", {"outcome": outcome}) == 1
+    assert metrics.registry.get_sample_value("confab_answer_seconds_count") == ends
