@@ -272,10 +272,6 @@ class FakeStore:
             self._update(each.id, state=TurnState.ANSWERING)
         return Reopened.YES
 
-    async def asker(self, press: Press) -> int | None:
-        await self._begin()
-        return next((turn.author_id for turn in self.turns.values() if turn.message_id == press.question_id), None)
-
     async def restore(self, answer_id: int, previous: Previous) -> None:
         await self._begin()
         self._live(answer_id)

@@ -110,16 +110,45 @@ async def test_writing_anew_is_refused_unseen_by_others(stage) -> None:
     assert answer.content == "Blue."
 
 
-async def test_a_moderator_who_wants_an_answer_anew_is_refused_unseen_where_the_asker_s_budget_is_used_up(
-    stage,
+async def test_a_moderator_who_wants_an_answer_anew_pays_for_it_and_the_asker_does_not(
+    stage, database_url
 ) -> None:
+    stage.database_url = database_url
     stage.discord.set_member_permissions(stage.discord.guild, stage.ada, manage_messages=True)
     async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
         answer = await use_up(stage)
-        told = await whispered(stage, await pressed(stage, answer, "Regenerate", by=stage.ada))
+        stage.model.script(Answer(text="Really blue.", usage=usage(901)), Answer(text="Yes.", usage=usage(31)))
+        await pressed(stage, answer, "Regenerate", by=stage.ada)
+        await stage.settled(answer, "Really blue.")
+        await with_button(stage, answer)
+        again = await whispered(stage, await pressed(stage, answer, "Regenerate", by=stage.ada))
+        hers = await stage.ask("And how?", author=stage.ada)
+        yours = await stage.ask("And how?")
+    spent = await stored(stage, "SELECT author_id, counted_tokens FROM model_calls ORDER BY id")
 
-    assert told.startswith("The asker's budget for today (1,000 tokens) is used up.")
-    assert refusals(stage) == []
+    assert again.startswith("Your budget for today (1,000 tokens) is used up.")
+    assert hers.content.startswith("Your budget for today (1,000 tokens) is used up.")
+    assert yours.content.startswith("Your budget for today (1,000 tokens) is used up.")
+    assert spent == [(stage.you.id, 900), (stage.ada.id, 901)]
+    assert answer.content == "Really blue."
+
+
+async def test_a_moderator_whose_budget_is_used_up_by_then_is_not_taken_for_the_asker(stage) -> None:
+    stage.discord.set_member_permissions(stage.discord.guild, stage.ada, manage_messages=True)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
+        stage.model.script(Answer(text="Green.", usage=usage(720)))
+        await stage.ask(f"<@{stage.discord.bot_user.id}> And how?", author=stage.ada, channel=stage.random)
+        stage.model.script(Answer(text="Blue.", usage=usage(40)))
+        answer = await stage.ask("Why? " * 40)
+        await stage.settled(answer, "Blue.")
+        await with_button(stage, answer)
+        await pressed(stage, answer, "Regenerate", by=stage.ada)
+        (told,) = await stage.discord.until(lambda: refusals(stage))
+
+    assert told.content.startswith(
+        "The budget of whoever pressed Regenerate for today (1,000 tokens) is used up. It resets <t:"
+    )
+    assert told.content.endswith("My earlier answer stays.")
     assert answer.content == "Blue."
 
 

@@ -67,15 +67,13 @@ class Admission:
             del self._standing[next(iter(self._standing))]
         return Refusal(error=error, told=told)
 
-    def refuse_press(self, press: Press, *, asker: int) -> NotTakenOn | None:
+    def refuse_press(self, press: Press) -> NotTakenOn | None:
         """Why an answer is not rewritten just now: like a question, that takes a turn of the minute.
 
-        What it costs is *asker*'s, as the question is, whoever pressed.
+        Whoever presses pays, whoever asked.
         """
-        payer = Payer(person=asker, channel_id=press.key.channel_id, guild_id=press.guild_id)
-        return self._budgets.refuse(payer, told_to=press.person) or self._asked_too_often(
-            press.person, press.key.channel_id
-        )
+        payer = Payer(person=press.person, channel_id=press.key.channel_id, guild_id=press.guild_id)
+        return self._budgets.refuse(payer) or self._asked_too_often(press.person, press.key.channel_id)
 
     def refuse_look_up(self, person: int) -> NotTakenOn | None:
         """Why they may not look back just now; None, and it takes a turn of their minute, if they may."""

@@ -298,7 +298,10 @@ class Answerer:
             bot_id=limits.bot_id,
         )
         reply.start_typing()
-        account = self._spending.account(taken.conversation, prompt, person=taken.question.author_id)
+        payer = answering.payer or taken.question.author_id
+        account = self._spending.account(
+            taken.conversation, prompt, person=payer, is_told=payer == taken.question.author_id
+        )
         generation = Generation(
             taken,
             prompt,

@@ -9,13 +9,14 @@ from bot.core.ports import Clock, Reply
 
 
 class Answering:
-    def __init__(self, *, begun_anew: bool = False) -> None:
-        """*begun_anew*: this answer was, when the model had been asked already."""
+    def __init__(self, *, begun_anew: bool = False, payer: int | None = None) -> None:
+        """*begun_anew*: this answer was, when the model had been asked already. *payer*: if not whoever asked."""
         self.stopped: BotError | None = None
         self.finishing = False  # its text is stored, and on its way into the channel
         self.model = "-"  # that its text is by, in the log
         self.reply: Reply | None = None
         self.begun_anew = begun_anew
+        self.payer = payer
         self._go_on = asyncio.Event()
         self._generation: Generation | None = None
         self._generating: asyncio.Task[Generated] | None = None

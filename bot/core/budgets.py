@@ -36,7 +36,7 @@ _WHOSE = {
     Scope.SERVER: "This server's budget",
     Scope.TOTAL: "My budget",
 }
-_WHOSE_TO_OTHERS = _WHOSE | {Scope.PERSON: "The asker's budget"}
+_WHOSE_TO_OTHERS = _WHOSE | {Scope.PERSON: "The budget of whoever pressed Regenerate"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +79,12 @@ class Payer:
     person: int | None  # None: nobody's own, as a summary's
     channel_id: int  # a thread's own
     guild_id: int | None
+    is_told: bool = True  # they read a refusal, not somebody else
+
+    @property
+    def whose(self) -> Mapping[Scope, str]:
+        """How a refusal begins."""
+        return _WHOSE if self.is_told else _WHOSE_TO_OTHERS
 
     def id_in(self, scope: Scope) -> int | None:
         """None: no budget of that kind holds, as that of a server in a DM."""
@@ -137,18 +143,14 @@ class Budgets:
         for pot in list(self._used):
             self._tell_if_near(pot)
 
-    def refuse(self, payer: Payer, *, told_to: int | None = None) -> BudgetUsedUp | None:
-        """Why no request fits any more, whatever is given back of those under way.
-
-        *told_to*: who reads it, if not the payer.
-        """
-        whose = _WHOSE if told_to in (None, payer.person) else _WHOSE_TO_OTHERS
-        return self._refuse(self._pots(payer), self._least, whose)
+    def refuse(self, payer: Payer) -> BudgetUsedUp | None:
+        """Why no request fits any more, whatever is given back of those under way."""
+        return self._refuse(self._pots(payer), self._least, payer.whose)
 
     def reserve(self, payer: Payer, amount: Amount) -> Reservation | None:
         """None: it may fit when requests under way have ended; see `room`. Raises BudgetUsedUp: it will not."""
         pots = self._pots(payer)
-        if refusal := self._refuse(pots, amount):
+        if refusal := self._refuse(pots, amount, payer.whose):
             raise refusal
         wanted = [(pot, pot.budget.limit.of(amount)) for pot in pots]
         if any(self._used[pot] + self._reserved[pot] + count > pot.budget.limit.most for pot, count in wanted):
@@ -182,9 +184,7 @@ class Budgets:
         ids = [(budget, payer.id_in(budget.scope)) for budget in self._budgets]
         return tuple(Pot(budget, id_, budget.period.start(now)) for budget, id_ in ids if id_ is not None)
 
-    def _refuse(
-        self, pots: Sequence[Pot], amount: Amount, whose: Mapping[Scope, str] = _WHOSE
-    ) -> BudgetUsedUp | None:
+    def _refuse(self, pots: Sequence[Pot], amount: Amount, whose: Mapping[Scope, str]) -> BudgetUsedUp | None:
         full = [pot for pot in pots if self._used[pot] + pot.budget.limit.of(amount) > pot.budget.limit.most]
         if not full:
             return None
@@ -194,7 +194,7 @@ class Budgets:
             full, key=lambda pot: pot.budget.period.end(pot.begun)
         )  # until then the others keep it closed, too
         if last.budget.limit.of(amount) > last.budget.limit.most:
-            return BudgetUsedUp(_too_small(last, amount), about=last)
+            return BudgetUsedUp(_too_small(last, amount, whose[last.budget.scope]), about=last)
         return BudgetUsedUp(_used_up(last, whose[last.budget.scope]), about=last)
 
     def _forget_what_is_over(self) -> None:
@@ -204,18 +204,14 @@ class Budgets:
                 del self._used[pot], self._reserved[pot]
 
 
-def _too_small(pot: Pot, amount: Amount) -> str:
+def _too_small(pot: Pot, amount: Amount, whose: str) -> str:
     """It would not fit if nothing were used, so that no other day helps; a shorter history may."""
     budget = pot.budget
     return (
         f"With what was said here before, this may take {budget.limit.words(budget.limit.of(amount))}, more than "
-        f"{_whose(budget)} pays for ({budget.limit}). After /reset, or in fewer words, it takes less."
+        f"{whose[0].lower()}{whose[1:]} {budget.period.words} pays for ({budget.limit}). "
+        "After /reset, or in fewer words, it takes less."
     )
-
-
-def _whose(budget: Budget) -> str:
-    whose = _WHOSE[budget.scope]
-    return f"{whose[0].lower()}{whose[1:]} {budget.period.words}"
 
 
 def _used_up(pot: Pot, whose: str) -> str:

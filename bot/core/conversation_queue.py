@@ -227,6 +227,7 @@ class ConversationQueue:
         self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None
     ) -> bool:
         """Answer what was taken up, or what is next. Whether that failed."""
+        ended = False
         try:
             if slot is None:
                 await self._missed.read(key.channel_id)
@@ -247,7 +248,7 @@ class ConversationQueue:
             return True
         finally:
             if worker.taken is not None:
-                self.under_way.end(worker.taken)
+                self.under_way.end(worker.taken, over=ended)
             worker.answer_id = worker.taken = None
             if slot is not None:
                 slot.give_back()

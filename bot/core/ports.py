@@ -124,9 +124,6 @@ class TurnStore(StoredMessages, Protocol):
         It stays as it is until a new text is written in its place, or `restore` gives up on that.
         """
 
-    async def asker(self, press: Press) -> int | None:
-        """Who asked the pressed question; None if it is not stored there."""
-
     async def restore(self, answer_id: int, previous: Previous) -> None:
         """An answer was not rewritten: let it stand as it was. Raises Withdrawn."""
 
@@ -209,7 +206,7 @@ class TurnStore(StoredMessages, Protocol):
     async def forget_user(self, user_id: int, *, channel_id: int | None = None) -> Forgotten:
         """Erase a person's turns, the answers to them, and their id on model calls, in one channel or everywhere.
 
-        A call for one of those answers that is recorded later is recorded without its author, too.
+        A call for an answer under way that is recorded later is recorded without them, too.
         """
 
     async def reset(self, key: ConversationKey) -> None:

@@ -39,16 +39,16 @@ class Presses:
 
     async def rewrite(self, press: Press) -> None:
         """Write the conversation's last answer anew, in its place. Raises NotTakenOn, DatabaseUnavailable."""
-        asker = await self._store.asker(press) if press.moderates else press.person
-        refusal = self._admission.refuse_press(press, asker=press.person if asker is None else asker)
+        refusal = self._admission.refuse_press(press)
         if refusal is not None:
             raise refusal
         if (under_way := self._queue.answering_to(press.question_id, press.key)) and not under_way[1].finishing:
             raise PressRefused(UNDER_WAY)
         # The button may be there a moment before it is stored that the answer stands.
         await self._queue.until_answered(press.question_id, press.key, within=SECONDS_TO_STAND)
-        reopened = await self._store.reopen(press)
-        if reopened is not Reopened.YES:
-            raise PressRefused(_WHY_NOT[reopened])
+        with self._queue.under_way.paid_by(press):  # it may be taken up the moment that it is reopened
+            reopened = await self._store.reopen(press)
+            if reopened is not Reopened.YES:
+                raise PressRefused(_WHY_NOT[reopened])
         self._admission.count_press(press)
         self._queue.wake(press.key)

@@ -54,9 +54,15 @@ class Spending:
             used = await self._store.counted(budget.scope, since=budget.period.start(self._clock.now()))
             self._budgets.start_with(budget, used)
 
-    def account(self, conversation: Conversation, prompt: Prompt, *, person: int | None) -> "Account":
-        """Of what is asked for there with this prompt, and on *person*'s budgets, too."""
-        payer = Payer(person=person, channel_id=conversation.key.channel_id, guild_id=conversation.guild_id)
+    def account(
+        self, conversation: Conversation, prompt: Prompt, *, person: int | None, is_told: bool = True
+    ) -> "Account":
+        """Of what is asked for there with this prompt, and on *person*'s budgets, too.
+
+        *is_told*: that person reads why it is refused, if it is.
+        """
+        where = conversation.key.channel_id
+        payer = Payer(person=person, channel_id=where, guild_id=conversation.guild_id, is_told=is_told)
         most = Usage(input_tokens=prompt.tokens, output_tokens=prompt.max_answer_tokens)
         costs = [self.cost(model, most) or 0 for model in self._models] if self._budgets.in_dollars else []
         amount = Amount(tokens=prompt.tokens + prompt.max_answer_tokens, nanodollars=max(costs) if costs else None)

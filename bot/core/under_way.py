@@ -1,10 +1,11 @@
 """The answers under way, as deletions and edits find them: those that are just being taken up, too."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 
 from bot.core.answering import Answering
 from bot.core.errors import BotError, Reworded, Withdrawn
-from bot.core.messages import Erased, Kind, TakenUp
+from bot.core.messages import Erased, Kind, Press, TakenUp
 
 
 class UnderWay:
@@ -14,9 +15,21 @@ class UnderWay:
         self._answers: dict[int, tuple[TakenUp, Answering]] = {}
         self._early: dict[int, BotError] = {}  # what came over answers that nobody here knew of
         self._begun_anew: set[int] = set()
+        self._pressed: dict[int, int] = {}  # by question: who had its answer reopened
+
+    @contextmanager
+    def paid_by(self, press: Press) -> Iterator[None]:
+        """The answer is being reopened for this person, who pays for it, unless that fails."""
+        self._pressed[press.question_id] = press.person
+        try:
+            yield
+        except BotError:
+            self._pressed.pop(press.question_id, None)
+            raise
 
     def begin(self, taken: TakenUp) -> Answering:
-        answering = Answering(begun_anew=taken.answer_id in self._begun_anew)
+        presser = self._pressed.get(taken.question.message_id or 0)
+        answering = Answering(begun_anew=taken.answer_id in self._begun_anew, payer=presser)
         self._answers[taken.answer_id] = taken, answering
         if why := self._early.get(taken.answer_id):
             answering.stop(why)
@@ -24,8 +37,11 @@ class UnderWay:
             self._early.clear()
         return answering
 
-    def end(self, taken: TakenUp) -> None:
+    def end(self, taken: TakenUp, *, over: bool) -> None:
+        """*over*: it is not taken up again."""
         _, answering = self._answers.pop(taken.answer_id)
+        if over or isinstance(answering.stopped, Withdrawn):
+            self._pressed.pop(taken.question.message_id or 0, None)
         self._begun_anew.discard(taken.answer_id)
         if answering.begun_anew and isinstance(answering.stopped, Reworded):
             self._begun_anew.add(taken.answer_id)

@@ -169,6 +169,14 @@ def forget_user(connection: Connection, user_id: int, *, channel_id: int | None)
     return Forgotten(share=share, erased=tally.erased(connection))
 
 
+def drafted(connection: Connection, *, channel_id: int | None) -> list[int]:
+    """The answers of which there is no text yet, in one channel or everywhere."""
+    there = IS_OPEN & (turns.c.state == TurnState.DRAFTING)
+    if channel_id is not None:
+        there &= turns.c.conversation_id.in_(_conversations_in(channel_id))
+    return list(connection.scalars(select(turns.c.id).where(there)))
+
+
 def _turns_of(user_id: int, channel_id: int | None) -> ColumnElement[bool]:
     """A person's turns: in one channel, with what was linked from it into others, or everywhere."""
     mine = turns.c.author_id == user_id

@@ -35,11 +35,6 @@ def reopen(connection: Connection, press: Press) -> Reopened:
     return Reopened.YES
 
 
-def asker(connection: Connection, press: Press) -> int | None:
-    asked = _asked(connection, press)
-    return asked.author_id if asked is not None else None
-
-
 def restore(connection: Connection, answer_id: int, *, previous: Previous) -> bool:
     """False when it was withdrawn."""
     restored = connection.execute(

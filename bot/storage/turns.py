@@ -188,9 +188,6 @@ class SqlTurnStore:
     async def reopen(self, press: Press) -> Reopened:
         return await self._database.run(partial(rewriting.reopen, press=press), rank=Rank.INTAKE)
 
-    async def asker(self, press: Press) -> int | None:
-        return await self._database.run(partial(rewriting.asker, press=press), rank=Rank.INTAKE)
-
     async def restore(self, answer_id: int, previous: Previous) -> None:
         work = partial(rewriting.restore, answer_id=answer_id, previous=previous)
         _or_withdrawn(await self._database.run(work), answer_id)
@@ -281,7 +278,9 @@ class SqlTurnStore:
     async def forget_user(self, user_id: int, *, channel_id: int | None = None) -> Forgotten:
         def work(connection: Connection) -> Forgotten:
             forgotten = erasure.forget_user(connection, user_id, channel_id=channel_id)
-            self._forgotten |= {(answer_id, user_id) for answer_id in forgotten.erased.answers}
+            # What they asked for stopped; what they wanted written anew of others' goes on.
+            answer_ids = {*forgotten.erased.answers, *erasure.drafted(connection, channel_id=channel_id)}
+            self._forgotten |= {(answer_id, user_id) for answer_id in answer_ids}
             return forgotten
 
         return await self._database.run(work, erases=lambda _forgotten: True)

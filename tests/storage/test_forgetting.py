@@ -3,11 +3,11 @@
 import pytest
 
 from bot.core.errors import Withdrawn
-from bot.core.messages import ConversationKey
+from bot.core.messages import ConversationKey, Press
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Share
 from tests.fakes import message
-from tests.storage.talk import call, exchange, part, quote, rows, take, wait, write
+from tests.storage.talk import HERE, call, exchange, next_turn, part, quote, rows, take, wait, write
 
 PRIVATE = ConversationKey(channel_id=10, private_to=1)
 TEXTS = "SELECT text FROM turns WHERE text <> '' ORDER BY id"
@@ -129,3 +129,16 @@ async def test_what_an_answer_under_way_cost_is_recorded_without_its_author(stor
     await store.record_call(call(other))
 
     assert await rows(store, "SELECT author_id FROM model_calls ORDER BY id") == [(None,), (2,)]
+
+
+async def test_what_somebody_wanted_written_anew_of_another_s_answers_is_recorded_without_them(store):
+    await exchange(store, message("bob here", id=2, **BOB), "to bob")
+    await store.reopen(Press(id=9, question_id=2, person=1, moderates=True, key=HERE))
+    anew = await next_turn(store)
+    before = call(anew, author_id=1)
+    await store.forget_user(1)
+
+    await store.record_call(before)
+    await store.record_call(call(anew))
+
+    assert await rows(store, "SELECT author_id FROM model_calls ORDER BY id") == [(2,), (None,), (2,)]

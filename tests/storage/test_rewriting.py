@@ -25,14 +25,6 @@ async def reopen(store, question_id=1, *, person=1, moderates=False, key=HERE):
     return await store.reopen(press)
 
 
-async def test_whose_question_it_is_is_known_where_it_was_asked(store):
-    await exchange(store, message("q", id=1, author=3), "old", posted=[70])
-    elsewhere = ConversationKey(channel_id=HERE.channel_id + 1)
-    presses = [Press(id=9, question_id=1, person=4, moderates=True, key=key) for key in (HERE, elsewhere)]
-
-    assert [await store.asker(press) for press in presses] == [3, None]
-
-
 @pytest.fixture
 async def answered(store):
     await exchange(store, message("q", id=1), "old", posted=[70])
