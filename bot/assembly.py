@@ -110,7 +110,9 @@ async def assemble(
     slots = FairSlots(settings.model_concurrency)
     limits = answer_limits(settings, bot_id=outside.application.id)
     ended = observer.also(ended) if observer else ended
-    summarising = await _summarising(settings, stack, outside, slots, limits, spending=spending, clock=clock)
+    summarising = await _summarising(
+        settings, stack, outside, slots, limits, spending=spending, clock=clock, observer=observer
+    )
     answerer = Answerer(
         store=outside.store,
         models=outside.models,
@@ -150,8 +152,7 @@ async def _reach_outside(
     )
     _announce(application, settings)
     point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
-    named = _chat_models(settings, settings.openai_models)
-    chat_models = [await stack.enter_async_context(model) for model in named]
+    models = await _models(settings.openai_models, settings, stack, clock=clock, observer=observer)
     pacer = Pacer(clock)
     pacer.made_before(REQUESTS_OF_A_LOOK_UP)
     stack.push_async_callback(pacer.close)
@@ -170,7 +171,7 @@ async def _reach_outside(
     stack.push_async_callback(replies.close)
     return _Outside(
         store=store,
-        models=Models(observer.models(chat_models) if observer else chat_models, clock=clock),
+        models=models,
         application=application,
         pacer=pacer,
         client=client,
@@ -261,14 +262,14 @@ async def _summarising(
     *,
     spending: Spending,
     clock: Clock,
+    observer: "Observer | None",
 ) -> Summarising | None:
     if settings.summaries == "off":
         await outside.store.drop_summaries()
         return None
     models = outside.models
     if settings.summary_models:
-        named = _chat_models(settings, settings.summary_models)
-        models = Models([await stack.enter_async_context(model) for model in named], clock=clock)
+        models = await _models(settings.summary_models, settings, stack, clock=clock, observer=observer)
     summarising = Summarising(
         store=outside.store, models=models, spending=spending, slots=slots, clock=clock, limits=limits
     )
@@ -276,15 +277,18 @@ async def _summarising(
     return summarising
 
 
-def _chat_models(settings: Settings, names: Sequence[str]) -> list[OpenAIChatModel]:
-    return [
-        OpenAIChatModel(
-            model=model,
-            api_key=settings.openai_api_key.get_secret_value() if settings.openai_api_key else None,
-            base_url=settings.openai_base_url,
-        )
-        for model in names
-    ]
+async def _models(
+    names: Sequence[str],
+    settings: Settings,
+    stack: AsyncExitStack,
+    *,
+    clock: Clock,
+    observer: "Observer | None",
+) -> Models:
+    api_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    made = [OpenAIChatModel(model=name, api_key=api_key, base_url=settings.openai_base_url) for name in names]
+    models = [await stack.enter_async_context(model) for model in made]
+    return Models(observer.models(models) if observer else models, clock=clock)
 
 
 def _announce(application: Application, settings: Settings) -> None:

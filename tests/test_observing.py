@@ -15,7 +15,7 @@ from bot.observe import readiness
 from bot.playground.loopback import LoopbackDiscord
 from bot.playground.loopback.gateway_line import GatewayLine
 from bot.settings import load_settings
-from tests.model_server import Gate, ModelServer
+from tests.model_server import Answer, Gate, ModelServer, Status
 from tests.whole_bot import Stage
 
 
@@ -120,8 +120,9 @@ async def test_metrics_tell_of_turns_calls_and_requests_and_of_nobody(stage, por
                     page = await response.text()
 
     for line in (
-        'confab_model_calls_total{model="gpt-5.4",outcome="stop"} 1.0',
-        'confab_first_token_seconds_count{model="gpt-5.4"} 1.0',
+        'confab_model_calls_total{model="gpt-5.4",outcome="stop",purpose="answer"} 1.0',
+        'confab_first_token_seconds_count{model="gpt-5.4",purpose="answer"} 1.0',
+        'confab_model_call_seconds_count{model="gpt-5.4",purpose="answer"} 1.0',
         'confab_discord_requests_total{method="POST",route="/channels/{id}/messages",status="200"} 1.0',
         "confab_answer_seconds_count 1.0",
         "confab_intake_seconds_count 1.0",
@@ -145,8 +146,37 @@ async def test_tokens_are_counted_as_the_provider_reports_them(stage, port) -> N
                 async with http.get("/metrics") as response:
                     page = await response.text()
 
-    assert 'confab_tokens_total{kind="input",model="gpt-5.4"}' in page
-    assert 'confab_tokens_total{kind="output",model="gpt-5.4"}' in page
+    assert 'confab_tokens_total{kind="input",model="gpt-5.4",purpose="answer"}' in page
+    assert 'confab_tokens_total{kind="output",model="gpt-5.4",purpose="answer"}' in page
+
+
+@pytest.mark.parametrize(
+    ("summary", "outcome"),
+    [
+        (Answer(text="They spoke.", usage={"prompt_tokens": 321, "completion_tokens": 9}), "stop"),
+        (Status(500), "model_unavailable"),
+    ],
+)
+async def test_summaries_are_counted_by_themselves_whichever_model_makes_them(
+    stage, port, summary, outcome
+) -> None:
+    usual = Answer(text="A sentence of some length that is said again.", usage=None)
+    stage.model.behave(lambda body: summary if body["model"] == "smaller" else usual)
+    page = ""
+    async with (
+        stage.bot(METRICS_PORT=str(port), HISTORY_TOKENS="420", SUMMARY_MODEL="smaller"),
+        asking(port) as http,
+    ):
+        while 'purpose="summary"' not in page and len(stage.model.requests) < 30:
+            await stage.ask("A question of some length that is asked again.")
+            async with http.get("/metrics") as response:
+                page = await response.text()
+
+    assert f'confab_model_calls_total{{model="smaller",outcome="{outcome}",purpose="summary"}} 1.0' in page
+    assert 'confab_model_call_seconds_count{model="smaller",purpose="summary"} 1.0' in page
+    assert ('confab_tokens_total{kind="input",model="smaller",purpose="summary"} 321.0' in page) == (
+        outcome == "stop"
+    )
 
 
 async def test_a_port_that_is_taken_is_refused(stage) -> None:

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from bot.core.answer import GOES_ON
-from bot.core.completions import Usage
+from bot.core.completions import Purpose, Usage
 from bot.core.messages import TakenUp, snowflake_time
 from bot.observe.vitals import Vitals
 
@@ -38,17 +38,30 @@ class Metrics:
             registry=self.registry,
         )
         self._calls = Counter(
-            "confab_model_calls", "Requests to a model.", ["model", "outcome"], registry=self.registry
+            "confab_model_calls",
+            "Requests to a model, for answers and for summaries.",
+            ["model", "purpose", "outcome"],
+            registry=self.registry,
         )
         self._first_token = Histogram(
             "confab_first_token_seconds",
             "From the request to the model's first words.",
-            ["model"],
+            ["model", "purpose"],
             buckets=_TOKEN_BUCKETS,
             registry=self.registry,
         )
+        self._call_seconds = Histogram(
+            "confab_model_call_seconds",
+            "From the request to its end, whatever that was.",
+            ["model", "purpose"],
+            buckets=_ANSWER_BUCKETS,
+            registry=self.registry,
+        )
         self._tokens = Counter(
-            "confab_tokens", "Tokens, as providers report them.", ["model", "kind"], registry=self.registry
+            "confab_tokens",
+            "Tokens, as providers report them.",
+            ["model", "purpose", "kind"],
+            registry=self.registry,
         )
         self._lag = Histogram(
             "confab_loop_lag_seconds",
@@ -75,11 +88,12 @@ class Metrics:
     def question_stored(self, seconds: float) -> None:
         self._intake.observe(seconds)
 
-    def first_token(self, model: str, seconds: float) -> None:
-        self._first_token.labels(model).observe(seconds)
+    def first_token(self, model: str, purpose: Purpose, seconds: float) -> None:
+        self._first_token.labels(model, purpose.value).observe(seconds)
 
-    def call_ended(self, model: str, outcome: str, usage: Usage) -> None:
-        self._calls.labels(model, outcome).inc()
+    def call_ended(self, model: str, purpose: Purpose, outcome: str, usage: Usage, seconds: float) -> None:
+        self._calls.labels(model, purpose.value, outcome).inc()
+        self._call_seconds.labels(model, purpose.value).observe(seconds)
         for kind, tokens in (
             ("input", usage.input_tokens),
             ("cached", usage.cached_tokens),
@@ -87,9 +101,10 @@ class Metrics:
             ("reasoning", usage.reasoning_tokens),
         ):
             if tokens is not None:
-                self._tokens.labels(model, kind).inc(tokens)
+                self._tokens.labels(model, purpose.value, kind).inc(tokens)
 
-    def call_succeeded(self) -> None:
+    def answered(self) -> None:
+        """A model did."""
         self._succeeded_at = time.monotonic()
 
     def model_succeeded_seconds_ago(self) -> float | None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from bot.core.completions import Delta, Finished, Prompt, Usage
+from bot.core.completions import Delta, Finished, Prompt, Purpose, Usage
 from bot.core.errors import ModelError
 from bot.core.ports import ChatModel, Clock
 from bot.observe.metrics import Metrics
@@ -31,13 +31,14 @@ class ObservedModel:
                 async for item in stream:
                     if isinstance(item, Finished):
                         outcome, usage = item.reason.value, item.usage
-                        self._metrics.call_succeeded()
+                        if prompt.purpose is Purpose.ANSWER:
+                            self._metrics.answered()
                     elif not spoke:
                         spoke = True
-                        self._metrics.first_token(self.name, self._clock.monotonic() - began)
+                        self._metrics.first_token(self.name, prompt.purpose, self._clock.monotonic() - began)
                     yield item
         except ModelError as error:
             outcome = error.code
             raise
         finally:
-            self._metrics.call_ended(self.name, outcome, usage)
+            self._metrics.call_ended(self.name, prompt.purpose, outcome, usage, self._clock.monotonic() - began)

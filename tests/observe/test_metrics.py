@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.core.answer import GOES_ON
+from bot.core.completions import Prompt, Purpose
 from bot.core.messages import Outcome
 from bot.observe.metrics import Metrics
-from tests.fakes import FakeStore, message
+from bot.observe.observed_model import ObservedModel
+from tests.clock import ManualClock
+from tests.fakes import FakeModel, FakeStore, message
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,3 +26,15 @@ async def test_an_answer_took_until_no_other_take_up_follows(outcome, ends):
 
     assert metrics.registry.get_sample_value("confab_turns_total", {"outcome": outcome}) == 1
     assert metrics.registry.get_sample_value("confab_answer_seconds_count") == ends
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+async def test_a_summary_is_no_sign_that_answers_come(purpose):
+    metrics = Metrics()
+    model = ObservedModel(FakeModel(["Words."]), metrics=metrics, clock=ManualClock())
+    prompt = Prompt(messages=(), tokens=1, max_answer_tokens=1, purpose=purpose)
+
+    async for _ in model.stream(prompt):
+        pass
+
+    assert (metrics.model_succeeded_seconds_ago() is None) == (purpose is Purpose.SUMMARY)
