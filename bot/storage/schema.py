@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0007"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0009"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -100,7 +100,6 @@ turns = Table(
     Column("edited_at", UtcDateTime),
     Column("attempts", Integer, nullable=False),  # how often it was taken up
     Column("restarts", Integer, nullable=False, server_default="0"),  # of these, by no failure: see ask_again
-    Column("prompt_version", Word),
     Column("linked_channel_id", Number),  # of a quote that a link brought: where its message is
     Column("linked_parent_id", Number),  # the channel above, if that is a thread
     PrimaryKeyConstraint("id"),
