@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from bot.core import answer
-from bot.core.errors import ContextTooLong, DatabaseUnavailable, ResponseExpires, TextRefused, Undeliverable
+from bot.core.errors import DatabaseUnavailable, ResponseExpires, TextRefused, Undeliverable
 from bot.core.wording import MISSED_ANSWER
 from bot.discord.responses import FOLLOWS_BELOW
 from bot.playground.loopback import LoopbackDiscord
@@ -111,7 +111,7 @@ async def test_it_does_not_wait_for_what_is_answered_in_the_channel(stage) -> No
 
 @pytest.mark.parametrize(
     ("fault", "sentence"),
-    [(Status(400, code="context_length_exceeded"), ContextTooLong.user_message), (None, "too long")],
+    [(Status(400, code="context_length_exceeded"), "Use /reset private:True to start anew."), (None, "too long")],
     ids=["model", "question"],
 )
 async def test_what_goes_wrong_is_said_to_its_asker_alone(stage, fault, sentence) -> None:

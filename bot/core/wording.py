@@ -102,6 +102,9 @@ def _line_below(taken: TakenUp, outcome: Outcome) -> str:
 
 
 def shown_notice(taken: TakenUp, sentence: str) -> str:
+    if taken.conversation.key.private_to:
+        # Without that, it is the channel's conversation that begins anew.
+        sentence = sentence.replace("/reset", "/reset private:True")
     return f"{question_head(taken)}{sentence}"
 
 

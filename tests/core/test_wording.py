@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from bot.core.messages import Conversation, ConversationKey, Kind, Outcome, TakenUp, Turn, TurnState
-from bot.core.wording import lines_below, question_head, shown_answer
+from bot.core.wording import lines_below, question_head, shown_answer, shown_notice
 
 ANSWERS = ["Because.", "Because.\n-# A small line of the model's own.", "```py\nprint()"]
 NOTES = [None, "I could not read an image."]
@@ -38,6 +38,14 @@ def test_what_we_wrote_below_an_answer_is_found_again(text, note, outcome, priva
     assert left in (text, f"{text}\n```")  # a code block left open is closed before our lines
     assert ("read an image" in below) == (note is not None)
     assert ("-# " in below.replace(f"-# {note}", "")) == (outcome is not Outcome.COMPLETE)
+
+
+def test_the_reset_that_is_advised_is_that_of_the_conversation_it_is_about():
+    here = shown_notice(taken_up(kind=Kind.MESSAGE), "Use /reset to start anew.")
+    private = shown_notice(taken_up(private_to=7), "Use /reset to start anew.")
+
+    assert here == "Use /reset to start anew."
+    assert private == "> Why?\nUse /reset private:True to start anew."
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CUT_OFF, Outcome.LENGTH])
