@@ -17,6 +17,7 @@ from bot.core.errors import (
     QuestionTooLong,
     StartupRefused,
 )
+from bot.core.generation import Patience
 from bot.core.wording import GREETING
 from bot.discord.client import ConfabClient
 from bot.playground.loopback import LoopbackDiscord, MessageFlag
@@ -202,6 +203,22 @@ async def test_a_question_edited_before_anything_is_visible_is_answered_in_its_n
         "I am forty. How old am I?",
     ]
     assert len([each for each in stage.discord.messages(stage.general) if each.author.bot]) == 2
+
+
+async def test_a_question_edited_again_and_again_while_the_model_fails_is_not_asked_without_end(stage) -> None:
+    stage.model.behave(lambda _: Status(503))
+    async with stage.bot():
+        question = await stage.discord.post(stage.general, stage.you, "Old?")
+        told = asyncio.create_task(stage.discord.until(lambda: stage.reply_to(question)))
+        for n in range(1, 8):
+            asked = asyncio.create_task(stage.model.received(n))
+            await asyncio.wait({asked, told}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            await stage.discord.edit(question, f"New {n}?")
+        answer = await told
+
+    assert answer.content == ModelUnavailable.user_message
+    assert len(stage.model.requests) <= Patience().attempts + 1  # one was let go of
 
 
 async def test_a_question_deleted_while_it_is_answered_takes_its_draft_along(stage) -> None:

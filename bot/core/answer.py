@@ -305,6 +305,7 @@ class Answerer:
         generation = Generation(
             taken,
             prompt,
+            effort=answering.effort,
             shorten=partial(with_half_the_history, prompt, taken),
             reply=reply,
             models=self._models,

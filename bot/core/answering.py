@@ -3,19 +3,20 @@
 import asyncio
 from contextlib import suppress
 
+from bot.core.effort import Effort
 from bot.core.errors import BotError, Reworded
 from bot.core.generation import Generated, Generation
 from bot.core.ports import Clock, Reply
 
 
 class Answering:
-    def __init__(self, *, begun_anew: bool = False, payer: int | None = None) -> None:
-        """*begun_anew*: this answer was, when the model had been asked already. *payer*: if not whoever asked."""
+    def __init__(self, *, effort: Effort | None = None, payer: int | None = None) -> None:
+        """*effort*: what was done for this answer before it was begun anew. *payer*: if not whoever asked."""
         self.stopped: BotError | None = None
         self.finishing = False  # its text is stored, and on its way into the channel
         self.model = "-"  # that its text is by, in the log
         self.reply: Reply | None = None
-        self.begun_anew = begun_anew
+        self.effort = effort or Effort()
         self.payer = payer
         self._go_on = asyncio.Event()
         self._generation: Generation | None = None
@@ -32,17 +33,18 @@ class Answering:
     def reword(self, *, question: bool) -> None:
         """The question, or what else its prompt is built from, was edited: begin anew where that is to be.
 
-        Before the model is asked, and before it is asked again, always. While it is, only for the *question*,
-        while nothing is visible, and once.
+        Before the model is asked, and before it is asked again, always: the next request is as recent as it can
+        be, and no further one is made for that. While it is, only for the *question*, while nothing is visible,
+        and once.
         """
         asked = self._generation is not None and self._generation.asked
         over = self._generation is not None and self._generating is None
         if over or self.finishing or self.stopped is not None or (self.reply is not None and self.reply.visible):
             return
-        if self._generation is not None and asked and (self.begun_anew or not question):
+        if self._generation is not None and asked and (self.effort.begun_anew or not question):
             self._generation.outdated = True
             return
-        self.begun_anew |= asked
+        self.effort.begun_anew |= asked
         if self.reply is not None:
             self.reply.show("")  # first words that are about to go out
         self.stop(Reworded())

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from bot.core.breaker import Trial
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
+from bot.core.effort import Effort
 from bot.core.errors import (
     BotError,
     ContextTooLong,
@@ -70,6 +71,7 @@ class Generation:
         taken: TakenUp,
         prompt: Prompt,
         *,
+        effort: Effort,
         shorten: Callable[[], Prompt | None],
         reply: Reply,
         models: Models,
@@ -90,11 +92,10 @@ class Generation:
         self._patience = patience
         self._slot = slot  # held while a model is asked, not while waiting
         self._record = record
-        self._attempts = 0
+        self._effort = effort
         self._requests = 0
         self.outdated = False  # what the prompt was built from has changed: no further request is made with it
         self._faults: dict[str, ModelError] = {}  # by model, the latest
-        self._ends = 0.0
         self._model = ""
         self.text = ""
         self._usage = Usage()
@@ -135,8 +136,8 @@ class Generation:
         """One attempt: the models that may be asked, one after the other. None when none of them answered."""
         await self._reserve()
         trial: Trial | None = await self._first_trial()
-        self._attempts += 1
-        self._ends = self._ends or self._clock.monotonic() + self._patience.total
+        self._effort.attempts += 1
+        self._effort.ends = self._effort.ends or self._clock.monotonic() + self._patience.total
         asked = self._given_up()
         while trial is not None:
             try:
@@ -182,18 +183,14 @@ class Generation:
 
     def _failed(self, error: ModelError) -> None:
         log.info(
-            "model=%s gave no answer: answer=%d code=%s: %s",
-            self._model,
-            self._taken.answer_id,
-            error.code,
-            error,
+            "model=%s gave no answer: answer=%d code=%s: %s", self._model, self._taken.answer_id, error.code, error
         )
         self._record(self._ended(error.code, error))
         self._reply.show("")
         if isinstance(error, ModelRefused):
             raise error
         if self.outdated:
-            raise Reworded
+            raise Reworded if self._may_ask_again else error
         self._faults[self._model] = error
 
     async def _ask(self, trial: Trial) -> Generated:
@@ -217,11 +214,13 @@ class Generation:
     async def _reserve(self) -> None:
         """What the next request may use. Raises BudgetUsedUp."""
         began = self._clock.monotonic()
-        while not self._account.reserve():
-            self._slot.give_back()
-            await self._account.room()
-        if self._ends:
-            self._ends += self._clock.monotonic() - began  # no model was slow meanwhile
+        try:
+            while not self._account.reserve():
+                self._slot.give_back()
+                await self._account.room()
+        finally:
+            if self._effort.ends:
+                self._effort.ends += self._clock.monotonic() - began  # no model was slow meanwhile
         await self._slot.take()
 
     async def _read_stream(self, trial: Trial) -> Finished | None:
@@ -251,10 +250,11 @@ class Generation:
         self._reply.show(self.text)
 
     def _at_most(self, seconds: float) -> float:
-        """As long, or what is left of the total, which begins with the first request."""
-        if not self._ends:
-            return seconds
-        return max(0.0, min(seconds, self._ends - self._clock.monotonic()))
+        return self._effort.at_most(seconds, now=self._clock.monotonic())
+
+    @property
+    def _may_ask_again(self) -> bool:
+        return self._effort.attempts < self._patience.attempts and self._at_most(self._patience.total) > 0
 
     def _given_up(self) -> set[str]:
         """The models that need not be asked again."""
@@ -266,13 +266,13 @@ class Generation:
         passing = [error for error in faults if error.retryable]
         untried = any(model.name not in self._faults for model in self._models)
         to_tell = (passing or faults)[0]
-        if not (passing or untried) or self._attempts >= self._patience.attempts:
+        if not (passing or untried) or not self._may_ask_again:
             raise to_tell
-        grown = self._patience.backoff * 2.0 ** (self._attempts - 1)
+        grown = self._patience.backoff * 2.0 ** (self._effort.attempts - 1)
         wait = min(grown, self._patience.longest_backoff) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
         if not untried:
             wait = max(wait, min(error.retry_after or 0.0 for error in passing))
-        if self._clock.monotonic() + wait >= self._ends:
+        if self._clock.monotonic() + wait >= self._effort.ends:
             raise to_tell
         return wait
 

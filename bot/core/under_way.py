@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from bot.core.answering import Answering
+from bot.core.effort import Effort
 from bot.core.errors import BotError, Reworded, Withdrawn
 from bot.core.messages import Erased, Kind, Press, TakenUp
 
@@ -14,7 +15,7 @@ class UnderWay:
         self._taking_up = taking_up
         self._answers: dict[int, tuple[TakenUp, Answering]] = {}
         self._early: dict[int, BotError] = {}  # what came over answers that nobody here knew of
-        self._begun_anew: set[int] = set()
+        self._efforts: dict[int | None, Effort] = {}  # by question, of answers that are begun anew
         self._pressed: dict[int, int] = {}  # by question: who had its answer reopened
 
     @contextmanager
@@ -29,7 +30,7 @@ class UnderWay:
 
     def begin(self, taken: TakenUp) -> Answering:
         presser = self._pressed.get(taken.question.message_id or 0)
-        answering = Answering(begun_anew=taken.answer_id in self._begun_anew, payer=presser)
+        answering = Answering(effort=self._efforts.pop(taken.question.message_id, None), payer=presser)
         self._answers[taken.answer_id] = taken, answering
         if why := self._early.get(taken.answer_id):
             answering.stop(why)
@@ -42,9 +43,8 @@ class UnderWay:
         _, answering = self._answers.pop(taken.answer_id)
         if over or isinstance(answering.stopped, Withdrawn):
             self._pressed.pop(taken.question.message_id or 0, None)
-        self._begun_anew.discard(taken.answer_id)
-        if answering.begun_anew and isinstance(answering.stopped, Reworded):
-            self._begun_anew.add(taken.answer_id)
+        if isinstance(answering.stopped, Reworded):
+            self._efforts[taken.question.message_id] = answering.effort
 
     def stop_erased(self, erased: Erased) -> None:
         """Stop the answers whose question was deleted, and begin those anew whose prompt is to hold what was."""

@@ -19,6 +19,7 @@ from bot.core.errors import (
     DatabaseUnavailable,
     DiscordUnavailable,
     ModelBusy,
+    ModelTimeout,
     ModelUnavailable,
     Reworded,
     ShuttingDown,
@@ -676,6 +677,47 @@ async def test_the_next_answer_can_be_begun_anew_as_well() -> None:
         await world.idle()
 
     assert world.texts() == ["one", "two"]
+
+
+async def test_edits_between_two_attempts_make_no_further_ones_and_the_newest_wording_is_asked() -> None:
+    world = World(*[[ModelUnavailable("503")]] * 9, clock=ManualClock())
+    await world.intake.take(message("New 0?", id=1))
+
+    for n in range(1, 6):
+        while len(world.model.prompts) < n and not world.texts():
+            await world.clock.advance(0.1)
+        await edited(world, 1, f"New {n}?")
+
+    assert [world.model.turns(n)[-1][1] for n in range(len(world.model.prompts))] == ["New 0?", "New 1?", "New 2?"]
+    assert world.texts() == [ModelUnavailable.user_message]
+
+
+async def test_an_answer_begun_anew_has_no_more_time_than_it_had() -> None:
+    world = World(*[[asyncio.Event()]] * 9, clock=ManualClock(), patience=Patience(total=100.0))
+    await world.intake.take(message("Old?", id=1))
+    await world.clock.advance(39)
+    await edited(world, 1, "New?")
+
+    await world.clock.advance(61)
+
+    assert len(world.model.prompts) == 2
+    assert world.texts() == [ModelTimeout.user_message]
+
+
+async def test_what_was_deleted_meanwhile_is_not_sent_once_more_where_no_attempt_is_left() -> None:
+    gate = asyncio.Event()
+    models = [FakeModel(["one"], [gate, ModelUnavailable("503")]), FakeModel(["from the other"])]
+    world = World(models=models, patience=Patience(attempts=1))
+    await world.ask(message("Past", id=1))
+    await world.intake.take(message("Now?", id=2))
+    await asked(world, 2)
+
+    await world.intake.deleted([1])
+    gate.set()
+    await world.idle()
+
+    assert world.texts() == ["one", ModelUnavailable.user_message]
+    assert not models[1].prompts
 
 
 async def test_a_question_edited_after_visible_words_changes_only_what_is_stored() -> None:

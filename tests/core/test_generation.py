@@ -8,6 +8,7 @@ import pytest
 from bot.core.breaker import FAULTS, FIRST_REST
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Scope
 from bot.core.completions import Finished, FinishReason, ModelCall, Prompt
+from bot.core.effort import Effort
 from bot.core.errors import (
     ContextTooLong,
     EmptyAnswer,
@@ -70,6 +71,7 @@ class Desk:
         generation = Generation(
             received.taken_up,
             PROMPT,
+            effort=Effort(),
             shorten=lambda: self.shorter,
             reply=FakeReplies().open(received.taken_up),
             models=self._together,
