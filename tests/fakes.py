@@ -377,7 +377,14 @@ class FakeStore:
         return self.counted_before.get(scope, {})
 
     async def edit(
-        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+        self,
+        message_id: int,
+        *,
+        text: str,
+        raw_text: str,
+        note: str | None,
+        edited_at: datetime,
+        links: Sequence[Link] = (),  # tests/storage holds what follows from them
     ) -> tuple[int, ...]:
         await self._begin()
         edited = [turn.id for turn in self.turns.values() if turn.message_id == message_id]

@@ -6,7 +6,7 @@ import pytest
 
 from bot.discord.links import NOT_READABLE
 from bot.playground.loopback import LoopbackDiscord
-from tests.model_server import Gate, ModelServer
+from tests.model_server import Gate, ModelServer, Silence
 from tests.openapi import validate_record
 from tests.whole_bot import Stage
 
@@ -120,3 +120,22 @@ async def test_links_of_an_earlier_run_are_read_by_the_next_one(stage) -> None:
         await stage.discord.until(lambda: stage.reply_to(asked))
 
     assert stage.prompts()[0][1] == ("user", "Ada: Cats can fly.")
+
+
+async def test_a_link_that_is_corrected_before_anything_is_visible_brings_the_right_message_alone(
+    stage, database_url
+) -> None:
+    stage.database_url = database_url
+    wrong = await stage.discord.post(stage.random, stage.ada, "Cats can fly.")
+    right = await stage.discord.post(stage.random, stage.ada, "Dogs can swim.")
+    stage.model.script(Silence())
+    async with stage.bot():
+        asked = await stage.discord.post(stage.general, stage.you, f"Is that so? {link_to(wrong)}")
+        await stage.model.received(1)
+        await stage.discord.edit(asked, f"Is that so? {link_to(right)}")
+        await stage.discord.until(lambda: stage.reply_to(asked))
+
+    assert stage.prompts()[-1][1:] == [
+        ("user", "Ada: Dogs can swim."),
+        ("user", f"You: Is that so? {link_to(right)}"),
+    ]

@@ -15,6 +15,7 @@ from bot.core.handled import Handled
 from bot.core.line import Place
 from bot.core.messages import ConversationKey, IncomingMessage, Interaction, OpenCommand
 from bot.core.ports import Clock, Replies, TurnStore
+from bot.core.quotes import Link
 from bot.core.rights import Share
 
 log = logging.getLogger(__name__)
@@ -130,11 +131,24 @@ class Intake:
         return True
 
     async def edited(
-        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+        self,
+        message_id: int,
+        *,
+        text: str,
+        raw_text: str,
+        note: str | None,
+        edited_at: datetime,
+        links: Sequence[Link] = (),
     ) -> None:
         """Replace the stored wording; an answer to it of which nothing is visible yet is begun anew."""
         change = partial(
-            self._store.edit, message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at
+            self._store.edit,
+            message_id,
+            text=text,
+            raw_text=raw_text,
+            note=note,
+            edited_at=edited_at,
+            links=links,
         )
         self._queue.under_way.reworded(message_id, await self._surely(change))
 

@@ -185,9 +185,16 @@ class TurnStore(StoredMessages, Protocol):
         """Append to the record of model calls."""
 
     async def edit(
-        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+        self,
+        message_id: int,
+        *,
+        text: str,
+        raw_text: str,
+        note: str | None,
+        edited_at: datetime,
+        links: Sequence[Link] = (),
     ) -> tuple[int, ...]:
-        """Replace a question's text and note, and the text where it is quoted, if it is stored.
+        """Replace a question's text, note and links, and the text where it is quoted, if it is stored.
 
         The answers without text in the conversations where that changed something.
         """

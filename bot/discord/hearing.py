@@ -65,7 +65,12 @@ class Hearing:
                 told.edit(message)
         said = read_message(message, me=self._me)
         await self._intake.edited(
-            message.id, text=said.text, raw_text=said.raw_text, note=said.note, edited_at=message.edited_at
+            message.id,
+            text=said.text,
+            raw_text=said.raw_text,
+            note=said.note,
+            edited_at=message.edited_at,
+            links=said.links,
         )
 
     async def take_deletions(self, message_ids: list[int]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, update
@@ -33,7 +32,6 @@ from bot.storage.summaries import drop_covering
 IDS_PER_STATEMENT = 500  # both databases take some 32,000 parameters, older SQLite 999
 DRAFT_DELETED = "draft_deleted"
 
-_NOT_OPENED = and_(turns.c.linked_channel_id.is_not(None), turns.c.author_id.is_(None))
 _TOMBSTONE = BLANK | {
     "author_id": None,
     "label": None,
@@ -53,46 +51,11 @@ class _Tally:
     places: set[int] = field(default_factory=set)  # the conversations where they were
 
     def erased(self, connection: Connection) -> Erased:
-        beside = set(_drafted_in(connection, self.places)) - self.answers if self.places else set()
+        beside = set(drafted_in(connection, self.places)) - self.answers if self.places else set()
         return Erased(turns=self.turns, answers=tuple(sorted(self.answers)), beside=tuple(sorted(beside)))
 
 
-def edit(
-    connection: Connection, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
-) -> tuple[int, ...] | None:
-    """The drafted answers in the conversations where it is replaced.
-
-    None when there is nothing to replace, or a newer wording is stored.
-    """
-    wording = {"text": text, "raw_text": raw_text}
-    places: set[int] = set()
-    # Each has an index of its own. What a quote's note would say, the question that brought it says.
-    for which, new in ((IS_NO_QUOTE, wording | {"note": note}), (IS_QUOTE & ~_NOT_OPENED, wording)):
-        places |= set(
-            connection.scalars(
-                update(turns)
-                .where(
-                    which,
-                    turns.c.message_id == message_id,
-                    turns.c.state != TurnState.WITHDRAWN,
-                    or_(turns.c.edited_at.is_(None), turns.c.edited_at <= edited_at),
-                    or_(*(turns.c[name].is_distinct_from(value) for name, value in new.items())),
-                )
-                .values(**new, edited_at=edited_at)
-                .returning(turns.c.conversation_id)
-            )
-        )
-    if places:
-        drop_covering(connection, IS_NO_QUOTE & (turns.c.message_id == message_id))
-        drop_covering(connection, IS_QUOTE & (turns.c.message_id == message_id))
-    # Whether a link's words may be read is decided when it is opened; until then it only counts that they changed.
-    connection.execute(
-        update(turns).where(IS_QUOTE, _NOT_OPENED, turns.c.message_id == message_id).values(edited_at=edited_at)
-    )
-    return _drafted_in(connection, places) if places else None
-
-
-def _drafted_in(connection: Connection, conversation_ids: Collection[int]) -> tuple[int, ...]:
+def drafted_in(connection: Connection, conversation_ids: Collection[int]) -> tuple[int, ...]:
     """The answers of which there is no text yet."""
     mine = turns.c.conversation_id.in_(conversation_ids)
     return tuple(connection.scalars(select(turns.c.id).where(mine, IS_OPEN, turns.c.state == TurnState.DRAFTING)))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
 
 from bot.core.messages import IncomingMessage, Kind, Role, Turn, TurnState, snowflake_time
-from bot.core.quotes import CHANGED_MEANWHILE, Opened, Quote
+from bot.core.quotes import CHANGED_MEANWHILE, Link, Opened, Quote
 from bot.storage import conversations as places
 from bot.storage.conversations import Place
 from bot.storage.rows import TurnRow, as_turn
-from bot.storage.schema import IS_NO_QUOTE, parts, turns
+from bot.storage.schema import IS_NO_QUOTE, conversations, parts, turns
 
 TURNS_IN_SIGHT = 20  # so many back, it is plain which one a reply means
 
@@ -38,35 +38,34 @@ _ANSWER = (
 def store(connection: Connection, place: Place, question_id: int, message: IncomingMessage) -> None:
     """What *message* brings along, unless the model reads it anyway, a few turns back."""
     conversation_id, quote = place.conversation.id, message.quote
-    shared = {
-        "conversation_id": conversation_id,
-        "role": Role.USER,
-        "kind": Kind.QUOTE,
-        "state": TurnState.WAITING,
-        "attempts": 0,
-        "quoted_by": question_id,
-    }
     if quote is not None and not (message.text and _is_known(connection, place, quote)):
         said = _said(connection, conversation_id, quote)
         connection.execute(
             insert(turns),
-            {**shared, **said, "message_id": quote.message_id, "sent_at": snowflake_time(quote.message_id)},
+            _brought(conversation_id, question_id, quote.message_id) | said,
         )
     for link in message.links:
         if (quote is None or quote.message_id != link.message_id) and not _is_in_sight(
             connection, place, link.message_id
         ):
-            connection.execute(
-                insert(turns),
-                {
-                    **shared,
-                    "text": "",
-                    "raw_text": "",
-                    "message_id": link.message_id,
-                    "linked_channel_id": link.channel_id,
-                    "sent_at": snowflake_time(link.message_id),
-                },
-            )
+            connection.execute(insert(turns), unopened(conversation_id, question_id, link))
+
+
+def unopened(conversation_id: int, question_id: int, link: Link) -> dict[str, object]:
+    """The row of what a question links to."""
+    empty = {"text": "", "raw_text": "", "linked_channel_id": link.channel_id}
+    return _brought(conversation_id, question_id, link.message_id) | empty
+
+
+def out_of_sight(connection: Connection, conversation_id: int, links: Sequence[Link]) -> list[Link]:
+    """Those to what the model does not read anyway."""
+    place = connection.execute(
+        select(conversations.c.next_position, conversations.c.reset_position).where(
+            conversations.c.id == conversation_id
+        )
+    ).one()
+    since = max(place.reset_position, place.next_position - TURNS_IN_SIGHT)
+    return [link for link in links if not _is_since(connection, conversation_id, since, link.message_id)]
 
 
 def open_link(connection: Connection, turn_id: int, opened: Opened) -> Turn | None:
@@ -102,12 +101,29 @@ def _is_known(connection: Connection, place: Place, quote: Quote) -> bool:
 
 def _is_in_sight(connection: Connection, place: Place, message_id: int) -> bool | None:
     """Whether it is one of the newest turns here; None: it is no turn here."""
-    values = {"message": message_id, "conversation": place.conversation.id}
+    since = max(place.reset_position, place.next_position - TURNS_IN_SIGHT)
+    return _is_since(connection, place.conversation.id, since, message_id)
+
+
+def _is_since(connection: Connection, conversation_id: int, since: int, message_id: int) -> bool | None:
+    values = {"message": message_id, "conversation": conversation_id}
     positions = [
         position for statement in (_QUESTION, _ANSWER) for position in connection.scalars(statement, values)
     ]
-    since = max(place.reset_position, place.next_position - TURNS_IN_SIGHT)
     return any(position is None or position >= since for position in positions) if positions else None
+
+
+def _brought(conversation_id: int, question_id: int, message_id: int) -> dict[str, object]:
+    return {
+        "conversation_id": conversation_id,
+        "role": Role.USER,
+        "kind": Kind.QUOTE,
+        "state": TurnState.WAITING,
+        "attempts": 0,
+        "quoted_by": question_id,
+        "message_id": message_id,
+        "sent_at": snowflake_time(message_id),
+    }
 
 
 def _said(connection: Connection, conversation_id: int, quote: Quote) -> dict[str, object]:

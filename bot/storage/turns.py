@@ -34,7 +34,7 @@ from bot.core.messages import (
     WaitingQuestion,
 )
 from bot.core.ports import Clock
-from bot.core.quotes import Opened
+from bot.core.quotes import Link, Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
 from bot.core.summary import ToSummarise
 from bot.core.usage import By, Used
@@ -42,6 +42,7 @@ from bot.storage import (
     answers,
     calls,
     conversations,
+    edits,
     erasure,
     history,
     missed,
@@ -253,10 +254,23 @@ class SqlTurnStore:
         return calls.record(connection, call if known else replace(call, author_id=None))
 
     async def edit(
-        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+        self,
+        message_id: int,
+        *,
+        text: str,
+        raw_text: str,
+        note: str | None,
+        edited_at: datetime,
+        links: Sequence[Link] = (),
     ) -> tuple[int, ...]:
         work = partial(
-            erasure.edit, message_id=message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at
+            edits.edit,
+            message_id=message_id,
+            text=text,
+            raw_text=raw_text,
+            note=note,
+            links=links,
+            edited_at=edited_at,
         )
         return await self._database.run(work, erases=lambda drafted: drafted is not None) or ()
 

@@ -16,6 +16,7 @@ from bot.core.admission import Refusal
 from bot.core.errors import AccessRefused
 from bot.core.handled import Handled
 from bot.core.messages import ConversationKey, IncomingMessage
+from bot.core.quotes import Link
 from bot.core.rights import Policy
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
@@ -53,7 +54,14 @@ class Notebook:
         await self._note("turned away", message.message_id, refusal.code)
 
     async def edited(
-        self, message_id: int, *, text: str, raw_text: str, note: str | None, edited_at: datetime
+        self,
+        message_id: int,
+        *,
+        text: str,
+        raw_text: str,
+        note: str | None,
+        edited_at: datetime,
+        links: Sequence[Link] = (),
     ) -> None:
         await self._note("edited", message_id, text, raw_text, note, edited_at)
 

@@ -128,3 +128,55 @@ async def test_what_was_linked_goes_with(store, erase):
 
     assert await rows(store, "SELECT count(*) FROM turns WHERE text = 'the linked'") == [(0,)]
     assert await rows(store, "SELECT label FROM speakers WHERE author_id = 2") == []
+
+
+async def reword(store, *message_ids, id=900):  # noqa: A002 - reads as the message's id
+    links = tuple(Link(channel_id=20, message_id=message_id) for message_id in message_ids)
+    text = f"what of {message_ids}?"
+    await store.edit(id, text=text, raw_text=text, note=None, edited_at=LATER, links=links)
+
+
+async def test_the_links_of_a_question_that_waits_follow_its_edits(store):
+    await exchange(store, message("asked", id=1), "answered")
+    await wait(store, linking(5, 6, reply_to=7, quote=quote("the quoted", id=7)))
+
+    await reword(store, 1, 6, 7, 8, 9)
+
+    assert [turn.message_id for turn in (await next_turn(store)).questions] == [7, 6, 8, 9, 900]
+
+
+async def test_a_link_takes_the_place_of_the_one_that_it_corrects_while_an_answer_is_made(store):
+    taken = await take(store, linking(5, 6))
+    await store.open_link(taken.questions[0].id, opened("the wrong one"))
+
+    await reword(store, 6, 8, 9)
+    again = await next_turn(store)
+
+    assert await store.open_link(taken.questions[0].id, opened("the wrong one")) is None
+    assert [(turn.message_id, turn.position) for turn in again.questions] == [
+        (8, taken.questions[0].position),
+        (6, taken.questions[1].position),
+        (900, taken.questions[2].position),
+    ]
+    assert again.questions[0].is_unopened
+
+
+async def test_an_older_wording_brings_its_links_no_more(store):
+    await take(store, linking(5))
+    await reword(store, 6)
+
+    await store.edit(
+        900, text="old", raw_text="old", note=None, edited_at=START, links=[Link(channel_id=20, message_id=5)]
+    )
+
+    assert [turn.message_id for turn in (await next_turn(store)).questions] == [6, 900]
+
+
+async def test_what_an_answered_question_links_to_no_more_is_no_history(store):
+    taken = await take(store, linking(5))
+    await store.open_link(taken.questions[0].id, opened("the wrong one"))
+    await answer(store, taken, "hm")
+
+    await reword(store, 6)
+
+    assert await history(store, message("?", id=901)) == ["what of (6,)?", "hm"]
