@@ -1,13 +1,16 @@
 """What a question brings along, as people live through it."""
 
+import asyncio
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from bot.discord.links import NOT_READABLE
 from bot.playground.loopback import LoopbackDiscord
-from tests.model_server import Gate, ModelServer, Silence
+from tests.model_server import Answer, Gate, ModelServer, Silence
 from tests.openapi import validate_record
+from tests.pressing import LONG, draft, pressed
 from tests.whole_bot import Stage
 
 
@@ -139,3 +142,49 @@ async def test_a_link_that_is_corrected_before_anything_is_visible_brings_the_ri
         ("user", "Ada: Dogs can swim."),
         ("user", f"You: Is that so? {link_to(right)}"),
     ]
+
+
+async def quoted(stage, message, text) -> None:
+    """Wait until that is what is stored of the message where it is quoted."""
+    database = sqlite3.connect(f"file:{stage.database_url.removeprefix('sqlite:///')}?mode=ro", uri=True)
+    with closing(database):
+        async with asyncio.timeout(10):
+            while database.execute(
+                "SELECT text FROM turns WHERE kind = 'quote' AND message_id = ?", [message.id]
+            ).fetchall() != [(text,)]:
+                await asyncio.sleep(0)
+
+
+async def test_an_answer_that_was_quoted_while_it_was_written_is_quoted_whole_and_then_as_it_was_rewritten(
+    stage,
+) -> None:
+    here = stage.discord.bot_user.mention
+    async with stage.bot():
+        message, gate = await draft(stage)
+        await stage.ask(f"{here} is that so? {link_to(message)}", channel=stage.random)
+        gate.open()
+        await quoted(stage, message, LONG)
+        await stage.ask(f"{here} and now?", channel=stage.random)
+        stage.model.script(Answer(text="Because of the sea."))
+        await pressed(stage, message, "Regenerate")
+        await quoted(stage, message, "Because of the sea.")
+        await stage.ask(f"{here} and then?", channel=stage.random)
+
+    half, whole, _, rewritten = [prompt[1][1].removeprefix("Confab: ") for prompt in stage.prompts()[1:]]
+    assert LONG.startswith(half.rstrip("…"))
+    assert half != LONG
+    assert (whole, rewritten) == (LONG, "Because of the sea.")
+
+
+async def test_a_bare_reply_to_an_answer_that_is_being_written_is_about_the_whole_of_it(stage) -> None:
+    async with stage.bot():
+        message, gate = await draft(stage)
+        asked = await stage.discord.post(
+            stage.general, stage.you, stage.discord.bot_user.mention, reply_to=message
+        )
+        gate.open()
+        await quoted(stage, message, LONG)
+        await stage.discord.until(lambda: stage.reply_to(asked))
+        await stage.ask("And now?")
+
+    assert [text for role, text in stage.prompts()[-1] if role == "user"][1].endswith(LONG)

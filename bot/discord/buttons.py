@@ -16,6 +16,10 @@ def stop_button(question_id: int) -> Button:
     return Button(label="Stop", custom_id=f"{STOP}:{question_id}")
 
 
+def is_stop(button: Button | None) -> bool:
+    return button is not None and button.custom_id.startswith(f"{STOP}:")
+
+
 def again_button(question_id: int) -> Button:
     return Button(label="Regenerate", custom_id=f"{AGAIN}:{question_id}")
 

@@ -19,7 +19,7 @@ from bot.core.ports import Clock, TurnStore
 from bot.core.presses import Presses
 from bot.core.rights import Policy
 from bot.core.usage import UsageStore
-from bot.discord.buttons import button_below
+from bot.discord.buttons import button_below, is_stop
 from bot.discord.catch_up import CatchUp
 from bot.discord.commands import Commands
 from bot.discord.commands.doors import Doors
@@ -184,9 +184,11 @@ class ConfabClient(discord.Client):
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         message = payload.message
         if message.author.id == self.me.id:
-            self.outbox.heard_own_edit(message.id, Content(text=message.content, button=button_below(message)))
-        else:
-            await self.hearing.take_edit(message)
+            button = button_below(message)
+            self.outbox.heard_own_edit(message.id, Content(text=message.content, button=button))
+            if is_stop(button):
+                return  # it grows on: whoever quotes it is to have the whole
+        await self.hearing.take_edit(message)
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         await self.hearing.take_deletions([payload.message_id])

@@ -20,8 +20,10 @@ from bot.core.links import Links
 from bot.core.messages import ConversationKey
 from bot.core.models import Models
 from bot.core.spending import Spending
+from bot.discord.buttons import again_button, stop_button
 from bot.discord.catch_up import SECONDS_BETWEEN_MARKS
 from bot.discord.identify import SESSIONS, WINDOW, IdentifyPace
+from bot.discord.payloads import Content
 from bot.discord.quoting import QUOTED_GONE
 from bot.discord.replies import DiscordReplies
 from bot.playground.loopback import ChannelType, Intent, Upload, gateway_line
@@ -174,13 +176,14 @@ async def test_an_unfurled_link_is_no_edit(here):
     assert here.intake.happened == [("taken", said.id)]
 
 
-async def test_our_own_edits_are_not_read_as_anybodys(here):
+async def test_our_own_edits_are_told_to_who_quotes_them_once_nothing_grows_any_more(here):
     posted = await here.outbox.create(here.general.id, "Draft", nonce="a")
 
-    await here.outbox.edit(here.general.id, posted.message_id, "Final")
+    await here.outbox.edit(here.general.id, posted.message_id, Content(text="Draft, more", button=stop_button(1)))
+    await here.outbox.edit(here.general.id, posted.message_id, Content(text="Final", button=again_button(1)))
     await here.until_here()
 
-    assert here.intake.happened == []
+    assert [event[:3] for event in here.intake.happened] == [("edited", posted.message_id, "Final")]
 
 
 async def test_deletions_reach_the_intake_whether_or_not_the_messages_are_known(here):
