@@ -112,6 +112,7 @@ class FakeStore:
         self.restarts: dict[int, int] = defaultdict(int)
         self.parts: dict[int, dict[int, Part]] = defaultdict(dict)
         self.deleting: set[tuple[int, int]] = set()  # answers' parts
+        self.fingerprints: dict[tuple[int, int], str | None] = {}  # of theirs
         self.first_tried_at = NOW
         self.calls: list[ModelCall] = []
         self.begun: list[ModelCall] = []
@@ -351,6 +352,7 @@ class FakeStore:
                 part=replace(self.parts[answer][n], first_tried_at=self.first_tried_at),
                 private=False,
                 behind=self.parts[answer][n - 1].message_id if n - 1 in self.parts[answer] else None,
+                fingerprint=self.fingerprints.get((answer, n)),
             )
             for answer, n in sorted(self.deleting, reverse=True)
         ]

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import signal
+import sqlite3
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,31 @@ async def test_a_draft_of_a_deleted_question_goes_at_the_next_start_at_the_lates
 
     async with stage.bot():
         await stage.discord.until(lambda: draft.deleted)
+
+
+async def test_a_draft_that_discord_posts_as_its_question_is_gone_and_the_bot_killed_goes_at_the_next_start(
+    stage,
+) -> None:
+    stage.discord.nonce_seconds = -1.0
+    posting = stage.discord.faults.add("POST", r"/channels/\d+/messages$", what="hang")
+    program = await stage.start()
+    await stage.discord.until(lambda: stage.connected)
+    question = await stage.discord.post(stage.general, stage.you, "Why?")
+    await stage.discord.until(lambda: posting.times == 0)
+    await stage.discord.delete(question)
+    with closing(sqlite3.connect(stage.database_url.removeprefix("sqlite:///"))) as database:
+        async with asyncio.timeout(10):
+            while database.execute("SELECT state, text FROM parts").fetchall() != [("deleting", "")]:
+                await asyncio.sleep(0)
+    program.kill()
+    await program.communicate()
+    posting.release()
+    draft = await stage.discord.until(lambda: next(iter(stage.discord.messages(stage.general)), None))
+
+    async with stage.bot():
+        await stage.discord.until(lambda: draft.deleted)
+
+    assert draft.reference is None
 
 
 async def test_a_model_that_is_down_is_said_and_the_conversation_goes_on(stage) -> None:

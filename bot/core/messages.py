@@ -215,6 +215,7 @@ class SurplusPart:
     part: Part
     private: bool  # only its interaction reaches it
     behind: int | None = None  # the message of the part before
+    fingerprint: str | None = None  # of its text, if that was erased before its message was known
 
 
 class Previous(NamedTuple):

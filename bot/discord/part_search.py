@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.core.fingerprints import CHARACTERS, bears
 from bot.core.messages import Part, SurplusPart
 from bot.discord.nonce import nonce
 from bot.discord.outbound import MESSAGES_IN_A_PAGE, Outbox
 
 NONCE_SECONDS = 120.0  # how long a nonce surely finds its message: Discord says "a few minutes"
 MOST_PAGES = 5
-ALIKE_CHARACTERS = 40  # a part that has grown since its row was written begins as it did
 
 PLACEHOLDER = "…"  # what a part says that is posted only so that its nonce finds it
 
@@ -121,11 +121,15 @@ def _matches(part: Part, ours: list[_Json], seen: Seen, question_ids: Collection
 
 def _surplus_matches(surplus: SurplusPart, mine: list[_Json], ours: list[_Json], seen: Seen) -> Iterator[int]:
     """*mine* reply to its question: plain sentences do, too, and its answer."""
-    text = surplus.part.text
+    text, kept = surplus.part.text, surplus.fingerprint
+    # Alone stands also what was to reply to a question that was deleted just then.
+    alone = [message for message in ours if _replies_to(message) is None]
     if text:
-        alone = [message for message in ours if _replies_to(message) is None]
         yield from (int(message["id"]) for message in mine + alone if _begins_alike(message["content"], text))
         return
+    if kept:
+        salt = surplus.part.nonce
+        yield from (int(message["id"]) for message in mine + alone if bears(message["content"], kept, salt=salt))
     yield from (int(message["id"]) for message in mine)
     if surplus.behind is not None:
         yield from _right_below(ours, seen)
@@ -146,5 +150,5 @@ def _replies_to(message: _Json) -> int | None:
 
 
 def _begins_alike(shown: str, text: str) -> bool:
-    beginning = text.strip()[:ALIKE_CHARACTERS]
+    beginning = text.strip()[:CHARACTERS]
     return bool(beginning) and shown.strip().startswith(beginning)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from bot.core.fingerprints import fingerprint
 from bot.core.messages import Kind, Part, Role, SurplusPart, TurnState
 from bot.core.wording import TOLD
 from bot.storage.schema import IS_OPEN, conversations, parts, turns
@@ -157,8 +158,13 @@ def blank(connection: Connection, answer_ids: list[int]) -> None:
 def remove_parts(connection: Connection, turn_ids: Collection[int]) -> None:
     """What is in the channel of them must go."""
     mine = parts.c.turn_id.in_(turn_ids)
-    connection.execute(update(parts).where(mine).values(text=""))
-    connection.execute(update(parts).where(mine, parts.c.state != "deleted").values(state="deleting"))
+    for row in connection.execute(
+        select(parts).where(mine, parts.c.message_id.is_(None), parts.c.text != "")
+    ).all():
+        kept = fingerprint(row.text, salt=row.nonce)  # a reply to what is gone would be found by nothing else
+        connection.execute(update(parts).where(parts.c.id == row.id).values(fingerprint=kept))
+    state = case((parts.c.state == "deleted", "deleted"), else_="deleting")
+    connection.execute(update(parts).where(mine).values(text="", state=state))
 
 
 def ask_again(connection: Connection, answer_ids: list[int]) -> None:
@@ -248,6 +254,7 @@ def surplus(connection: Connection) -> list[SurplusPart]:
             part=as_part(row),
             private=row.private_to != 0,
             behind=row.behind,
+            fingerprint=row.fingerprint,
         )
         for row in rows
     ]

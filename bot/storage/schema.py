@@ -173,6 +173,7 @@ parts = Table(
     Column("first_tried_at", UtcDateTime, nullable=False),
     Column("state", Word, nullable=False),
     Column("text", AnyText, nullable=False),
+    Column("fingerprint", Word),  # of a text that was erased before its message was known
     PrimaryKeyConstraint("id"),
     UniqueConstraint("turn_id", "n"),
     UniqueConstraint("nonce"),

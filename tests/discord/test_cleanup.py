@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.fingerprints import fingerprint
 from bot.core.messages import Part
 from bot.discord.cleanup import CLOCKS_APART
 from bot.discord.nonce import nonce
@@ -237,3 +238,16 @@ async def test_questions_that_are_answered_together_keep_one_notice(stage):
     await reply.close()
 
     assert stage.said() == []
+
+
+async def test_a_draft_whose_text_was_erased_and_which_replies_to_nothing_is_found_by_how_it_began(stage):
+    question = await asked(stage)
+    for n, text in enumerate(("The sky is blue.", "The sea is blue, since it is deep.", "The sea")):
+        await stage.outbox.create(stage.channel.id, text, nonce=f"other-{n}")
+    its_nonce = for_(stage, question, "answer")
+    surplus(stage, 0, "", nonce=its_nonce)
+    stage.store.fingerprints[1, 0] = fingerprint("The sea is blue", salt=its_nonce)
+
+    await cleaned_up(stage)
+
+    assert stage.said() == ["The sky is blue.", "The sea"]

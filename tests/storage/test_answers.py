@@ -6,6 +6,7 @@ import pytest
 
 from bot.core.completions import Usage
 from bot.core.errors import Withdrawn
+from bot.core.fingerprints import bears
 from bot.core.messages import ConversationKey, Interaction, Kind, Outcome
 from tests.clock import START
 from tests.fakes import message
@@ -186,6 +187,18 @@ class TestSurplusParts:
             await store.part_deleted(answer_id, n=n)
         assert await self.surplus(store) == []
         assert await rows(store, "SELECT count(*) FROM turns WHERE role = 'assistant'") == [(0,)]
+
+    async def test_of_an_erased_part_whose_message_is_not_known_a_fingerprint_is_kept(self, store):
+        answer_id = await self.shown(store)
+
+        await store.erase_messages([1])
+        await store.withdraw(answer_id)
+
+        erased, known = await store.surplus()
+        assert (erased.part.text, known.part.text) == ("", "")
+        assert bears("words and more", erased.fingerprint, salt="nonce-1")
+        assert not bears("wordy", erased.fingerprint, salt="nonce-1")
+        assert known.fingerprint is None
 
     async def test_a_part_too_many_is_known_until_it_is_gone(self, store):
         answer_id = await self.shown(store)
