@@ -202,14 +202,17 @@ class Outbox(Responses):
 
     async def _write_in_channel(self, channel_id: int, writing: Writing) -> Posted:
         until, refusal = self._not_allowed.get(channel_id, (0.0, None))
-        if refusal is not None and self._clock.monotonic() < until:
+        if refusal is not None and self._clock.monotonic() < until and writing.route.method == "POST":
             raise refusal  # Discord counts refused requests, and bans who makes too many
         try:
             return await self._requests.write(writing)
         except Undeliverable as error:
             self._warn(channel_id, error)
             if isinstance(error, NotAllowed):
-                self._not_allowed[channel_id] = (self._clock.monotonic() + SECONDS_BEFORE_ASKING_AGAIN, error)
+                self._not_allowed[channel_id] = (
+                    self._clock.monotonic() + SECONDS_BEFORE_ASKING_AGAIN,
+                    NotAllowed(str(error)),
+                )
             raise
 
     def _warn(self, channel_id: int, error: Undeliverable) -> None:

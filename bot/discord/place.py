@@ -4,14 +4,14 @@ import asyncio
 import logging
 from functools import partial
 
-from bot.core.errors import BotError, DiscordUnavailable, Uncertain, Undeliverable
+from bot.core.errors import BotError, DiscordUnavailable, TextRefused, Uncertain, Undeliverable
 from bot.core.messages import Interaction, Kind, Part, TakenUp
 from bot.core.ports import Clock, StoredMessages
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Importance
 from bot.discord.part_search import PLACEHOLDER, PartSearch, Sought, nonce_holds
 from bot.discord.payloads import Content, Wanted, content_now
-from bot.discord.refusals import CannotReply, Gone
+from bot.discord.refusals import CannotReply, Gone, NotAllowed, OutcomeUnknown, RefusedMeanwhile
 from bot.discord.requests import Posted
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,12 @@ class Place:
         sought = await self._look_for(part, behind) if resumed else _NEVER_POSTED
         if sought.message_id is not None:
             return Posted(message_id=sought.message_id, content=None)
-        posted = await self._post_in_channel(part, content, resumed=resumed, certain=sought.certain, unless=unless)
+        try:
+            posted = await self._post_in_channel(
+                part, content, resumed=resumed, certain=sought.certain, unless=unless
+            )
+        except RefusedMeanwhile as error:
+            posted = await self._find_refused(part, behind, error)
         if part.n == 0:
             await self._settle_original()
         return posted
@@ -200,6 +205,20 @@ class Place:
             raise self._uncertain(part)
         return sought
 
+    async def _find_refused(self, part: Part, behind: int | None, refusal: NotAllowed) -> Posted:
+        """A part that an earlier try may have posted, and Discord does not take any more."""
+        try:
+            sought = await self._look_for(part, behind)
+        except DiscordUnavailable as error:
+            raise OutcomeUnknown(str(error)) from error  # it stays on the record, and is looked for again
+        except NotAllowed:
+            sought = Sought(message_id=None, certain=False)
+        if sought.message_id is not None:
+            return Posted(message_id=sought.message_id, content=None)
+        if sought.certain:
+            raise refusal
+        raise self._uncertain(part) from refusal
+
     async def _post_in_channel(
         self, part: Part, content: Wanted, *, resumed: bool, certain: bool, unless: asyncio.Event | None
     ) -> Posted:
@@ -218,11 +237,14 @@ class Place:
                 return await create(reply_to=self._reply_to if part.n == 0 else None)
             except CannotReply:
                 return await create()
-        except Undeliverable:
+        except RefusedMeanwhile:
+            raise
+        except Undeliverable as error:
+            says_nothing = not isinstance(error, Gone | TextRefused)  # of what became of an earlier request
+            if not certain and (says_nothing or self._living(SECONDS_LEFT_TO_EDIT) is not None):
+                raise self._uncertain(part) from error  # a follow-up has no nonce
             if self._living(SECONDS_LEFT_TO_EDIT) is None:
                 raise
-        if not certain:
-            raise self._uncertain(part)  # a follow-up has no nonce
         return await self._follow_up(part, content_now(content))
 
     def _uncertain(self, part: Part) -> Uncertain:

@@ -34,6 +34,10 @@ class NotAllowed(Undeliverable):
     """The bot may not see the channel, or not write there."""
 
 
+class RefusedMeanwhile(NotAllowed):
+    """The same, but an earlier try of the request may have been carried out."""
+
+
 class FileRefused(Undeliverable):
     """Discord takes no file there, or none of this size; the message without it may be welcome."""
 

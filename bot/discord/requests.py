@@ -13,7 +13,14 @@ from bot.core.errors import BotError, DiscordUnavailable
 from bot.core.ports import Clock
 from bot.discord.pacer import Importance, Pacer
 from bot.discord.payloads import Body, Button, Content
-from bot.discord.refusals import REQUEST_ERRORS, FileRefused, NotAllowed, OutcomeUnknown, translate
+from bot.discord.refusals import (
+    REQUEST_ERRORS,
+    FileRefused,
+    NotAllowed,
+    OutcomeUnknown,
+    RefusedMeanwhile,
+    translate,
+)
 from bot.discord.tries import Tries, counting
 
 log = logging.getLogger(__name__)
@@ -109,9 +116,11 @@ class Requests:
         try:
             return _posted(_answer(request))
         except NotAllowed as error:
-            if body.file is None:
+            if body.file is not None:
+                raise FileRefused(str(error)) from error
+            if not tries.may_have_been_carried_out:
                 raise
-            raise FileRefused(str(error)) from error
+            raise RefusedMeanwhile(f"{error}, after another try") from error
         except DiscordUnavailable as error:
             if isinstance(error, OutcomeUnknown) or not tries.may_have_been_carried_out:
                 raise

@@ -8,7 +8,14 @@ from datetime import timedelta
 import pytest
 from discord.http import Route
 
-from bot.core.errors import DatabaseUnavailable, DiscordUnavailable, TextRefused, Undeliverable, Withdrawn
+from bot.core.errors import (
+    DatabaseUnavailable,
+    DiscordUnavailable,
+    TextRefused,
+    Uncertain,
+    Undeliverable,
+    Withdrawn,
+)
 from bot.core.messages import Kind, Part, WaitingQuestion
 from bot.core.wording import question_head
 from bot.discord import requests
@@ -16,6 +23,7 @@ from bot.discord.draft_pace import SECONDS_BETWEEN_EDITS
 from bot.discord.first_words import FIRST_WORDS_SECONDS
 from bot.discord.live_message import SECONDS_AFTER_FAILED_DRAFT
 from bot.discord.pacer import GaveUpItsTurn, Importance
+from bot.discord.refusals import NotAllowed
 from bot.discord.responses import FOLLOWS_BELOW
 from bot.discord.split import split
 from bot.discord.typing_sign import SECONDS_BEFORE_TYPING, SECONDS_BETWEEN_TYPING
@@ -758,3 +766,60 @@ async def test_a_part_that_one_of_several_tries_may_have_posted_is_posted_once(d
 
     assert finishing.exception() is None
     assert stage.said() == [SENTENCE]
+
+
+async def refused_after_a_try(stage, *, stored, **permissions):
+    """An answer whose first request Discord says nothing sensible of, and then takes away what it needs."""
+    taken = await stage.asked()
+    stage.discord.faults.add("POST", MESSAGES, status=503, when="after" if stored else "before")
+    reply = stage.replies.open(taken)
+    finishing = stage.spawn(reply.finish(SENTENCE))
+    await stage.clock.reach(1.0)
+    stage.discord.set_permissions(stage.channel, send_messages=False, **permissions)
+    if permissions:
+        async with asyncio.timeout(10):
+            while stage.outbox.may_read_history(stage.channel.id):
+                await asyncio.sleep(0)
+    stage.clock.jump(1.0)
+    try:
+        await finishing
+    finally:
+        await reply.close()
+    return taken
+
+
+async def test_a_part_that_was_posted_before_the_bot_might_write_no_more_is_found(deaf_stage):
+    taken = await refused_after_a_try(deaf_stage, stored=True)
+
+    assert deaf_stage.said() == [SENTENCE]
+    assert deaf_stage.store.parts[taken.answer_id][0].message_id is not None
+
+
+async def test_a_part_that_was_not_posted_before_the_bot_might_write_no_more_is_not_uncertain(deaf_stage):
+    with pytest.raises(NotAllowed):
+        await refused_after_a_try(deaf_stage, stored=False)
+
+
+@pytest.mark.parametrize("taken_away", ["read_message_history", "view_channel"])
+async def test_a_part_that_may_stand_where_nobody_can_look_any_more_is_uncertain_and_told(
+    deaf_stage, taken_away, caplog
+):
+    with pytest.raises(Uncertain):
+        await refused_after_a_try(deaf_stage, stored=True, **{taken_away: False})
+
+    assert f"may be in the channel or not, and is not posted again: channel={deaf_stage.channel.id}" in caplog.text
+
+
+async def test_a_part_of_an_earlier_run_that_discord_takes_no_more_is_uncertain_where_nobody_can_look(stage):
+    taken = await stage.asked()
+    part = Part(n=0, channel_id=stage.channel.id, nonce="a", text="The sky", first_tried_at=stage.clock.now())
+    await stage.store.add_part(taken.answer_id, attempt=1, part=part)
+    stage.discord.set_permissions(stage.channel, send_messages=False, read_message_history=False)
+    async with asyncio.timeout(10):
+        while stage.outbox.may_read_history(stage.channel.id):
+            await asyncio.sleep(0)
+    reply = stage.replies.open(replace(taken, attempt=2, parts=(part,)))
+
+    with pytest.raises(Uncertain):
+        await reply.finish(SENTENCE)
+    await reply.close()
