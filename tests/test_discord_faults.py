@@ -24,7 +24,8 @@ from bot.core import answer
 from bot.core.errors import StartupRefused
 from bot.playground.loopback import LoopbackDiscord
 from tests.clock import LeapingClock
-from tests.model_server import ModelServer
+from tests.model_server import Answer, Gate, ModelServer
+from tests.openapi import validate_record
 from tests.whole_bot import Stage
 
 MESSAGES = r"/channels/\d+/messages$"
@@ -96,6 +97,50 @@ async def test_what_discord_refuses_for_good_is_asked_once_and_the_next_answer_c
     assert refused == 1 + len(instead)
     assert said(stage) == [*instead, ANSWER]
     assert [text for _, text in stage.prompts()[-1]][1:] == ["And now?"]
+
+
+def refused_edits(stage):
+    return [each for each in stage.discord.requests if each.method == "PATCH" and each.status == 400]
+
+
+async def test_an_answer_in_a_thread_that_is_archived_meanwhile_is_finished_there(stage) -> None:
+    thread = stage.discord.add_thread(stage.general, "side")
+    gate = Gate()
+    stage.model.script(Answer(text=ANSWER, gate=gate))
+    async with stage.bot():
+        asking = asyncio.create_task(stage.ask("Why?", channel=thread))
+        gate.let_out(10)
+        message = await asking
+        await stage.discord.set_thread_state(thread, archived=True)
+        gate.let_out(3)
+        await stage.discord.until(lambda: refused_edits(stage))  # a draft
+        gate.open()
+        await stage.settled(message, ANSWER)
+        await until_stored(stage, "SELECT state FROM turns ORDER BY id", [("answered",), ("standing",)])
+
+    assert not thread.archived
+    assert len(refused_edits(stage)) == 2  # the draft, and the whole, which opens it
+    validate_record(stage.discord.requests)
+
+
+async def test_a_thread_that_was_locked_stays_closed_and_the_answer_is_given_up_once(stage) -> None:
+    thread = stage.discord.add_thread(stage.general, "side")
+    stage.discord.set_permissions(stage.general, manage_threads=True)  # it could be opened
+    gate = Gate()
+    stage.model.script(Answer(text=ANSWER, gate=gate))
+    async with stage.bot():
+        asking = asyncio.create_task(stage.ask("Why?", channel=thread))
+        gate.let_out(10)
+        message = await asking
+        await stage.discord.set_thread_state(thread, archived=True, locked=True)
+        gate.open()
+        await until_stored(
+            stage, "SELECT state, text FROM turns ORDER BY id", [("failed", "Why?"), ("undeliverable", ANSWER)]
+        )
+
+    assert thread.archived
+    assert ANSWER.startswith(message.content.rstrip("…"))
+    assert len(refused_edits(stage)) <= 2
 
 
 async def test_a_token_that_is_refused_in_mid_run_stops_the_bot_and_the_answer_comes_with_the_new_one(

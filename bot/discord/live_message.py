@@ -22,7 +22,7 @@ from bot.discord.outbound import Outbox
 from bot.discord.pacer import GaveUpItsTurn
 from bot.discord.payloads import Button, Content, Wanted
 from bot.discord.place import Place
-from bot.discord.refusals import FileRefused, Gone, OutcomeUnknown
+from bot.discord.refusals import Archived, FileRefused, Gone, OutcomeUnknown
 from bot.discord.typing_sign import TypingSign
 
 log = logging.getLogger(__name__)
@@ -183,6 +183,9 @@ class LiveMessage:
                 raise  # the whole begins with these words
             log.info("draft refused: channel=%d part=%d: %s", self._place.channel_id, n, error)
             self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)
+        except Archived:
+            log.info("no drafts in an archived thread: channel=%d part=%d", self._place.channel_id, n)
+            await self._ending.wait()  # the whole text opens it, once
         except DiscordUnavailable as error:
             log.info("draft not shown: channel=%d part=%d: %s", self._place.channel_id, n, error)
             self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)

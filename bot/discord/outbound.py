@@ -16,7 +16,7 @@ from bot.core.errors import Undeliverable
 from bot.core.ports import Clock
 from bot.discord.pacer import Importance, Pacer
 from bot.discord.payloads import Body, Content, Wanted, content_now, edited_message, new_message
-from bot.discord.refusals import NotAllowed
+from bot.discord.refusals import Archived, NotAllowed
 from bot.discord.requests import Posted, Requests, Writing, as_sent
 from bot.discord.responses import Responses
 
@@ -205,8 +205,10 @@ class Outbox(Responses):
         if refusal is not None and self._clock.monotonic() < until and writing.route.method == "POST":
             raise refusal  # Discord counts refused requests, and bans who makes too many
         try:
-            return await self._requests.write(writing)
+            return await self._write_or_open(channel_id, writing)
         except Undeliverable as error:
+            if isinstance(error, Archived) and not writing.patient:
+                raise  # what follows drafts opens it
             self._warn(channel_id, error)
             if isinstance(error, NotAllowed):
                 self._not_allowed[channel_id] = (
@@ -214,6 +216,31 @@ class Outbox(Responses):
                     NotAllowed(str(error)),
                 )
             raise
+
+    async def _write_or_open(self, channel_id: int, writing: Writing) -> Posted:
+        try:
+            return await self._requests.write(writing)
+        except Archived as error:
+            if writing.route.method == "POST":
+                raise Undeliverable(str(error)) from error  # it would have opened the thread by itself
+            if not writing.patient or not await self._opened_again(channel_id):
+                raise
+        return await self._requests.write(writing)
+
+    async def _opened_again(self, channel_id: int) -> bool:
+        """Open an archived thread, as a message there would. One that was locked stays as it is."""
+        thread = await self._requests.ask(Route("GET", "/channels/{channel_id}", channel_id=channel_id))
+        if (thread.get("thread_metadata") or {"locked": True})["locked"]:
+            return False
+        try:
+            await self._requests.ask(
+                Route("PATCH", "/channels/{channel_id}", channel_id=channel_id),
+                body=Body(json={"archived": False}),
+            )
+        except Undeliverable as error:
+            log.info("an archived thread stays closed: channel=%d: %s", channel_id, error)
+            return False
+        return True
 
     def _warn(self, channel_id: int, error: Undeliverable) -> None:
         now = self._clock.monotonic()

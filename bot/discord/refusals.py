@@ -16,6 +16,7 @@ ALREADY_ACKNOWLEDGED = 40060
 WEBHOOK_TOKEN = 50027
 NO_ACCESS, NO_PERMISSION = 50001, 50013
 INVALID_FORM, NO_REPLY_WITHOUT_HISTORY = 50035, 160002
+ARCHIVED = 50083
 FILTERED = frozenset({200000, 200001, 240000})  # AutoMod: message, title; harmful link
 
 # What a request can raise: ValueError is a body cut off in mid-JSON, RuntimeError a session that is closed.
@@ -32,6 +33,10 @@ class Gone(Undeliverable):
 
 class NotAllowed(Undeliverable):
     """The bot may not see the channel, or not write there."""
+
+
+class Archived(Undeliverable):
+    """The thread is archived: it takes no edits until somebody writes there, or opens it again."""
 
 
 class RefusedMeanwhile(NotAllowed):
@@ -51,6 +56,7 @@ _REFUSALS: dict[int, type[Undeliverable]] = {
     NO_ACCESS: NotAllowed,
     NO_PERMISSION: NotAllowed,
     NO_REPLY_WITHOUT_HISTORY: CannotReply,
+    ARCHIVED: Archived,
     **dict.fromkeys(FILTERED, TextRefused),
 }
 

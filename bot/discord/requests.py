@@ -74,11 +74,16 @@ class Requests:
         return await self._write_once(writing, tries)
 
     async def ask(
-        self, route: Route, importance: Importance = Importance.OTHER, *, params: Mapping[str, int] | None = None
+        self,
+        route: Route,
+        importance: Importance = Importance.OTHER,
+        *,
+        params: Mapping[str, int] | None = None,
+        body: Body | None = None,
     ) -> Any:
-        """A request without a body; it ends with whoever asks."""
+        """A request that posts nothing; it ends with whoever asks."""
         async with self._pacer.turn(route, importance):
-            request = self._begin(route, None, params)
+            request = self._begin(route, body, params)
             try:
                 await asyncio.wait({request})
             except asyncio.CancelledError:

@@ -26,6 +26,7 @@ class ChannelRoutes:
         messages = "/channels/{channel_id}/messages"
         return [
             Route(method="GET", path="/channels/{channel_id}", act=self._get_channel),
+            Route(method="PATCH", path="/channels/{channel_id}", act=self._archive),
             Route(method="POST", path="/channels/{channel_id}/typing", act=self._type),
             Route(method="GET", path=messages, act=self._get_messages),
             Route(method="POST", path=messages, act=self._create),
@@ -37,6 +38,17 @@ class ChannelRoutes:
 
     def _get_channel(self, call: Call) -> Answer:
         return Answer(body=payloads.channel(self._channel(call), self._world))
+
+    def _archive(self, call: Call) -> Answer:
+        """Archive a thread or open it again: nothing else is changed here."""
+        thread, archived = self._channel(call), bool(call.fields().get("archived"))
+        may = self._world.permissions(thread)
+        opens = not archived and not thread.locked and may & Permission.SEND_MESSAGES
+        if not thread.is_thread or not (opens or may & Permission.MANAGE_THREADS):
+            raise Refusal(50013)
+        thread.archived = archived
+        self._events.channel_changed(thread)
+        return Answer(body=payloads.channel(thread, self._world))
 
     def _type(self, call: Call) -> Answer:
         channel = self._channel(call)

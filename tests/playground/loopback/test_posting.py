@@ -222,6 +222,19 @@ async def test_an_archived_thread_is_woken_by_a_post_but_takes_no_edits(loopback
     assert (await gateway.event("THREAD_UPDATE", number=2))["thread_metadata"]["archived"] is False
 
 
+async def test_whoever_may_write_opens_an_archived_thread_but_no_locked_one(loopback, rest, general):
+    thread = loopback.add_thread(general, "side")
+    await loopback.set_thread_state(thread, archived=True)
+
+    opened = await rest.patch(f"/channels/{thread.id}", {"archived": False})
+    archived = await rest.patch(f"/channels/{thread.id}", {"archived": True})
+    await loopback.set_thread_state(thread, archived=True, locked=True)
+    locked = await rest.patch(f"/channels/{thread.id}", {"archived": False})
+
+    assert not opened.body["thread_metadata"]["archived"]
+    assert (archived.code, locked.code) == (50013, 50013)
+
+
 async def test_a_locked_thread_takes_no_posts(loopback, rest, general):
     thread = loopback.add_thread(general, "side")
     await loopback.set_thread_state(thread, archived=True, locked=True)
