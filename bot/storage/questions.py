@@ -68,11 +68,14 @@ _SOMEBODY_ELSE_SPOKE = exists(
         speakers.c.conversation_id == conversations.c.id,
         speakers.c.author_id != bindparam("author"),
         exists(
-            select(turns.c.id).where(
+            select(turns.c.id)
+            .where(
                 turns.c.author_id == speakers.c.author_id,
                 turns.c.conversation_id == speakers.c.conversation_id,
                 turns.c.position >= conversations.c.reset_position,
             )
+            # From two levels below, SQLAlchemy would take all conversations there are.
+            .correlate(conversations, speakers)
         ),
     )
 )

@@ -257,6 +257,21 @@ class TestLabels:
         assert await rows(store, "SELECT label FROM speakers") == [("Cy",)]
         assert await rows(store, "SELECT labelled FROM conversations") == [(False,)]
 
+    async def test_whoever_spoke_before_a_reset_alone_has_not_spoken_since_whatever_was_reset_elsewhere(
+        self, store
+    ):
+        await exchange(store, message("elsewhere", id=1, channel=11), "hi")
+        await exchange(store, message("b", id=2, author=2, name="Bob"), "hi")
+        await take(store, message("under way", id=3))
+        await wait(store, message("waits", id=4, author=2, name="Bob"))
+        await store.reset(HERE)
+        await answer(store, await next_turn(store), "hi")  # what was under way
+        await store.erase_messages([4])
+
+        taken = await take(store, message("again", id=5))
+
+        assert not taken.conversation.labelled
+
     async def test_equal_names_get_a_suffix_that_stays(self, store):
         await wait(store, message("a", id=1, author=111_111), message("b", id=2, author=222_222))
         await wait(store, message("c", id=3, author=222_222))
