@@ -426,6 +426,21 @@ class FakeStore:
             if turn.message_id == message.message_id:
                 self._update(turn.id, state=TurnState.FAILED)
 
+    async def record_refused(self, message: IncomingMessage) -> None:
+        await self.receive(message, take_up=False, history_tokens=0)
+        await self.erase_messages([message.message_id])
+
+    async def withdrawn_since(self, channel_id: int, *, after: int) -> list[int]:
+        await self._begin()
+        return [
+            turn.message_id
+            for turn in self.turns.values()
+            if self.room_of[turn.id].channel_id == channel_id
+            and turn.message_id
+            and turn.message_id > after
+            and turn.state is TurnState.WITHDRAWN
+        ]
+
     async def stored_since(self, channel_id: int, *, after: int) -> list[StoredMessage]:
         await self._begin()
         return [

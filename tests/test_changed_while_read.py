@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.core.intake import Intake
 from bot.discord.hearing import Hearing
 from bot.playground.loopback import LoopbackDiscord
 from tests.model_server import ModelServer
@@ -29,13 +30,13 @@ async def _change(stage, message, change, *, seen_in=None):
 
 @pytest.mark.parametrize("change", ["deleted", "edited"])
 async def test_what_is_changed_while_its_channel_is_read_is_not_taken_as_it_was(met, change, monkeypatch) -> None:
-    taken, take = [], Hearing.take
+    taken, take = [], Intake.take
 
-    async def take_down(hearing, question):
+    async def take_down(intake, question):
         taken.append(question.text)
-        await take(hearing, question)
+        await take(intake, question)
 
-    monkeypatch.setattr(Hearing, "take", take_down)
+    monkeypatch.setattr(Intake, "take", take_down)
     missed = await met.discord.post(met.general, met.you, "the old words")
     reading = met.discord.faults.add("GET", r"/messages$", what="hang", when="after", times=1)
     async with met.bot():
@@ -56,7 +57,7 @@ async def test_what_is_changed_while_it_is_stored_is_not_remembered_as_it_was(me
     async def take_late(hearing, question):
         if question.message_id == missed.id:
             await _change(met, missed, change)
-        await take(hearing, question)
+        return await take(hearing, question)
 
     monkeypatch.setattr(Hearing, "take", take_late)
     async with met.bot():

@@ -1,6 +1,7 @@
 """Who may wait for an answer: bounds on the line, so many questions a minute, and what budgets pay for.
 
 Whoever is refused is told once, and that holds for all that they write there until there is room for them again.
+What is read later than it was sent is judged by the minute of its own, and not by who waits now.
 """
 
 from collections import deque
@@ -9,13 +10,14 @@ from dataclasses import dataclass
 from bot.core.budgets import Budgets, Payer
 from bot.core.errors import AskedTooOften, BudgetUsedUp, NotTakenOn, TooManyWaiting
 from bot.core.line import Line
-from bot.core.messages import IncomingMessage, Press
+from bot.core.messages import IncomingMessage, Press, snowflake_time
 from bot.core.ports import Clock
-from bot.core.token_buckets import TokenBuckets
+from bot.core.token_buckets import Minutes, TokenBuckets
 from bot.core.wording import messages_are, seconds_in_words
 
 ADMITTED_REMEMBERED = 10_000  # messages; Discord may tell of each several times
 REFUSALS_KEPT = 10_000
+MISSED_TOO_MANY = "While I was away, {who} sent me more within a minute than I take on."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,25 +46,39 @@ class Admission:
         self._limits = limits
         self._people = TokenBuckets(clock, per_minute=limits.per_minute_per_person)
         self._channels = TokenBuckets(clock, per_minute=limits.per_minute_per_channel)
+        self._missed_of_people = Minutes(per_minute=limits.per_minute_per_person)
+        self._missed_in_channels = Minutes(per_minute=limits.per_minute_per_channel)
         self._admitted: deque[int] = deque(maxlen=ADMITTED_REMEMBERED)
         self._known: set[int] = set()
-        # Of person and channel, in the order of their refusal: which budget it is about, if it is about one.
-        self._standing: dict[tuple[int, int], object] = {}
+        # Of person and channel, in the order of their refusal: which budget it is about, if it is about one. That
+        # too much was missed is told apart, and once a day.
+        self._standing: dict[tuple[int, int, bool], object] = {}
 
-    def refuse(self, message: IncomingMessage) -> Refusal | None:
-        """Why the question is not taken on; None, and it is counted, if it is."""
+    def refuse(self, message: IncomingMessage, *, missed: bool = False) -> Refusal | None:
+        """Why the question is not taken on; None, and it is counted, if it is. *missed*: it is read later."""
         if message.message_id in self._known:
             return None
         where = (message.author_id, message.key.channel_id)
         payer = Payer(person=message.author_id, channel_id=message.key.channel_id, guild_id=message.guild_id)
-        error = self._budgets.refuse(payer) or self._too_many_waiting(message) or self._asked_too_often(*where)
+        error = self._budgets.refuse(payer) or (
+            self._sent_too_often(message)
+            if missed
+            else self._too_many_waiting(message) or self._asked_too_often(*where)
+        )
         if error is None:
-            self._standing.pop(where, None)
-            self._admit(message)
+            self._remember(message.message_id)
+            if missed:
+                self._count_missed(message)
+            else:
+                self._standing.pop((*where, False), None)
+                self._count(*where)
             return None
-        about = error.about if isinstance(error, BudgetUsedUp) else None
-        told = where in self._standing and self._standing[where] == about
-        self._standing[where] = about
+        if isinstance(error, BudgetUsedUp):
+            whose, about = (*where, False), error.about
+        else:
+            whose, about = (*where, missed), snowflake_time(message.message_id).date() if missed else None
+        told = whose in self._standing and self._standing[whose] == about
+        self._standing[whose] = about
         if len(self._standing) > REFUSALS_KEPT:
             del self._standing[next(iter(self._standing))]
         return Refusal(error=error, told=told)
@@ -86,16 +102,20 @@ class Admission:
         """An answer is being rewritten."""
         self._count(press.person, press.key.channel_id)
 
-    def _admit(self, message: IncomingMessage) -> None:
+    def _remember(self, message_id: int) -> None:
         if len(self._admitted) == ADMITTED_REMEMBERED:
             self._known.discard(self._admitted[0])
-        self._admitted.append(message.message_id)
-        self._known.add(message.message_id)
-        self._count(message.author_id, message.key.channel_id)
+        self._admitted.append(message_id)
+        self._known.add(message_id)
 
     def _count(self, person: int, channel_id: int) -> None:
         self._people.take(person)
         self._channels.take(channel_id)
+
+    def _count_missed(self, message: IncomingMessage) -> None:
+        sent = snowflake_time(message.message_id)
+        self._missed_of_people.count(message.author_id, sent)
+        self._missed_in_channels.count(message.key.channel_id, sent)
 
     def _too_many_waiting(self, message: IncomingMessage) -> NotTakenOn | None:
         limits = self._limits
@@ -119,6 +139,16 @@ class Admission:
             return AskedTooOften(
                 f"This channel has asked me a lot just now. I can take the next in {seconds_in_words(wait)}."
             )
+        return None
+
+    def _sent_too_often(self, message: IncomingMessage) -> NotTakenOn | None:
+        sent = snowflake_time(message.message_id)
+        for minutes, id_, who in (
+            (self._missed_of_people, message.author_id, "you"),
+            (self._missed_in_channels, message.key.channel_id, "this channel"),
+        ):
+            if minutes.is_full(id_, sent):
+                return AskedTooOften(f"{MISSED_TOO_MANY.format(who=who)} I won't answer the rest.")
         return None
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from bot.core.access import OnceAnHour
 from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
-from bot.core.errors import AccessRefused, DatabaseUnavailable, ResponseExpires
+from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires
 from bot.core.handled import Handled
 from bot.core.line import Place
 from bot.core.messages import ConversationKey, IncomingMessage, Interaction, OpenCommand
@@ -77,18 +77,33 @@ class Intake:
         return self._admission.refuse(message)
 
     async def consider(self, message: IncomingMessage) -> None:
-        """Take a question on, or say why not, unless its author knows."""
+        """Take a question on that was asked just now, or say why not, unless its author knows."""
         refusal = self.refuse(message)
         if refusal is None:
             await self.take(message)
         elif not refusal.told:
-            log.info(
-                "not taken on: channel=%d message=%d code=%s",
-                message.key.channel_id,
-                message.message_id,
-                refusal.error.code,
-            )
-            await self._replies.say(message.address, refusal.error.user_message)
+            try:
+                await self._store.record_refused(message)
+            except DatabaseUnavailable as error:
+                log.warning("a refusal may be told again after a restart: %s", error)
+            await self._turn_down(message, refusal.error)
+
+    async def consider_missed(self, message: IncomingMessage) -> bool:
+        """The same for one that is read later. Whether it was taken on. Raises DatabaseUnavailable."""
+        refusal = self._admission.refuse(message, missed=True)
+        if refusal is None:
+            await self.take(message)
+            return True
+        await self._store.record_refused(message)  # first: no later start decides anew
+        if not refusal.told:
+            await self._turn_down(message, refusal.error)
+        return False
+
+    async def _turn_down(self, message: IncomingMessage, why: NotTakenOn) -> None:
+        log.info(
+            "not taken on: channel=%d message=%d code=%s", message.key.channel_id, message.message_id, why.code
+        )
+        await self._replies.say(message.address, why.user_message)
 
     async def take(self, message: IncomingMessage) -> None:
         """Take a question on that is not refused.

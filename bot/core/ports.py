@@ -75,6 +75,9 @@ class TurnStore(StoredMessages, Protocol):
     ) -> Received:
         """Store a question, once per message id, and with *take_up* take up the conversation's next one."""
 
+    async def record_refused(self, message: IncomingMessage) -> None:
+        """Remember that a question was refused: of it nothing is stored but its ids."""
+
     async def take_up(
         self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
     ) -> TakenUp | None:
@@ -230,6 +233,9 @@ class MissedStore(StoredMessages, Protocol):
 
     async def record_missed(self, message: IncomingMessage) -> None:
         """Store a question that came too late to be answered; it is not history."""
+
+    async def withdrawn_since(self, channel_id: int, *, after: int) -> list[int]:
+        """The channel's questions beyond this id of which nothing is left but their ids: deleted, or refused."""
 
     async def quoted_since(self, channel_id: int, *, after: int) -> list[int]:
         """The channel's messages beyond this id that questions brought along, in whichever conversation."""

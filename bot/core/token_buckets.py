@@ -1,4 +1,7 @@
-"""Token buckets by id: so many at once, and so many a minute."""
+"""So many a minute, by id: token buckets for what happens now, and a count by the minute for what happened."""
+
+from collections import Counter
+from datetime import datetime
 
 from bot.core.ports import Clock
 
@@ -29,3 +32,24 @@ class TokenBuckets:
         if len(self._full_at) >= BUCKETS_KEPT:
             self._full_at = {one: at for one, at in self._full_at.items() if at > now}
         self._full_at[bucket] = max(self._full_at.get(bucket, 0.0), now) + 60.0 / self._per_minute
+
+
+class Minutes:
+    """How many of each id's fell into each minute of the clock, in whatever order they are counted."""
+
+    def __init__(self, *, per_minute: int) -> None:
+        self._per_minute = per_minute  # 0: as many as like
+        self._counted: Counter[tuple[int, int]] = Counter()
+
+    def is_full(self, bucket: int, at: datetime) -> bool:
+        return 0 < self._per_minute <= self._counted[_minute(bucket, at)]
+
+    def count(self, bucket: int, at: datetime) -> None:
+        if self._per_minute:
+            self._counted[_minute(bucket, at)] += 1
+            if len(self._counted) > BUCKETS_KEPT:
+                del self._counted[next(iter(self._counted))]
+
+
+def _minute(bucket: int, at: datetime) -> tuple[int, int]:
+    return bucket, int(at.timestamp() // 60)

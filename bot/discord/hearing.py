@@ -44,7 +44,7 @@ class Hearing:
             return
         refusal = await self._refuse(message)
         if refusal is None:
-            await self.take(read_message(message, me=self._me))
+            await self._intake.consider(read_message(message, me=self._me))
         elif isinstance(refusal, DirectMessagesOff):
             await self._intake.turn_away(read_message(message, me=self._me), refusal)
 
@@ -54,8 +54,8 @@ class Hearing:
             return None
         return read_message(message, me=self._me)
 
-    async def take(self, question: IncomingMessage) -> None:
-        await self._intake.consider(question)
+    async def take(self, question: IncomingMessage) -> bool:
+        return await self._intake.consider_missed(question)
 
     async def take_edit(self, message: discord.Message) -> None:
         if message.edited_at is None:

@@ -48,7 +48,8 @@ class Listener(Protocol):
     async def question_in(self, message: discord.Message) -> IncomingMessage | None:
         """The question that the message is, if it is one for us."""
 
-    async def take(self, question: IncomingMessage) -> None: ...
+    async def take(self, question: IncomingMessage) -> bool:
+        """Have it answered, or refuse it. Whether it was taken on. Raises DatabaseUnavailable."""
 
     async def take_edit(self, message: discord.Message) -> None: ...
 
@@ -70,6 +71,7 @@ class _Found:
 class _Tally:
     channels: int = 0
     taken: int = 0
+    refused: int = 0
     recorded: int = 0
     deleted: int = 0
     cut: int = 0  # channels in which more was said than was read
@@ -107,6 +109,7 @@ class MissedRanges:
         # What is stored is looked up first: what is not among the messages then was deleted, and not just heard.
         stored = {one.message_id: one for one in await self._store.stored_since(channel.id, after=since)}
         quoted = set(await self._store.quoted_since(channel.id, after=since))
+        withdrawn = set(await self._store.withdrawn_since(channel.id, after=since))
         found = await self._messages(channel, since)
         self._tally.channels += 1
         self._tally.cut += not found.complete
@@ -119,7 +122,8 @@ class MissedRanges:
         for message in reversed(found.messages):
             if message.id in quoted - stored.keys() and message.edited_at:
                 await self._listener.take_edit(message)
-            await self._take_one(message, stored.get(message.id), told)
+            if message.id not in withdrawn:
+                await self._take_one(message, stored.get(message.id), told)
 
     async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:
         """The channel's messages beyond *since*, newest first, and no more than there is room for."""
@@ -144,8 +148,9 @@ class MissedRanges:
         if question is None or message.id in told.deleted or self._handled.was_told(message.id):
             return
         if self._clock.now() - message.created_at <= self._answer_within:
-            self._tally.taken += 1
-            await self._listener.take(question)
+            taken_on = await self._listener.take(question)
+            self._tally.taken += taken_on
+            self._tally.refused += not taken_on
         else:
             self._tally.recorded += 1
             await self._store.record_missed(question)
@@ -163,9 +168,10 @@ class MissedRanges:
         tally = self._tally
         if tally.channels:
             log.info(
-                "caught up: channels=%d questions=%d too_old=%d deleted=%d cut_short=%d",
+                "caught up: channels=%d questions=%d refused=%d too_old=%d deleted=%d cut_short=%d",
                 tally.channels,
                 tally.taken,
+                tally.refused,
                 tally.recorded,
                 tally.deleted,
                 tally.cut,

@@ -13,18 +13,15 @@ from bot.storage.upsert import inserts
 
 _CHANNEL = conversations.c.channel_id == bindparam("channel")
 _PUBLIC = conversations.c.private_to == 0  # what is ephemeral is in no channel's history
-_QUESTIONS = (
+_MESSAGES = (
     select(turns.c.message_id, turns.c.edited_at)
     .join(conversations, turns.c.conversation_id == conversations.c.id)
     .where(
-        _CHANNEL,
-        _PUBLIC,
-        IS_NO_QUOTE,
-        turns.c.kind == Kind.MESSAGE,
-        turns.c.state != TurnState.WITHDRAWN,
-        turns.c.message_id > bindparam("after"),
+        _CHANNEL, _PUBLIC, IS_NO_QUOTE, turns.c.kind == Kind.MESSAGE, turns.c.message_id > bindparam("after")
     )
 )
+_QUESTIONS = _MESSAGES.where(turns.c.state != TurnState.WITHDRAWN)
+_WITHDRAWN = _MESSAGES.where(turns.c.state == TurnState.WITHDRAWN)
 _PARTS = (
     select(parts.c.message_id, parts.c.nonce)
     .join(turns, parts.c.turn_id == turns.c.id)
@@ -68,6 +65,10 @@ def stored_since(connection: Connection, *, channel_id: int, after: int) -> list
         *(StoredMessage(message_id=row.message_id, edited_at=row.edited_at) for row in questions),
         *(StoredMessage(message_id=row.message_id, nonce=row.nonce) for row in connection.execute(_PARTS, known)),
     ]
+
+
+def withdrawn_since(connection: Connection, *, channel_id: int, after: int) -> list[int]:
+    return list(connection.scalars(_WITHDRAWN, {"channel": channel_id, "after": after}))
 
 
 def quoted_since(connection: Connection, *, channel_id: int, after: int) -> list[int]:

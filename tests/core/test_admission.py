@@ -1,15 +1,16 @@
 """Who is taken on, who is refused, and how often they hear it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Payer, Scope
 from bot.core.line import Line
-from bot.core.messages import WaitingQuestion
+from bot.core.messages import WaitingQuestion, snowflake_at
 from bot.core.periods import Period
-from tests.clock import ManualClock
+from tests.clock import START, ManualClock
 from tests.fakes import message
 
 UNBOUNDED = {
@@ -30,10 +31,10 @@ class Door:
             self.line, clock=self.clock, limits=AdmissionLimits(**UNBOUNDED | limits), budgets=self.budgets
         )
 
-    def come(self, id_: int, **who: int) -> str:
+    def come(self, id_: int, *, missed: bool = False, **who: int) -> str:
         """What comes of a question: it waits, or what its author reads, or nothing."""
         question = message("q", id=id_, **who)
-        refusal = self.admission.refuse(question)
+        refusal = self.admission.refuse(question, missed=missed)
         if refusal is None:
             self.line.join(
                 WaitingQuestion(
@@ -139,10 +140,39 @@ def test_a_refused_message_takes_no_place_and_no_turn_of_the_minute():
     assert door.come(4, author=2) == "waits"
 
 
+def sent(minute: int, n: int) -> int:
+    """The id of the minute's n-th message."""
+    return snowflake_at(START + timedelta(minutes=minute)) + n
+
+
+def test_what_was_missed_is_judged_by_the_minute_it_was_sent_in_and_not_by_who_waits():
+    door = Door(per_minute_per_person=1, waiting_per_person=1, waiting_per_channel=1, waiting=1)
+
+    assert [door.come(sent(minute, 0), missed=True) for minute in (3, 1, 2)] == ["waits"] * 3
+
+
+@pytest.mark.parametrize(("bound", "who"), [("person", "you"), ("channel", "this channel")])
+def test_too_much_of_one_minute_that_was_missed_is_refused_once(bound, who):
+    door = Door(**{f"per_minute_per_{bound}": 2})
+
+    came = [door.come(sent(1, n), missed=True) for n in range(4)]
+    later = [door.come(sent(2, n), missed=True) for n in range(3)]
+
+    told = f"While I was away, {who} sent me more within a minute than I take on. I won't answer the rest."
+    assert came == ["waits", "waits", told, ""]
+    assert later == ["waits", "waits", ""]
+
+
+def test_what_was_missed_takes_no_turn_of_this_minute():
+    door = Door(per_minute_per_person=1)
+
+    assert [door.come(sent(1, 0), missed=True), door.come(sent(9, 0))] == ["waits", "waits"]
+
+
 def test_without_bounds_everybody_is_taken_on():
     door = Door()
 
-    assert {door.come(id_) for id_ in range(1, 200)} == {"waits"}
+    assert {door.come(id_, missed=id_ % 2 == 0) for id_ in range(1, 200)} == {"waits"}
 
 
 def daily(scope, most):

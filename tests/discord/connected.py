@@ -46,6 +46,10 @@ class Notebook:
     async def consider(self, message: IncomingMessage) -> None:
         await self.take(message)
 
+    async def consider_missed(self, message: IncomingMessage) -> bool:
+        await self.take(message)
+        return True
+
     async def take(self, message: IncomingMessage) -> None:
         self.taken.append(message)
         await self._note("taken", message.message_id)

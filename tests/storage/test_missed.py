@@ -6,7 +6,7 @@ from bot.core.messages import ConversationKey, StoredMessage
 from bot.core.quotes import Link, Quote
 from tests.clock import START
 from tests.fakes import message
-from tests.storage.talk import exchange, history, next_turn, state_of, wait
+from tests.storage.talk import exchange, history, next_turn, rows, state_of, wait
 
 
 async def test_marks_are_replaced_as_a_whole(store):
@@ -65,6 +65,26 @@ async def test_what_was_deleted_or_is_private_is_not_looked_for(store):
     await exchange(store, message("q", id=30, key=ConversationKey(channel_id=10, private_to=1)), "a", posted=[31])
 
     assert await store.stored_since(10, after=0) == []
+
+
+async def test_of_a_refused_question_nothing_is_left_but_its_ids_and_it_is_not_answered(store):
+    quote = Quote(message_id=18, author_id=2, author_name="Ben", text="quoted", raw_text="quoted")
+    await store.record_refused(message("refused", id=20, quote=quote))
+
+    assert await rows(store, "SELECT count(*) FROM speakers") == [(0,)]
+    assert not (await store.receive(message("refused", id=20), take_up=False, history_tokens=8000)).stored
+    assert await next_turn(store) is None
+    assert await store.withdrawn_since(10, after=19) == [20]
+    assert await store.withdrawn_since(10, after=20) == await store.withdrawn_since(11, after=0) == []
+    assert await rows(store, "SELECT author_id, label, text, raw_text FROM turns") == [(None, None, "", "")]
+
+
+async def test_a_question_that_waits_is_not_refused(store):
+    await wait(store, message("q", id=1))
+
+    await store.record_refused(message("q", id=1))
+
+    assert (await next_turn(store)).question.text == "q"
 
 
 async def test_dms_are_found_by_when_somebody_last_wrote(store):

@@ -1,0 +1,97 @@
+"""Bounds on what people send, and what was said while the bot was away: the whole bot, started again."""
+
+import pytest
+
+from bot.playground.loopback import LoopbackDiscord
+from tests.clock import LeapingClock
+from tests.model_server import Answer, Gate, ModelServer
+from tests.whole_bot import Stage
+
+REFUSED = "While I was away, you sent me more within a minute than I take on. I won't answer the rest."
+MINUTE = 60.0  # seconds
+
+
+@pytest.fixture
+async def met(tmp_path):
+    """A stage on which the bot has been, and is not any more; its clock can be set forward."""
+    clock = LeapingClock()
+    async with LoopbackDiscord(clock=clock, rate_limits=False) as discord, ModelServer() as model:
+        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", clock=clock)
+        async with stage.bot():
+            await stage.ask("I was here")
+        clock.leap(2 * MINUTE)
+        yield stage
+
+
+def _questions(stage):
+    """What the model was asked, oldest first, however many of one author's were asked together."""
+    newest = max(stage.prompts(), key=len)
+    return [text.split(": ")[-1] for role, text in newest if role == "user"]
+
+
+def _from_bot(stage):
+    return [each.content for each in stage.discord.messages(stage.general) if each.author.bot]
+
+
+async def _say(stage, count, *, minutes_between, authors):
+    """That many messages, by these people in turn."""
+    said = []
+    for n in range(count):
+        said.append(await stage.discord.post(stage.general, authors[n % len(authors)], f"message {n}"))
+        stage.clock.leap(minutes_between * MINUTE)
+    return said
+
+
+async def test_what_was_said_over_a_long_absence_is_answered_whatever_the_bounds_of_a_minute(met) -> None:
+    said = await _say(met, 30, minutes_between=5 / 3, authors=(met.you, met.ada))
+
+    bounds = {
+        "MAX_WAITING_PER_PERSON": "10",
+        "MAX_WAITING_PER_CHANNEL": "20",
+        "MESSAGES_PER_MINUTE_PER_PERSON": "1",
+    }
+    async with met.bot(**bounds):
+        await met.discord.until(lambda: all(map(met.reply_to, said)))
+
+    assert _questions(met) == ["I was here", *(f"message {n}" for n in range(30))]
+    assert not [each for each in _from_bot(met) if "I take on" in each or "waiting for me" in each]
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"),
+    [
+        ("MESSAGES_PER_MINUTE_PER_PERSON", REFUSED),
+        ("MESSAGES_PER_MINUTE_PER_CHANNEL", REFUSED.replace("you", "this channel")),
+    ],
+)
+async def test_who_sent_too_much_within_a_minute_of_the_absence_is_told_once(met, bound, told) -> None:
+    met.clock.leap(MINUTE - met.clock.now().second)  # to the beginning of one
+    said = await _say(met, 5, minutes_between=0, authors=(met.you,))
+
+    async with met.bot(**{bound: "2"}):
+        await met.discord.until(lambda: met.reply_to(said[2]))
+        await met.ask("and now?")
+    async with met.bot():
+        await met.ask("and later?")
+
+    assert _questions(met) == ["I was here", "message 0", "message 1", "and now?", "and later?"]
+    assert met.reply_to(said[2]).content == told
+    assert _from_bot(met).count(told) == 1
+
+
+async def test_what_was_refused_stays_refused_after_a_restart(met) -> None:
+    async with met.bot(MAX_WAITING_PER_PERSON="1"):
+        gate = Gate()
+        met.model.script(Answer(text="One.", gate=gate), Answer(text="Two."), Answer(text="Three."))
+        await met.discord.post(met.general, met.you, "one")
+        await met.discord.until(lambda: len(met.model.requests) == 2)
+        second = await met.discord.post(met.general, met.you, "two")
+        refused = await met.ask("refused")
+        gate.open()
+        await met.discord.until(lambda: met.reply_to(second))
+
+    async with met.bot():
+        await met.ask("three")
+
+    assert "waiting for me already" in refused.content
+    assert _questions(met) == ["I was here", "one", "two", "three"]
