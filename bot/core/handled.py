@@ -5,7 +5,7 @@ happens there cannot be stored.
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -26,6 +26,7 @@ class Handled:
         self._behind: dict[int, datetime] = {}  # the servers with a mark of their own
         self._failed: set[int] = set()  # of those, the ones that are there
         self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
+        self._given_up: list[int] = []  # the lowest message id of which something was never stored, if any was
         self._told: deque[int] = deque(maxlen=TOLD_REMEMBERED)
 
     def resume(self, marks: Mapping[int, datetime]) -> None:
@@ -66,17 +67,34 @@ class Handled:
     @contextmanager
     def storing(self, message: IncomingMessage) -> Iterator[None]:
         """While the message is being stored, no mark passes it; if that fails, its server falls behind."""
-        self._being_stored[message.message_id] += 1
+        with self._holding([message.message_id]):
+            try:
+                yield
+            except DatabaseUnavailable:
+                self._told.append(message.message_id)  # which is about to happen
+                self._read_again(message)
+                raise
+
+    @contextmanager
+    def changing(self, message_ids: Collection[int]) -> Iterator[None]:
+        """While an edit or deletion of these is being stored, no mark passes them; if it never is, none will."""
+        with self._holding(message_ids):
+            try:
+                yield
+            except DatabaseUnavailable:
+                self._given_up = sorted([*self._given_up, *message_ids])[:1]
+                raise
+
+    @contextmanager
+    def _holding(self, message_ids: Collection[int]) -> Iterator[None]:
+        self._being_stored.update(message_ids)
         try:
             yield
-        except DatabaseUnavailable:
-            self._told.append(message.message_id)  # which is about to happen
-            self._read_again(message)
-            raise
         finally:
-            self._being_stored[message.message_id] -= 1
-            if not self._being_stored[message.message_id]:
-                del self._being_stored[message.message_id]
+            for message_id in message_ids:
+                self._being_stored[message_id] -= 1
+                if not self._being_stored[message_id]:
+                    del self._being_stored[message_id]
 
     def could_not_tell(self, message: IncomingMessage) -> None:
         """Its author does not know that it was not stored: it is read again, and answered then."""
@@ -93,7 +111,7 @@ class Handled:
 
     def marks(self, *, heard: datetime) -> dict[int, datetime]:
         """The marks, to be stored. *heard*: when Discord last said something."""
-        oldest = min(self._being_stored, default=None)
+        oldest = min([*self._being_stored, *self._given_up], default=None)
         until = heard if oldest is None else min(heard, snowflake_time(oldest))
         self._everywhere = max(until - MARGIN, self._everywhere or until - MARGIN)
         return self._behind | {EVERYWHERE: self._everywhere}

@@ -1,5 +1,6 @@
 """Should the bot answer, and the first, durable step: what happens to messages reaches the store here."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from bot.core.rights import Share
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-TRIES = 120
+MOST_KEPT = 10_000  # edits and deletions, while the database is away
 SECONDS_BETWEEN_TRIES = 5.0
 
 
@@ -70,6 +71,8 @@ class Intake:
         self._admission = admission
         self._stored = stored
         self._turning_away = OnceAnHour(clock)
+        self._kept = 0  # edits and deletions that wait for the database
+        self._trying = asyncio.Lock()  # one of them asks for all
         self.closed = False
 
     def refuse(self, message: IncomingMessage) -> Refusal | None:
@@ -165,12 +168,13 @@ class Intake:
             edited_at=edited_at,
             links=links,
         )
-        self._queue.under_way.reworded(message_id, await self._surely(change))
+        self._queue.under_way.reworded(message_id, await self._surely(change, about=[message_id]))
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         """Forget deleted messages; an answer under way to one of them stops and goes."""
         self._queue.line.leave_everywhere(message_ids)
-        self._queue.under_way.stop_erased(await self._surely(partial(self._store.erase_messages, message_ids)))
+        erasing = partial(self._store.erase_messages, message_ids)
+        self._queue.under_way.stop_erased(await self._surely(erasing, about=message_ids))
         self._replies.clean_up()  # a question that waited leaves a notice behind
 
     async def channel_deleted(self, channel_id: int) -> None:
@@ -201,15 +205,33 @@ class Intake:
     async def reset(self, key: ConversationKey) -> None:
         await self._store.reset(key)
 
-    async def _surely(self, change: Callable[[], Awaitable[T]]) -> T:
-        """For what is asked once, as Discord tells of an edit: a database that is away is tried for a while."""
-        for _ in range(TRIES - 1):
+    async def _surely(self, change: Callable[[], Awaitable[T]], *, about: Sequence[int] = ()) -> T:
+        """For what Discord tells once, as of an edit: it is kept until the database takes it.
+
+        Raises DatabaseUnavailable when the bot is stopped before, or too much is kept already.
+        """
+        with self._handled.changing(about):
             try:
                 return await change()
             except DatabaseUnavailable as error:
                 log.warning("what happened in Discord waits for the database: %s", error)
+                if self._kept >= MOST_KEPT:
+                    raise
+            self._kept += 1
+            try:
+                async with self._trying:
+                    return await self._when_the_store_is_back(change)
+            finally:
+                self._kept -= 1
+
+    async def _when_the_store_is_back(self, change: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await change()
+            except DatabaseUnavailable:
+                if self.closed:
+                    raise
             await self._clock.sleep(SECONDS_BETWEEN_TRIES)
-        return await change()
 
 
 def _is_of(place: Place, person: int, channel_id: int | None) -> bool:

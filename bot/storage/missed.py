@@ -16,9 +16,7 @@ _PUBLIC = conversations.c.private_to == 0  # what is ephemeral is in no channel'
 _MESSAGES = (
     select(turns.c.message_id, turns.c.edited_at)
     .join(conversations, turns.c.conversation_id == conversations.c.id)
-    .where(
-        _CHANNEL, _PUBLIC, IS_NO_QUOTE, turns.c.kind == Kind.MESSAGE, turns.c.message_id > bindparam("after")
-    )
+    .where(_CHANNEL, _PUBLIC, IS_NO_QUOTE, turns.c.kind == Kind.MESSAGE, turns.c.message_id > bindparam("after"))
 )
 _QUESTIONS = _MESSAGES.where(turns.c.state != TurnState.WITHDRAWN)
 _WITHDRAWN = _MESSAGES.where(turns.c.state == TurnState.WITHDRAWN)

@@ -76,3 +76,31 @@ def test_what_was_said_before_the_first_run_is_none_of_ours() -> None:
     assert handled.marks(heard=NOON) == {EVERYWHERE: NOON}
     assert handled.marks(heard=NOON + MARGIN / 2) == {EVERYWHERE: NOON}
     assert handled.marks(heard=NOON + 2 * MARGIN) == {EVERYWHERE: NOON + MARGIN}
+
+
+def test_no_mark_passes_what_is_changed_until_that_is_stored() -> None:
+    handled = Handled()
+
+    with handled.changing([EARLIER + 1, EARLIER]):
+        held = handled.marks(heard=NOON)
+
+    assert held == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
+    assert handled.marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
+
+
+def test_a_change_of_an_old_message_lets_no_mark_go_back() -> None:
+    handled = Handled()
+    handled.begin(NOON)
+
+    with handled.changing([EARLIER]):
+        assert handled.marks(heard=NOON + 2 * MARGIN) == {EVERYWHERE: NOON}
+
+
+def test_no_mark_ever_passes_a_change_that_was_given_up() -> None:
+    handled = Handled()
+
+    for message_ids in ([EARLIER], [EARLIER + (1 << 40)], []):
+        with pytest.raises(DatabaseUnavailable), handled.changing(message_ids):
+            raise DatabaseUnavailable
+
+    assert handled.marks(heard=NOON) == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
