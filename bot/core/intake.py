@@ -11,6 +11,7 @@ from typing import TypeVar
 from bot.core.access import OnceAnHour
 from bot.core.admission import Admission, Refusal
 from bot.core.conversation_queue import ConversationQueue
+from bot.core.erasures import Erasures, Whole
 from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires
 from bot.core.handled import Handled
 from bot.core.line import Place
@@ -71,6 +72,7 @@ class Intake:
         self._admission = admission
         self._stored = stored
         self._turning_away = OnceAnHour(clock)
+        self._erasures = Erasures(clock)
         self._kept = 0  # edits and deletions that wait for the database
         self._trying = asyncio.Lock()  # one of them asks for all
         self.closed = False
@@ -178,12 +180,20 @@ class Intake:
         self._replies.clean_up()  # a question that waited leaves a notice behind
 
     async def channel_deleted(self, channel_id: int) -> None:
-        self._queue.under_way.stop_erased(await self._surely(partial(self._store.erase_channel, channel_id)))
+        with self._erasures.erasing(Whole(channel_id=channel_id)):
+            erased = await self._surely(partial(self._store.erase_channel, channel_id))
+        self._queue.under_way.stop_erased(erased)
         await self._surely(self._queue.look_again)
 
     async def guild_left(self, guild_id: int) -> None:
-        self._queue.under_way.stop_erased(await self._surely(partial(self._store.erase_guild, guild_id)))
+        with self._erasures.erasing(Whole(guild_id=guild_id)):
+            erased = await self._surely(partial(self._store.erase_guild, guild_id))
+        self._queue.under_way.stop_erased(erased)
         await self._surely(self._queue.look_again)
+
+    def erased_of(self, message: IncomingMessage) -> set[int]:
+        """Of the ids of a message that is read later and of what it brings along: those erased meanwhile."""
+        return self._erasures.reach(message)
 
     async def share_of(self, person: int, *, channel_id: int | None) -> Share:
         """What is stored of a person, in one channel or everywhere. Raises DatabaseUnavailable."""
@@ -195,7 +205,8 @@ class Intake:
         How much it was, and the commands of theirs that waited: nobody answers those now.
         """
         waiting = [place for place in self._queue.line if _is_of(place, person, channel_id)]
-        forgotten = await self._store.forget_user(person, channel_id=channel_id)
+        with self._erasures.erasing(Whole(person=person, channel_id=channel_id)):
+            forgotten = await self._store.forget_user(person, channel_id=channel_id)
         never_begun = [place.question.address for place in waiting if not place.left.is_set()]
         self._queue.line.leave_everywhere(address.message_id for address in never_begun)
         self._queue.under_way.stop_erased(forgotten.erased)

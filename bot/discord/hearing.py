@@ -57,6 +57,9 @@ class Hearing:
     async def take(self, question: IncomingMessage) -> bool:
         return await self._intake.consider_missed(question)
 
+    def erased_of(self, question: IncomingMessage) -> set[int]:
+        return self._intake.erased_of(question)
+
     async def take_edit(self, message: discord.Message) -> None:
         if message.edited_at is None:
             return  # a link was unfurled, or the message pinned

@@ -51,6 +51,9 @@ class Listener(Protocol):
     async def take(self, question: IncomingMessage) -> bool:
         """Have it answered, or refuse it. Whether it was taken on. Raises DatabaseUnavailable."""
 
+    def erased_of(self, question: IncomingMessage) -> set[int]:
+        """Of the ids of a question and of what it brings along: those erased meanwhile, with all around them."""
+
     async def take_edit(self, message: discord.Message) -> None: ...
 
     async def take_deletions(self, message_ids: list[int]) -> None: ...
@@ -145,7 +148,9 @@ class MissedRanges:
                 await self._listener.take_edit(message)
             return
         question = await self._listener.question_in(told.newest(message))
-        if question is None or message.id in told.deleted or self._handled.was_told(message.id):
+        if question is None or self._handled.was_told(message.id):
+            return
+        if message.id in told.deleted | self._listener.erased_of(question):
             return
         if self._clock.now() - message.created_at <= self._answer_within:
             taken_on = await self._listener.take(question)
@@ -161,7 +166,7 @@ class MissedRanges:
         ids = {question.message_id} | ({question.quote.message_id} if question.quote else set())
         for message_id in ids & told.edited.keys():
             await self._listener.take_edit(told.edited[message_id])
-        if deleted := ids & told.deleted:
+        if deleted := ids & told.deleted | self._listener.erased_of(question):
             await self._listener.take_deletions(sorted(deleted))
 
     def tell(self) -> None:

@@ -50,6 +50,9 @@ class Notebook:
         await self.take(message)
         return True
 
+    def erased_of(self, _message: IncomingMessage) -> set[int]:
+        return set()
+
     async def take(self, message: IncomingMessage) -> None:
         self.taken.append(message)
         await self._note("taken", message.message_id)
