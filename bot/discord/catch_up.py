@@ -280,7 +280,7 @@ class CatchUp:
             channel = await self._find(channel_id)
             if not isinstance(channel, discord.DMChannel):
                 server = channel.guild.id
-                if not may_read(channel, channel.guild.me):
+                if not may_read(channel, channel.guild.me):  # a server that is away is read when it is back
                     return
             since = self._begins_at(server)
             if since is not None:
