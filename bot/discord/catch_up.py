@@ -87,9 +87,9 @@ class CatchUp:
         except DatabaseUnavailable as error:
             log.warning("where to begin reading what was missed is not known: %s", error)
 
-    async def session_begins(self) -> None:
-        """READY: what was said before it will not be told."""
-        session = self._session = object()
+    def session_begins(self) -> None:
+        """READY: what was said before it will not be told. Messages may follow in the same breath."""
+        self._session = object()
         self._reading, self._since = {}, {}
         # The marks wait for this session's reading.
         self._unread, self._read, self._waited_for = None, set(), set()
@@ -103,6 +103,10 @@ class CatchUp:
             self._first_run = False
             self._unread = set()  # there is nothing before it
             self._marks_known.set()
+
+    async def learn_marks(self) -> None:
+        """Where this session's reading begins."""
+        session = self._session
         while session is self._session and not self._marks_known.is_set():
             # Until the marks are known nothing is read, and no new ones are written over them.
             try:

@@ -222,7 +222,8 @@ class ConfabClient(discord.Client):
 
     async def on_connect(self) -> None:
         """A session begins, and not a connection alone: that would be `on_resumed`."""
-        self._keep(self.catch_up.session_begins())
+        self.catch_up.session_begins()
+        self._keep(self.catch_up.learn_marks())
         self._is_connected()
 
     async def on_disconnect(self) -> None:
