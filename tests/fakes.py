@@ -472,6 +472,10 @@ class FakeStore:
         await self._begin()
         return [key.channel_id for key, room in self.rooms.items() if room.conversation.guild_id is None]
 
+    async def recent_threads(self, *, after: int) -> list[tuple[int, int]]:
+        await self._begin()
+        return []
+
     async def read_marks(self) -> dict[int, datetime]:
         await self._begin()
         return dict(self.marks)

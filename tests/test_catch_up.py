@@ -5,10 +5,11 @@ import logging
 
 import pytest
 
+from bot.core.handled import EVERYWHERE
 from bot.core.wording import GREETING
 from bot.discord import catch_up, connecting
 from bot.playground.loopback import LoopbackDiscord
-from bot.storage.turns import SqlTurnStore
+from bot.storage.turns import SqlTurnStore, open_store
 from tests.model_server import ModelServer
 from tests.whole_bot import Stage
 
@@ -183,6 +184,40 @@ async def test_a_dm_is_caught_up_with(stage) -> None:
         await stage.discord.until(lambda: stage.reply_to(missed))
 
     assert _asked(stage) == ["hello", "are you there?"]
+
+
+async def test_a_thread_that_was_archived_meanwhile_is_caught_up_with(stage) -> None:
+    thread = stage.discord.add_thread(stage.general, "talk")
+    async with stage.bot():
+        forgettable = (await stage.ask("hello", channel=thread)).replied_to
+    missed = await stage.discord.post(thread, stage.you, "are you there?")
+    await stage.discord.delete(forgettable)
+    await stage.discord.set_thread_state(thread, archived=True)
+
+    async with stage.bot():
+        await stage.discord.until(lambda: stage.reply_to(missed))
+
+    assert _asked(stage) == ["hello", "are you there?"]
+    assert [text for _, text in stage.prompts()[-1]][1:] == ["are you there?"]
+
+
+async def test_of_an_archived_thread_in_which_nothing_was_said_no_messages_are_read(stage, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    thread = stage.discord.add_thread(stage.general, "talk")
+    async with stage.bot():
+        await stage.ask("hello", channel=thread)
+    async with open_store(stage.database_url) as store:
+        await store.write_marks({EVERYWHERE: stage.clock.now()})
+    await stage.discord.set_thread_state(thread, archived=True)
+    missed = await stage.discord.post(stage.general, stage.you, "missed")
+
+    async with stage.bot():
+        await stage.discord.until(lambda: stage.reply_to(missed))
+        async with asyncio.timeout(10):
+            while "caught up: " not in caplog.text:
+                await asyncio.sleep(0)
+
+    assert _read_channels(stage) == {stage.general.id}
 
 
 async def test_a_refused_resume_is_caught_up_with(stage) -> None:

@@ -20,13 +20,15 @@ async def stage(tmp_path, monkeypatch):
         yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
 
 
-@pytest.mark.parametrize("fails", ["read_marks", "direct_channels"])
+@pytest.mark.parametrize("fails", ["read_marks", "direct_channels", "recent_threads"])
 async def test_what_was_missed_is_answered_when_the_database_is_back(stage, monkeypatch, fails) -> None:
-    direct = stage.discord.open_dm(stage.you)
+    direct, thread = stage.discord.open_dm(stage.you), stage.discord.add_thread(stage.general, "talk")
     async with stage.bot():
         await stage.ask("hello")
         await stage.ask("hello", channel=direct)
-    missed = [await stage.discord.post(place, stage.you, "missed") for place in (stage.general, direct)]
+        await stage.ask("hello", channel=thread)
+    missed = [await stage.discord.post(place, stage.you, "missed") for place in (stage.general, direct, thread)]
+    await stage.discord.set_thread_state(thread, archived=True)
     happened = []
     read, write = getattr(SqlTurnStore, fails), SqlTurnStore.write_marks
 

@@ -243,6 +243,9 @@ class MissedStore(StoredMessages, Protocol):
     async def direct_channels(self, *, after: int) -> list[int]:
         """The DMs in which somebody wrote beyond this id."""
 
+    async def recent_threads(self, *, after: int) -> list[tuple[int, int]]:
+        """The threads in which somebody wrote to us beyond this id, by server and id, the newest first."""
+
     async def read_marks(self) -> dict[int, datetime]:
         """Until when everything was handled, by server; see bot.core.handled."""
 

@@ -6,23 +6,21 @@ was said than the mark covers are read, newest message first, and what is found 
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import discord
 
 from bot.core.errors import BotError, DatabaseUnavailable, Undeliverable
 from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled, server_of
-from bot.core.messages import snowflake_at, snowflake_time
 from bot.core.ports import Clock, MissedStore
+from bot.discord.changed_channels import ChangedChannels
 from bot.discord.missed_ranges import Listener, MissedRanges
 from bot.discord.reading import Readable, may_read
 from bot.discord.refusals import REQUEST_ERRORS, translate
 
 log = logging.getLogger(__name__)
 
-OLDEST_READ = timedelta(hours=24)
 CHANNELS_AT_ONCE = 8
 SECONDS_TO_READ = 30.0  # how long a channel's next turn waits for what comes before it
 SECONDS_FOR_SERVERS = 15.0  # until the servers' channels are known, after the connection
@@ -61,7 +59,7 @@ class CatchUp:
         self._waited_for: set[int] = set()  # long enough: turns go on, the marks do not
         self._reading: dict[int, asyncio.Task[None]] = {}  # by channel, in this session
         self._under_way: set[asyncio.Task[None]] = set()  # in any: the library does not bear to be cancelled
-        self._since: dict[int, datetime | None] = {}  # by server, where this session's reading begins
+        self._changed = ChangedChannels(client, store=store, handled=handled, clock=clock)
 
     def wire(self, listener: Listener) -> None:
         """Say where goes what was missed."""
@@ -90,7 +88,8 @@ class CatchUp:
     def session_begins(self) -> None:
         """READY: what was said before it will not be told. Messages may follow in the same breath."""
         self._session = object()
-        self._reading, self._since = {}, {}
+        self._reading = {}
+        self._changed.begin()
         # The marks wait for this session's reading.
         self._unread, self._read, self._waited_for = None, set(), set()
         self._told_everything = True
@@ -136,7 +135,7 @@ class CatchUp:
         self._servers_known.set()
         if self._unread is not None:
             return
-        channels = await self._changed_channels([*self._client.guilds, None])
+        channels = await self._changed.of([*self._client.guilds, None])
         if session is self._session:
             self._unread = set(channels)
             await self._read_all(channels)
@@ -199,52 +198,17 @@ class CatchUp:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    # What is to be read
+    # Reading
 
     async def _catch_up_with(self, guild: discord.Guild | None) -> None:
         """One server was away, or what was said there could not be stored."""
-        self._since.pop(server_of(guild.id if guild else None), None)
-        channels = await self._changed_channels([guild])
+        self._changed.begin_with(server_of(guild.id if guild else None))
+        channels = await self._changed.of([guild])
         self._read -= set(channels)
         self._waited_for -= set(channels)
         if self._unread is not None:  # else the whole session's reading is still to come
             self._unread |= set(channels)
         await self._read_all(channels)
-
-    async def _changed_channels(self, guilds: Iterable[discord.Guild | None]) -> list[int]:
-        """Channels in which more was said than the marks cover, the newest first; None stands for DMs."""
-        changed: list[tuple[int, int]] = []
-        for guild in guilds:
-            server = server_of(guild.id if guild else None)
-            since = self._begins_at(server)
-            if since is None:
-                continue
-            if guild is None:
-                oldest = snowflake_at(self._clock.now() - OLDEST_READ)
-                try:
-                    changed += [(since, each) for each in await self._store.direct_channels(after=oldest)]
-                except DatabaseUnavailable as error:
-                    log.warning("DMs are not looked at yet for what was missed: %s", error)
-                    self._handled.fail(server, mark=snowflake_time(since))
-                    continue
-            elif guild.unavailable:
-                self._handled.fall_behind(server, mark=self._since[server] or self._clock.now())
-                continue
-            else:
-                changed += [
-                    (newest, channel.id)
-                    for channel in _channels_of(guild)
-                    if (newest := channel.last_message_id or 0) > since and may_read(channel, channel.guild.me)
-                ]
-            self._handled.catch_up(server)
-        return [channel_id for _, channel_id in sorted(changed, reverse=True)]
-
-    def _begins_at(self, server: int) -> int | None:
-        """The id behind which a server's messages are to be read; None: none are."""
-        mark = self._since.setdefault(server, self._handled.mark(server))
-        return None if mark is None else snowflake_at(max(mark, self._clock.now() - OLDEST_READ))
-
-    # Reading
 
     async def _read_all(self, channel_ids: list[int]) -> None:
         channels, session = iter(channel_ids), self._session
@@ -286,13 +250,13 @@ class CatchUp:
                 server = channel.guild.id
                 if not may_read(channel, channel.guild.me):  # a server that is away is read when it is back
                     return
-            since = self._begins_at(server)
-            if since is not None:
+            since = self._changed.begins_at(server)
+            if since is not None and not _is_quiet(channel, since):
                 await self._ranges.take(channel, since)
         except (*REQUEST_ERRORS, BotError) as error:
             obstacle = error if isinstance(error, BotError) else translate(error)
             log.warning("what was missed in channel=%d cannot be read: %s", channel_id, obstacle)
-            mark = self._since.get(server)
+            mark = self._changed.mark(server)
             if mark is not None and not isinstance(obstacle, Undeliverable):
                 self._handled.fail(server, mark=mark)
         finally:
@@ -310,8 +274,6 @@ class CatchUp:
         return channel
 
 
-def _channels_of(guild: discord.Guild) -> Iterator[Readable]:
-    yield from guild.text_channels
-    yield from guild.voice_channels
-    yield from guild.stage_channels
-    yield from guild.threads
+def _is_quiet(channel: Readable | discord.DMChannel, since: int) -> bool:
+    """An archived thread, asked for to learn this."""
+    return isinstance(channel, discord.Thread) and (channel.last_message_id or 0) <= since

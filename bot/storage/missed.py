@@ -48,6 +48,19 @@ _DIRECT = select(conversations.c.channel_id).where(
         turns.c.conversation_id == conversations.c.id, turns.c.message_id > bindparam("after"), IS_NO_QUOTE
     ),
 )
+_THREADS = (
+    select(conversations.c.guild_id, conversations.c.channel_id)
+    .join(turns, turns.c.conversation_id == conversations.c.id)
+    .where(
+        turns.c.message_id > bindparam("after"),
+        IS_NO_QUOTE,
+        conversations.c.parent_id.is_not(None),
+        conversations.c.guild_id.is_not(None),
+        _PUBLIC,
+    )
+    .group_by(conversations.c.guild_id, conversations.c.channel_id)
+    .order_by(func.max(turns.c.message_id).desc())
+)
 _WRITE = {
     dialect: statement.on_conflict_do_update(
         index_elements=[watermarks.c.guild_id], set_={"handled_until": statement.excluded.handled_until}
@@ -84,6 +97,10 @@ def miss(connection: Connection, message_id: int) -> None:
 
 def direct_channels(connection: Connection, *, after: int) -> list[int]:
     return list(connection.scalars(_DIRECT, {"after": after}))
+
+
+def recent_threads(connection: Connection, *, after: int) -> list[tuple[int, int]]:
+    return [(row.guild_id, row.channel_id) for row in connection.execute(_THREADS, {"after": after})]
 
 
 def read_marks(connection: Connection) -> dict[int, datetime]:

@@ -338,6 +338,9 @@ class SqlTurnStore:
     async def direct_channels(self, *, after: int) -> list[int]:
         return await self._database.run(partial(missed.direct_channels, after=after))
 
+    async def recent_threads(self, *, after: int) -> list[tuple[int, int]]:
+        return await self._database.run(partial(missed.recent_threads, after=after))
+
     async def read_marks(self) -> dict[int, datetime]:
         return await self._database.run(missed.read_marks)
 

@@ -38,6 +38,7 @@ async def everything(store):
     await store.stored_since(10, after=0)
     await store.withdrawn_since(10, after=0)
     await store.direct_channels(after=0)
+    await store.recent_threads(after=0)
     await store.write_marks({0: START})
     await store.read_marks()
     await store.unfinished()

@@ -93,3 +93,15 @@ async def test_dms_are_found_by_when_somebody_last_wrote(store):
 
     assert await store.direct_channels(after=19) == [7]
     assert await store.direct_channels(after=20) == []
+
+
+async def test_threads_are_found_by_when_somebody_last_wrote(store):
+    await exchange(store, message("q", id=20, channel=7, parent_id=10), "a")
+    await exchange(store, message("q", id=21, channel=8, parent_id=10, guild_id=6), "a")
+    await exchange(store, message("q", id=22, channel=10), "a")
+    await exchange(store, message("q", id=23, channel=7, parent_id=10), "a")
+    hidden = ConversationKey(channel_id=9, private_to=1)
+    await exchange(store, message("q", id=24, key=hidden, parent_id=10), "a")
+
+    assert await store.recent_threads(after=19) == [(5, 7), (6, 8)]
+    assert await store.recent_threads(after=21) == [(5, 7)]

@@ -1,0 +1,113 @@
+"""In which channels something was missed, and from where on each is to be read."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import discord
+
+from bot.core.errors import DatabaseUnavailable
+from bot.core.handled import Handled, server_of
+from bot.core.messages import snowflake_at, snowflake_time
+from bot.core.ports import Clock, MissedStore
+from bot.discord.reading import Readable, may_read
+
+log = logging.getLogger(__name__)
+
+OLDEST_READ = timedelta(hours=24)
+MOST_ARCHIVED = 100  # threads of a server: each takes a request to learn whether anything was said there
+
+
+class ChangedChannels:
+    """Where the reading of a server begins is the same for all its channels, until `begin` or `begin_with`."""
+
+    def __init__(self, client: discord.Client, *, store: MissedStore, handled: Handled, clock: Clock) -> None:
+        self._client = client
+        self._store = store
+        self._handled = handled
+        self._clock = clock
+        self.begin()
+
+    def begin(self) -> None:
+        """A session begins: each server is read from its mark."""
+        self._since: dict[int, datetime | None] = {}  # by server
+
+    def begin_with(self, server: int) -> None:
+        """One server is read anew, from its mark."""
+        self._since.pop(server, None)
+
+    def mark(self, server: int) -> datetime | None:
+        """Where the reading of a server began; None: nothing of it is read."""
+        return self._since.get(server)
+
+    def begins_at(self, server: int) -> int | None:
+        """The id behind which a server's messages are to be read; None: none are."""
+        mark = self._since.setdefault(server, self._handled.mark(server))
+        return None if mark is None else snowflake_at(max(mark, self._clock.now() - OLDEST_READ))
+
+    async def of(self, guilds: Sequence[discord.Guild | None]) -> list[int]:
+        """Channels in which more was said than the marks cover, the newest first; None stands for DMs."""
+        changed: list[tuple[int, int]] = []
+        threads = await self._recent_threads() if any(guilds) else {}
+        for guild in guilds:
+            server = server_of(guild.id if guild else None)
+            since = self.begins_at(server)
+            if since is None:
+                continue
+            if guild is None:
+                quiet = await self._direct_channels()
+            elif guild.unavailable:
+                self._handled.fall_behind(server, mark=self._since[server] or self._clock.now())
+                continue
+            else:
+                changed += _changed_in(guild, since)
+                quiet = _unknown_threads(guild, threads)
+            if quiet is None:
+                self._handled.fail(server, mark=snowflake_time(since))
+                continue
+            changed += [(since, channel_id) for channel_id in quiet]
+            self._handled.catch_up(server)
+        return [channel_id for _, channel_id in sorted(changed, reverse=True)]
+
+    async def _recent_threads(self) -> Mapping[int, Sequence[int]] | None:
+        """By server, since Discord tells nothing of those that are archived. None: nobody knows."""
+        try:
+            found = await self._store.recent_threads(after=self._oldest)
+        except DatabaseUnavailable as error:
+            log.warning("archived threads are not looked at yet for what was missed: %s", error)
+            return None
+        threads: dict[int, list[int]] = {}
+        for server, channel_id in found:
+            threads.setdefault(server, []).append(channel_id)
+        return threads
+
+    async def _direct_channels(self) -> Sequence[int] | None:
+        try:
+            return await self._store.direct_channels(after=self._oldest)
+        except DatabaseUnavailable as error:
+            log.warning("DMs are not looked at yet for what was missed: %s", error)
+            return None
+
+    @property
+    def _oldest(self) -> int:
+        return snowflake_at(self._clock.now() - OLDEST_READ)
+
+
+def _unknown_threads(guild: discord.Guild, threads: Mapping[int, Sequence[int]] | None) -> Sequence[int] | None:
+    if threads is None:
+        return None
+    return [each for each in threads.get(guild.id, ()) if guild.get_thread(each) is None][:MOST_ARCHIVED]
+
+
+def _changed_in(guild: discord.Guild, since: int) -> Iterator[tuple[int, int]]:
+    for channel in _channels_of(guild):
+        newest = channel.last_message_id or 0
+        if newest > since and may_read(channel, guild.me):
+            yield newest, channel.id
+
+
+def _channels_of(guild: discord.Guild) -> Iterator[Readable]:
+    yield from guild.text_channels
+    yield from guild.voice_channels
+    yield from guild.stage_channels
+    yield from guild.threads
