@@ -49,7 +49,7 @@ class TurnState(StrEnum):
     WRITTEN = "written"  # answer: its text is stored and on its way to the channel
     STANDING = "standing"  # answer: every part has its wanted text
     UNDELIVERABLE = "undeliverable"  # answer: Discord will not take it; not history
-    WITHDRAWN = "withdrawn"  # deleted by its author, or along with its question: ids remain, no text
+    WITHDRAWN = "withdrawn"  # deleted, be it with its question, or refused: ids remain, no text
 
 
 class Outcome(StrEnum):

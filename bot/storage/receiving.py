@@ -1,6 +1,7 @@
 """Stores questions as they come in: one by itself, or many in as many statements as one takes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -57,7 +58,15 @@ def store_all(connection: Connection, arrived: Sequence[tuple[IncomingMessage, d
     return received
 
 
-def _question(place: Place, message: IncomingMessage, *, label: str) -> dict[str, Any]:
+def store_refused(connection: Connection, message: IncomingMessage, *, now: datetime) -> None:
+    """Its ids alone, as of one that was deleted; nothing if it is stored."""
+    place = places.ensure(connection, message, now=now)
+    bare = replace(message, text="", raw_text="", note=None, reply_to=None)
+    values = _question(place, bare, label=None) | {"state": TurnState.WITHDRAWN, "author_id": None}
+    connection.execute(_STORE[connection.dialect.name], values)
+
+
+def _question(place: Place, message: IncomingMessage, *, label: str | None) -> dict[str, Any]:
     interaction = message.interaction
     return {
         "conversation_id": place.conversation.id,

@@ -317,14 +317,7 @@ class SqlTurnStore:
         await self._database.run(work)
 
     async def record_refused(self, message: IncomingMessage) -> None:
-        now = self._clock.now()
-
-        def work(connection: Connection) -> None:
-            with suppress(receiving.AlreadyStored):
-                receiving.store(connection, message, now=now)
-                erasure.erase_messages(connection, [message.message_id])
-
-        await self._database.run(work)
+        await self._database.run(partial(receiving.store_refused, message=message, now=self._clock.now()))
 
     async def withdrawn_since(self, channel_id: int, *, after: int) -> list[int]:
         return await self._database.run(partial(missed.withdrawn_since, channel_id=channel_id, after=after))
