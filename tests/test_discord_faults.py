@@ -123,6 +123,19 @@ async def test_an_answer_in_a_thread_that_is_archived_meanwhile_is_finished_ther
     validate_record(stage.discord.requests)
 
 
+async def test_a_draft_whose_question_is_deleted_goes_from_an_archived_thread_too(stage) -> None:
+    thread = stage.discord.add_thread(stage.general, "side")
+    gate = Gate()
+    stage.model.script(Answer(text=ANSWER, gate=gate))
+    async with stage.bot():
+        asking = asyncio.create_task(stage.ask("Why?", channel=thread))
+        gate.let_out(10)
+        message = await asking
+        await stage.discord.set_thread_state(thread, archived=True)
+        await stage.discord.delete(message.replied_to)
+        await stage.discord.until(lambda: message.deleted)
+
+
 async def test_a_thread_that_was_locked_stays_closed_and_the_answer_is_given_up_once(stage) -> None:
     thread = stage.discord.add_thread(stage.general, "side")
     stage.discord.set_permissions(stage.general, manage_threads=True)  # it could be opened

@@ -153,7 +153,12 @@ class Outbox(Responses):
         route = Route(
             "DELETE", "/channels/{channel_id}/messages/{message_id}", channel_id=channel_id, message_id=message_id
         )
-        await self._requests.ask(route)
+        try:
+            await self._requests.ask(route)
+        except Archived:
+            if not await self._opened_again(channel_id):
+                raise
+            await self._requests.ask(route)
 
     async def read_messages(self, channel_id: int, *, after: int) -> list[dict[str, Any]]:
         """The first MESSAGES_IN_A_PAGE of a channel's messages behind that one, newest first."""

@@ -36,7 +36,7 @@ class NotAllowed(Undeliverable):
 
 
 class Archived(Undeliverable):
-    """The thread is archived: it takes no edits until somebody writes there, or opens it again."""
+    """The thread is archived: it takes no edits and deletions until somebody writes there, or opens it again."""
 
 
 class RefusedMeanwhile(NotAllowed):

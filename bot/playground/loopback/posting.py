@@ -131,6 +131,8 @@ class Posting:
                 raise Refusal(50003)
             if not self._world.permissions(channel) & Permission.MANAGE_MESSAGES:
                 raise Refusal(50013)
+        if channel.archived:
+            raise Refusal(50083)
         self.remove(message)
 
     def bulk_delete(self, channel: Channel, ids: Sequence[int]) -> None:

@@ -207,16 +207,19 @@ async def test_a_reply_whose_question_is_deleted_later_refers_to_null(loopback, 
     assert answer.body["referenced_message"] is None
 
 
-async def test_an_archived_thread_is_woken_by_a_post_but_takes_no_edits(loopback, rest, general, gateway):
+async def test_an_archived_thread_is_woken_by_a_post_but_takes_no_edits_and_deletions(
+    loopback, rest, general, gateway
+):
     await gateway.identify()
     thread = loopback.add_thread(general, "side")
     posted = await rest.post(f"/channels/{thread.id}/messages", {"content": "Hello"})
     await loopback.set_thread_state(thread, archived=True)
 
     edited = await rest.patch(f"/channels/{thread.id}/messages/{posted.body['id']}", {"content": "x"})
+    deleted = await rest.delete(f"/channels/{thread.id}/messages/{posted.body['id']}")
     woken = await rest.post(f"/channels/{thread.id}/messages", {"content": "Again"})
 
-    assert edited.code == 50083
+    assert (edited.code, deleted.code) == (50083, 50083)
     assert woken.status == 200
     assert not thread.archived
     assert (await gateway.event("THREAD_UPDATE", number=2))["thread_metadata"]["archived"] is False
