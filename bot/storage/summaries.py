@@ -67,8 +67,7 @@ def keep(connection: Connection, task: ToSummarise, *, text: str, model: str, no
     if place is None or place.conversation.id != task.conversation.id or place.reset_position > task.first:
         return False
     ready, shown = _ready_and_shown(connection, place)
-    lost = shown.before if shown is not None and not shown.text else None
-    if lost != (task.until if task.anew else None) or (ready or shown or _NONE).text != task.former:
+    if (ready or shown or _NONE).text != task.former:
         return False
     read, _ = _read(connection, place, since=task.first, before=task.before, most_of_a_quote=task.most_of_a_quote)
     if tuple(read[::-1]) != task.turns:

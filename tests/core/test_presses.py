@@ -4,7 +4,7 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answering import Answering
-from bot.core.errors import PressRefused
+from bot.core.errors import PressRefused, Withdrawn
 from bot.core.line import Line
 from bot.core.messages import ConversationKey, Press
 from bot.core.presses import GONE, UNDER_WAY, Presses
@@ -68,6 +68,17 @@ def test_who_pressed_pays_each_time_that_it_is_taken_up_until_it_has_ended(queue
         under_way.end(queue.taken, over=over)
 
     assert payers == [9, 9, None]
+
+
+def test_who_pressed_pays_for_no_answer_whose_question_is_deleted_meanwhile(queue):
+    under_way = queue.under_way
+    with under_way.paid_by(Press(id=9, question_id=1, person=9, moderates=True, key=HERE)):
+        pass
+
+    under_way.begin(queue.taken).stop(Withdrawn())
+    under_way.end(queue.taken, over=False)
+
+    assert under_way.begin(queue.taken).payer is None
 
 
 async def test_an_answer_on_its_way_into_the_channel_is_waited_for(queue):

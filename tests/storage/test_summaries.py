@@ -311,6 +311,18 @@ async def test_when_all_the_rest_of_it_is_gone_what_is_done_of_it_is_shown(store
     assert (await say(store, n)).summary == "A piece."
 
 
+async def test_where_a_prompt_has_no_room_for_any_turn_one_that_is_lost_waits_until_there_is(store):
+    covered, _ = await long_since_summarised(store, times=1)
+    await store.erase_messages([2])
+    await rows(store, "UPDATE conversations SET token_rate = 3.5 RETURNING 1")
+
+    assert await store.to_summarise(HERE, history_tokens=200, system_tokens=50) is None
+    await rows(store, "UPDATE conversations SET token_rate = 1.0 RETURNING 1")
+    task = await due(store)
+
+    assert (task.shown, task.before) == (True, covered)
+
+
 async def test_of_more_than_so_many_prompts_hold_the_oldest_is_left_out(store, monkeypatch):
     monkeypatch.setattr(summaries, "MOST_PROMPTS", 2)
     covered, _ = await long_since_summarised(store, times=6)
