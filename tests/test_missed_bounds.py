@@ -2,7 +2,9 @@
 
 import pytest
 
+from bot.core.errors import DatabaseUnavailable
 from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
 from tests.model_server import Answer, Gate, ModelServer
 from tests.whole_bot import Stage
@@ -95,3 +97,15 @@ async def test_what_was_refused_stays_refused_after_a_restart(met) -> None:
 
     assert "waiting for me already" in refused.content
     assert _questions(met) == ["I was here", "one", "two", "three"]
+
+
+async def test_a_refusal_is_told_while_the_database_is_away_too(met, monkeypatch) -> None:
+    async def fail(_store, _message):
+        raise DatabaseUnavailable("it is locked")
+
+    monkeypatch.setattr(SqlTurnStore, "record_refused", fail)
+    async with met.bot(MESSAGES_PER_MINUTE_PER_PERSON="1"):
+        await met.ask("one")
+        refused = await met.ask("two")
+
+    assert refused.content.startswith("Please give me a moment: you can ask again in ")

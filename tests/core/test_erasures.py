@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.core import erasures as erasures_module
 from bot.core.erasures import Erasures, Whole
 from bot.core.handled import MARGIN
 from bot.core.messages import snowflake_at
@@ -70,3 +71,17 @@ def test_an_erasure_that_fails_does_not_count_and_an_earlier_one_does():
     with suppress(OSError), erasures.erasing(Whole(channel_id=12)):
         raise OSError
     assert erasures.reach(message("q", id=BEFORE, channel=12, author=3)) == set()
+
+
+def test_no_more_are_remembered_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(erasures_module, "ERASURES_REMEMBERED", 2)
+    erasures = Erasures(ManualClock())
+    for person in (1, 2, 3):
+        with erasures.erasing(Whole(person=person)):
+            pass
+
+    assert [bool(erasures.reach(message("q", id=BEFORE, author=person))) for person in (1, 2, 3)] == [
+        False,
+        True,
+        True,
+    ]
