@@ -72,6 +72,11 @@ class Breaker:
         return self._why is None or self._why.retryable
 
     @property
+    def is_well(self) -> bool:
+        """It does not rest, nor is it tried after a rest."""
+        return self._why is None
+
+    @property
     def admits(self) -> bool:
         return self._first is None and not self.wait
 

@@ -23,6 +23,10 @@ class Models:
         """Some model may be asked now."""
         return any(breaker.admits for breaker in self._breakers)
 
+    def first_well(self) -> ChatModel | None:
+        """The first that is neither resting nor being tried: for what tells nothing of how it is."""
+        return next((breaker.model for breaker in self._breakers if breaker.is_well), None)
+
     def try_first(self, *, besides: Collection[str] = ()) -> Trial | None:
         """Ask the first model that may be asked now, other than those of these names."""
         breaker = next((each for each in self._others(besides) if each.admits), None)

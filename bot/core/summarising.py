@@ -8,7 +8,6 @@ from datetime import datetime
 from functools import partial
 
 from bot.core.answer import AnswerLimits, Ended
-from bot.core.breaker import Trial
 from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, FairSlots
@@ -17,7 +16,7 @@ from bot.core.history import TokenBudget, cut_to, system_tokens
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
-from bot.core.ports import Clock, SummaryStore
+from bot.core.ports import ChatModel, Clock, SummaryStore
 from bot.core.spending import Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
 
@@ -123,8 +122,8 @@ class Summarising:
     async def _ask(self, task: ToSummarise) -> tuple[str, str] | None:
         """Once; the summary, and the model that wrote it. Raises ModelError.
 
-        None: every model rests, or the budgets have no room now. Nothing is waited for: what is summarised may be
-        deleted meanwhile.
+        None: no model is well, or the budgets have no room now. Nothing is waited for: what is summarised may be
+        deleted meanwhile. What becomes of it says nothing of how the model is: no answer is held up by its faults.
         """
         prompt = summary_prompt(
             task,
@@ -135,22 +134,21 @@ class Summarising:
         )
         account = self._spending.account(task.conversation, prompt, person=None)
         try:
-            if not account.reserve() or (trial := self._models.try_first()) is None:
+            if (model := self._models.first_well()) is None or not account.reserve():
                 return None
-            with trial:
-                return await self._ask_on(account, trial, prompt), trial.model.name
+            return await self._ask_on(account, model, prompt), model.name
         except BudgetUsedUp as error:
             log.debug("no summary: channel=%d: %s", task.conversation.key.channel_id, error)
             return None
         finally:
             account.close()
 
-    async def _ask_on(self, account: Account, trial: Trial, prompt: Prompt) -> str:
+    async def _ask_on(self, account: Account, model: ChatModel, prompt: Prompt) -> str:
         read, fault, outcome = _Read(), None, Outcome.CUT_OFF.value
-        call = partial(account.call, prompt, model=trial.model.name, started_at=self._clock.now())
+        call = partial(account.call, prompt, model=model.name, started_at=self._clock.now())
         await account.begin(call(ended_at=self._clock.now(), outcome=BEGUN, usage=read.usage))
         try:
-            await self._read(trial, prompt, read)
+            await self._read(model, prompt, read)
             outcome = Outcome.COMPLETE.value
         except ModelError as error:
             outcome, fault = error.code, error
@@ -160,11 +158,11 @@ class Summarising:
             await self._store.record_call(account.end(ended, fault))
         return read.text
 
-    async def _read(self, trial: Trial, prompt: Prompt, read: _Read) -> None:
+    async def _read(self, model: ChatModel, prompt: Prompt, read: _Read) -> None:
         try:
             async with (
                 self._clock.deadline(self._limits.patience.total),
-                aclosing(trial.model.stream(prompt)) as stream,
+                aclosing(model.stream(prompt)) as stream,
             ):
                 async for item in stream:
                     if isinstance(item, Finished):
@@ -172,7 +170,6 @@ class Summarising:
                         if item.reason is FinishReason.REFUSED:
                             raise ModelRefused("refused, or stopped by a content filter")
                     else:
-                        trial.heard()
                         read.began = read.began or self._clock.now()
                         read.text += item.text
         except TimeoutError as error:

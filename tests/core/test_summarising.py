@@ -161,10 +161,22 @@ async def test_one_that_fails_is_tried_again_when_the_window_has_moved():
     assert desk.store.kept == ["They spoke of why."]
 
 
-async def test_one_that_is_not_paid_for_leaves_a_model_that_comes_back_to_others():
-    desk = Desk(most=100)
+async def test_a_model_that_is_tried_again_after_a_rest_is_left_to_a_question():
+    desk = Desk(["They spoke of why."], most=100_000)
     await desk.break_the_model()
 
     await desk.summarise()
 
+    assert desk.calls == []
     assert desk.models.try_first() is not None
+
+
+async def test_those_that_fail_give_the_model_no_rest():
+    desk = Desk(*[[ModelUnavailable("503", retry_after=60.0)]] * FAULTS, most=100_000)
+
+    for window_start in range(FAULTS):
+        desk.store.window_start = window_start
+        await desk.summarise()
+
+    assert len(desk.calls) == FAULTS
+    assert desk.models.admit

@@ -150,7 +150,10 @@ class Scene:
         return await check(run)
 
     def _answer(self, body: dict[str, Any]) -> Answer:
-        return Answer(text=answer_to(body["messages"][-1]["content"]), gap=self.gap, gate=self.gate, chunk=None)
+        asked = body["messages"][-1]["content"]
+        if not _ASKED.search(asked):
+            return Answer(text="They asked about this and that.")  # a summary
+        return Answer(text=answer_to(asked), gap=self.gap, gate=self.gate, chunk=None)
 
     def _stands(self, channel: Channel, question: Message) -> bool:
         """Its first and its last sentence are there; between its messages there may be others."""
