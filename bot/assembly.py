@@ -16,7 +16,6 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
 from bot.core.handled import Handled
-from bot.core.history import TokenBudget, system_tokens
 from bot.core.intake import Intake
 from bot.core.links import Links
 from bot.core.look_ups import LookUps
@@ -25,6 +24,7 @@ from bot.core.ports import Clock
 from bot.core.presses import Presses
 from bot.core.spending import Spending
 from bot.core.summarising import Summarising
+from bot.core.tokens import TokenBudget, system_tokens
 from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at

@@ -12,9 +12,9 @@ from bot.core.completions import Usage
 from bot.core.costs import Prices
 from bot.core.errors import StartupRefused
 from bot.core.generation import Patience
-from bot.core.history import TOKENS_PER_MESSAGE, estimate_tokens
 from bot.core.periods import Period
 from bot.core.rights import Policy, Retention
+from bot.core.tokens import TOKENS_PER_MESSAGE, estimate_tokens
 from bot.llm.chat_model import OPENAI_URL
 from bot.llm.prices import ListedPrices
 from bot.settings import Settings

@@ -21,7 +21,7 @@ from bot.core.access import AccessRules
 from bot.core.budgets import Limit
 from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
-from bot.core.history import system_tokens
+from bot.core.tokens import system_tokens
 from bot.logs import LogFormat
 
 DISCORD_API = "https://discord.com/api/v10"

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from bot.core.budgets import Amount, Budgets, Scope
 from bot.core.completions import Delta, Finished, FinishReason, ModelCall, Prompt, Usage
 from bot.core.errors import BotError, DiscordUnavailable, Withdrawn
-from bot.core.history import TokenBudget
 from bot.core.messages import (
     Address,
     Conversation,
@@ -40,6 +39,7 @@ from bot.core.ports import Clock
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
+from bot.core.tokens import TokenBudget
 from bot.core.usage import By, Used
 from bot.core.window import asked_tokens, first_within, staying
 from bot.core.wording import TOLD

@@ -13,12 +13,13 @@ from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall, PromptMessage, Usage
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
-from bot.core.history import build_prompt, system_tokens
 from bot.core.messages import ConversationKey, IncomingMessage, Kind, Outcome, Role, snowflake_at
 from bot.core.models import Models
+from bot.core.prompt import build_prompt
 from bot.core.spending import Spending
 from bot.core.summarising import Summarising
 from bot.core.token_rates import TokenRates
+from bot.core.tokens import system_tokens
 from bot.llm.prices import ListedPrices
 from bot.storage.turns import SqlTurnStore, open_store
 

@@ -40,11 +40,11 @@ from bot.core.errors import (
 )
 from bot.core.fair_slots import Slot
 from bot.core.generation import Generated, Generation, Patience
-from bot.core.history import build_prompt, with_half_the_history
 from bot.core.links import Links
 from bot.core.messages import Address, Kind, Previous, TakenUp, snowflake_at
 from bot.core.models import Models
 from bot.core.ports import Clock, Replies, Reply, TurnStore
+from bot.core.prompt import build_prompt, with_half_the_history
 from bot.core.spending import Spending
 from bot.core.token_rates import TokenRates
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.core.completions import Past
-from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, Kind, Role, TurnState
+from bot.core.tokens import TokenBudget
 from bot.core.why import Made
 from bot.core.wording import question_shown
 

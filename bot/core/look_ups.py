@@ -12,10 +12,10 @@ from bot.core.archive import Archive, Memory
 from bot.core.errors import DiscordUnavailable, NotTakenOn, TooManyWaiting
 from bot.core.export import Export, Title, export_conversation, export_own
 from bot.core.fair_slots import FairSlots
-from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey
 from bot.core.ports import Clock
 from bot.core.recall import Found, recall
+from bot.core.tokens import TokenBudget
 from bot.core.why import Made
 
 SECONDS_TO_HAND_OVER = 60.0  # a file, which others wait for

@@ -12,13 +12,13 @@ from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, FairSlots
 from bot.core.generation import BEGUN
-from bot.core.history import TokenBudget, cut_to, system_tokens
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import ChatModel, Clock, SummaryStore
 from bot.core.spending import Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
+from bot.core.tokens import TokenBudget, cut_to, system_tokens
 
 log = logging.getLogger(__name__)
 

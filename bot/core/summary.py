@@ -3,17 +3,9 @@
 from dataclasses import dataclass, replace
 
 from bot.core.completions import Prompt, PromptMessage, Purpose
-from bot.core.history import (
-    TOKENS_PER_MESSAGE,
-    TokenBudget,
-    cache_key,
-    content,
-    cut_to,
-    estimate_tokens,
-    summary_message,
-    summary_tokens,
-)
 from bot.core.messages import Conversation, PastTurn, Role
+from bot.core.prompt import cache_key, content, summary_message, summary_tokens
+from bot.core.tokens import TOKENS_PER_MESSAGE, TokenBudget, cut_to, estimate_tokens
 
 # Behind the very messages that the prompts begin with: so a provider has most of it in its cache.
 ASKED_FOR = (

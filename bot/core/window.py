@@ -6,8 +6,9 @@ before. A window that slides changes them at every turn; this one moves seldom, 
 
 from collections.abc import Iterable, Sequence
 
-from bot.core.history import TOKENS_PER_MESSAGE, TokenBudget, content, cut_to, estimate_tokens, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn
+from bot.core.prompt import content, turn_tokens
+from bot.core.tokens import TOKENS_PER_MESSAGE, TokenBudget, cut_to, estimate_tokens
 
 SHARE_TO_SUMMARISE_AT = 0.75  # of what there is for turns: what will leave the window is summarised before it does
 

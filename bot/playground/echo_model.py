@@ -8,8 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.core.clock import SystemClock
-from bot.core.history import estimate_tokens
 from bot.core.ports import Clock
+from bot.core.tokens import estimate_tokens
 
 MODEL = "echo"
 SECONDS_BETWEEN_WORDS = 0.04  # about as fast as a model writes

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, case, false, or_, select
 
 from bot.core.archive import ArchivedTurn, Memory, OwnTurns, Record
-from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, Kind, Role, TurnState
+from bot.core.tokens import TokenBudget
 from bot.core.why import Made
 from bot.storage.calls import made
 from bot.storage.database import Database

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, bindparam, func, or_, select
 
-from bot.core.history import cut_to
 from bot.core.messages import ConversationKey, Kind, PastTurn, Remembered, TurnState
+from bot.core.tokens import cut_to
 from bot.storage.conversations import find
 from bot.storage.rows import TurnRow
 from bot.storage.schema import turns

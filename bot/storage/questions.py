@@ -8,7 +8,6 @@ from itertools import takewhile
 from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, true, update
 
 from bot.core.errors import TextRefused
-from bot.core.history import TokenBudget, turn_tokens
 from bot.core.messages import (
     ConversationKey,
     IncomingMessage,
@@ -22,6 +21,8 @@ from bot.core.messages import (
     TurnState,
     WaitingQuestion,
 )
+from bot.core.prompt import turn_tokens
+from bot.core.tokens import TokenBudget
 from bot.storage import conversations as places
 from bot.storage import notices, quotes, receiving
 from bot.storage.answers import as_part

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, PastTurn, Role
 from bot.core.summary import ToSummarise, room_beside
+from bot.core.tokens import TokenBudget
 from bot.core.window import first_within, leaving
 from bot.storage.conversations import Place, find
 from bot.storage.history import Stretch, pages

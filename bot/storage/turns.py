@@ -13,7 +13,6 @@ from bot.core.budgets import Amount, Scope
 from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall
 from bot.core.errors import Withdrawn
-from bot.core.history import TokenBudget
 from bot.core.messages import (
     ConversationKey,
     Erased,
@@ -37,6 +36,7 @@ from bot.core.ports import Clock
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
 from bot.core.summary import ToSummarise
+from bot.core.tokens import TokenBudget
 from bot.core.usage import By, Used
 from bot.storage import (
     answers,

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, bindparam, update
 
 from bot.core.archive import Memory
 from bot.core.completions import Past
-from bot.core.history import TokenBudget, summary_tokens
 from bot.core.messages import ConversationKey, PastTurn, Turn
+from bot.core.prompt import summary_tokens
+from bot.core.tokens import TokenBudget
 from bot.core.window import asked_tokens, first_within, staying, without_orphans
 from bot.storage import summaries
 from bot.storage.conversations import Place, find

@@ -7,10 +7,10 @@ import pytest
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.archive import OwnTurns
 from bot.core.errors import DiscordUnavailable, TooManyWaiting
-from bot.core.history import TokenBudget
 from bot.core.line import Line
 from bot.core.look_ups import ONE_WAITS, SECONDS_TO_HAND_OVER, LookUps
 from bot.core.messages import ConversationKey
+from bot.core.tokens import TokenBudget
 from tests.fakes import FakeClock, no_budgets
 
 HERE = ConversationKey(channel_id=10)

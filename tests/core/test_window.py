@@ -1,9 +1,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.history import TokenBudget, turn_tokens
 from bot.core.messages import Kind, PastTurn, Role, Turn, TurnState
+from bot.core.prompt import turn_tokens
 from bot.core.quotes import Link
+from bot.core.tokens import TokenBudget
 from bot.core.window import asked_tokens, first_within, leaving, staying, without_orphans
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.core.history import build_prompt, estimate_tokens, turn_tokens
 from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
+from bot.core.prompt import build_prompt, turn_tokens
 from bot.core.token_rates import TokenRates
+from bot.core.tokens import estimate_tokens
 from bot.llm.chat_model import OpenAIChatModel
 from bot.playground.local_model import find_weights, open_local_model, serve_weights
 from tests.llm.asking import ask

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
-from bot.core.history import TokenBudget
 from bot.core.messages import ConversationKey, Press, Previous
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Servers
+from bot.core.tokens import TokenBudget
 from bot.core.usage import By
 from bot.storage.turns import open_store
 from tests.clock import START

@@ -6,9 +6,10 @@ import pytest
 
 from bot.core.archive import Memory
 from bot.core.completions import Past, Usage
-from bot.core.history import TokenBudget, build_prompt, system_tokens, turn_tokens
 from bot.core.messages import ConversationKey, Kind, Outcome, Press, TurnState
+from bot.core.prompt import build_prompt, turn_tokens
 from bot.core.rights import Servers
+from bot.core.tokens import TokenBudget, system_tokens
 from bot.core.why import Made
 from bot.storage.turns import open_store
 from tests.clock import START

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.history import CUT, SHARE_OF_A_QUOTE
 from bot.core.messages import Kind
+from bot.core.tokens import CUT, SHARE_OF_A_QUOTE
 from bot.storage.questions import SHARE_OF_NEIGHBOURS
 from bot.storage.quotes import TURNS_IN_SIGHT
 from tests.fakes import message

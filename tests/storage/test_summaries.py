@@ -2,11 +2,12 @@
 
 import pytest
 
-from bot.core.history import CUT, TokenBudget, build_prompt, estimate_tokens
 from bot.core.messages import ConversationKey, Role
+from bot.core.prompt import build_prompt
 from bot.core.quotes import Quote
 from bot.core.rights import Servers
 from bot.core.summary import summary_prompt
+from bot.core.tokens import CUT, TokenBudget, estimate_tokens
 from bot.storage import summaries
 from bot.storage.turns import open_store
 from tests.clock import START

@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from bot.core.history import CUT, build_prompt
 from bot.core.messages import Outcome
+from bot.core.prompt import build_prompt
 from bot.core.quotes import Link, Opened
+from bot.core.tokens import CUT
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message

@@ -6,18 +6,9 @@ from hypothesis import strategies as st
 
 from bot.core.completions import Past, PromptMessage
 from bot.core.errors import QuestionTooLong
-from bot.core.history import (
-    CUT,
-    TOKENS_PER_MESSAGE,
-    TokenBudget,
-    build_prompt,
-    cut_to,
-    estimate_tokens,
-    system_tokens,
-    turn_tokens,
-    with_half_the_history,
-)
 from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
+from bot.core.prompt import build_prompt, turn_tokens, with_half_the_history
+from bot.core.tokens import CUT, TOKENS_PER_MESSAGE, TokenBudget, estimate_tokens, system_tokens
 from bot.core.window import asked_tokens, first_within, staying, without_orphans
 
 FRIENDLY = "You are a friendly assistant!"
@@ -199,14 +190,6 @@ def test_the_indent_of_labelled_lines_is_counted():
     assert turn_tokens(turn, labelled=True) > turn_tokens(turn, labelled=False) + 300
 
 
-@pytest.mark.parametrize(
-    ("text", "at_least"),
-    [("", 0), ("a", 1), ("hello world", 2), ("x = 1\n" * 10, 20), ("日本語", 3), ("😀", 1), ("\ud83d", 1)],
-)
-def test_tokens_are_estimated_high(text, at_least):
-    assert estimate_tokens(text) >= at_least
-
-
 def test_half_the_history_is_the_newer_half():
     taken = taken_up(said("a " * 40), answered("b " * 40), said("c " * 40), answered("d " * 40))
     prompt = prompt_for(taken)
@@ -321,10 +304,3 @@ class TestLongQuotes:
         assert contents(prompt_for(taken_up(questions=(quoted("word " * 50), asked)), history_tokens=budget)) == [
             asked.text
         ]
-
-    @given(st.text(max_size=200), st.integers(0, 120))
-    def test_a_cut_text_is_a_beginning_with_a_mark(self, text, tokens):
-        cut = cut_to(text, tokens=tokens)
-
-        assert not cut or estimate_tokens(cut) <= tokens
-        assert cut in ("", text) or (cut.endswith(CUT) and text.startswith(cut.removesuffix(CUT)))

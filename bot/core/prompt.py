@@ -1,109 +1,29 @@
 """Turns become a prompt: one system message, the turns in the window, the question."""
 
 import hashlib
-import string
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 
 from bot.core.completions import Past, Prompt, PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.messages import Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.speakers import NOBODY, labelled_text
+from bot.core.tokens import TOKENS_PER_MESSAGE, TokenBudget, cut_to, estimate_tokens, system_tokens
 
-SHARE_KEPT = 0.5  # of what there is for turns, at most, for those that stay when the window moves: decision 0024
-SHARE_OF_A_SUMMARY = 0.1  # of what there is for turns, at most
-SHARE_OF_A_QUOTE = 0.2  # of the token budget, at most: what is quoted is not what is asked
-CUT = " […]"
 # No person's label is so long: nobody can speak in its name.
 SUMMARY_LABEL = "Summary of the earlier conversation"
-TOKENS_PER_MESSAGE = 6  # what chat templates put around each message, at most
-
-# What a character costs, in 24ths of a token, by the first byte of its UTF-8, up to the next row. Measured with
-# the vocabulary of a small English model, which is about the worst: tests/playground/test_tokens.py judges.
-_WORDS = (string.ascii_letters + " ").encode()
-_WORDS_COST = 9
-_COST_FROM_FIRST_BYTE = (
-    (0x00, 26),  # the rest of ASCII: many vocabularies take digits one by one
-    (0x80, 0),  # not a first byte
-    (0xC2, 72),  # accented Latin: it breaks up the word that it stands in
-    (0xCA, 24),  # Greek, Cyrillic
-    (0xD6, 32),  # Hebrew, Arabic
-    (0xE0, 36),  # Indic scripts, Thai
-    (0xE1, 72),  # Vietnamese vowels, Georgian, Ethiopic, Khmer
-    (0xE2, 36),  # typographic signs, Chinese, Japanese, Korean
-    (0xF0, 72),  # emoji
-)
-_COSTS = bytes(
-    next(cost for first, cost in reversed(_COST_FROM_FIRST_BYTE) if byte >= first) for byte in range(256)
-)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TokenBudget:
-    """How many tokens a prompt may have, and how many of the estimated ones the system prompt takes."""
-
-    history_tokens: int
-    system_tokens: int
-    rate: float = 1.0  # tokens an estimated one
-
-    @property
-    def tokens(self) -> int:
-        """Of a whole prompt, as they are estimated."""
-        return int(self.history_tokens / self.rate)
-
-    @property
-    def for_turns(self) -> int:
-        """Of history and question."""
-        return self.tokens - self.system_tokens
-
-    @property
-    def kept(self) -> int:
-        """Of history, when the window has moved."""
-        return int(self.for_turns * SHARE_KEPT)
-
-    @property
-    def most_of_a_quote(self) -> int:
-        """Whatever the rate: else quotes in the history would change with it."""
-        return int(self.history_tokens * SHARE_OF_A_QUOTE)
-
-    @property
-    def most_of_a_summary(self) -> int:
-        """Whatever the rate: else one would be made anew when it rises."""
-        return int((self.history_tokens - self.system_tokens) * SHARE_OF_A_SUMMARY)
-
-    def is_too_much(self, summary: str) -> bool:
-        """It was made when there was more for turns."""
-        return estimate_tokens(summary) > self.most_of_a_summary
-
-
-def estimate_tokens(text: str) -> int:
-    """How many tokens a text costs, estimated high, without a tokenizer.
-
-    High even for a small English vocabulary in Latin, Greek and Cyrillic scripts, in code and figures. A model
-    that was not made for a script can need up to twice the estimate there, and so can keys and hashes.
-    """
-    data = text.encode("utf-8", "surrogatepass")
-    rest = data.translate(None, _WORDS)
-    return -(-((len(data) - len(rest)) * _WORDS_COST + sum(rest.translate(_COSTS))) // 24)
+def content(turn: Turn | PastTurn, *, labelled: bool) -> str:
+    """What the model reads of a turn."""
+    if labelled and turn.role is Role.USER:
+        return labelled_text(turn.label or NOBODY, turn.text)
+    return turn.text
 
 
 def turn_tokens(turn: Turn | PastTurn, *, labelled: bool) -> int:
     return TOKENS_PER_MESSAGE + estimate_tokens(content(turn, labelled=labelled))
-
-
-def system_tokens(system_prompt: str) -> int:
-    return TOKENS_PER_MESSAGE + estimate_tokens(system_prompt)
-
-
-def cut_to(text: str, *, tokens: int, cost: Callable[[str], int] = estimate_tokens) -> str:
-    """*text*, or as much of its beginning as *tokens* pay for, with a mark; empty where not even that fits."""
-    if cost(text) <= tokens:
-        return text
-    lengths = range(len(text))
-    length = bisect_right(lengths, tokens, key=lambda length: cost(text[:length] + CUT)) - 1
-    return text[:length].rstrip() + CUT if length > 0 else ""
 
 
 def cache_key(bot_id: int, conversation_id: int) -> str:
@@ -201,10 +121,3 @@ def _cut_turn(turn: Turn, *, tokens: int, most: int, labelled: bool) -> Turn:
     # To *most* as it will be when it is history. Where it gets less, the question fills the budget, and is none.
     text = cut_to(turn.text, tokens=most)
     return replace(turn, text=text if cost(text) <= tokens else cut_to(turn.text, tokens=tokens, cost=cost))
-
-
-def content(turn: Turn | PastTurn, *, labelled: bool) -> str:
-    """What the model reads of a turn."""
-    if labelled and turn.role is Role.USER:
-        return labelled_text(turn.label or NOBODY, turn.text)
-    return turn.text
