@@ -24,7 +24,6 @@ from bot.core.ports import Clock
 from bot.core.presses import Presses
 from bot.core.spending import Spending
 from bot.core.summarising import Summarising
-from bot.core.tokens import TokenBudget, system_tokens
 from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
@@ -124,7 +123,9 @@ async def assemble(
         ended=summarising.after(ended) if summarising else ended,
     )
     stack.push_async_callback(answerer.close)
-    parts = _join(settings, stack, outside, answerer, slots, budgets=budgets, clock=clock, observer=observer)
+    parts = _join(
+        settings, stack, outside, answerer, slots, limits=limits, budgets=budgets, clock=clock, observer=observer
+    )
     if observer is not None:
         observer.watch(
             client=parts.client,
@@ -188,6 +189,7 @@ def _join(
     answerer: Answerer,
     slots: FairSlots,
     *,
+    limits: AnswerLimits,
     budgets: Budgets,
     clock: Clock,
     observer: "Observer | None",
@@ -203,16 +205,12 @@ def _join(
         answer_within=timedelta(minutes=settings.answer_within_minutes),
     )
     stack.push_async_callback(catch_up.close)
-    budget = TokenBudget(
-        history_tokens=settings.history_tokens, system_tokens=system_tokens(settings.system_prompt)
-    )
     queue = ConversationQueue(
         store=store,
         answerer=answerer,
         slots=slots,
         clock=clock,
-        history_tokens=budget.history_tokens,
-        system_tokens=budget.system_tokens,
+        budget=limits.budget,
         missed=catch_up,
     )
     admission = Admission(queue.line, clock=clock, limits=admission_limits(settings), budgets=budgets)
@@ -239,7 +237,7 @@ def _join(
 
     client.wire(
         intake=intake,
-        look_ups=LookUps(store.archive, budget=budget, admission=admission, clock=clock),
+        look_ups=LookUps(store.archive, budget=limits.budget, admission=admission, clock=clock),
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
         outbox=outside.outbox,
         store=store,

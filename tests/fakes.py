@@ -132,9 +132,7 @@ class FakeStore:
         async with asyncio.timeout(10), self.changed:
             await self.changed.wait_for(predicate)
 
-    async def receive(
-        self, message: IncomingMessage, *, take_up: bool, history_tokens: int, system_tokens: int = 0
-    ) -> Received:
+    async def receive(self, message: IncomingMessage, *, take_up: bool, budget: TokenBudget) -> Received:
         await self._begin()
         if any(
             turn.message_id == message.message_id and turn.kind is not Kind.QUOTE for turn in self.turns.values()
@@ -163,14 +161,11 @@ class FakeStore:
             interaction=message.interaction,
         )
         self.brought[question.id] = [turn.id for turn in quotes]
-        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
         return Received(stored=True, taken_up=self._take_up(message.key, budget) if take_up else None)
 
-    async def take_up(
-        self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
-    ) -> TakenUp | None:
+    async def take_up(self, key: ConversationKey, *, budget: TokenBudget) -> TakenUp | None:
         await self._begin()
-        return self._take_up(key, TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens))
+        return self._take_up(key, budget)
 
     async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
         await self._begin()
@@ -421,13 +416,13 @@ class FakeStore:
         return Erased(turns=len(erased), answers=tuple(answers), beside=beside)
 
     async def record_missed(self, message: IncomingMessage) -> None:
-        await self.receive(message, take_up=False, history_tokens=0)
+        await self.receive(message, take_up=False, budget=TokenBudget(history_tokens=0))
         for turn in list(self.turns.values()):
             if turn.message_id == message.message_id:
                 self._update(turn.id, state=TurnState.FAILED)
 
     async def record_refused(self, message: IncomingMessage) -> None:
-        await self.receive(message, take_up=False, history_tokens=0)
+        await self.receive(message, take_up=False, budget=TokenBudget(history_tokens=0))
         await self.erase_messages([message.message_id])
 
     async def withdrawn_since(self, channel_id: int, *, after: int) -> list[int]:

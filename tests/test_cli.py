@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.core.tokens import TokenBudget
 from bot.storage.turns import open_store
 from tests.fakes import message
 from tests.model_server import ModelServer
@@ -43,7 +44,9 @@ async def opened(url: str) -> None:
 async def test_forgetting_takes_the_database_and_nothing_else(tmp_path):
     url = f"sqlite:///{tmp_path}/bot.db"
     async with open_store(url) as store:
-        await store.receive(message("secret", id=1, author=7), take_up=False, history_tokens=100)
+        await store.receive(
+            message("secret", id=1, author=7), take_up=False, budget=TokenBudget(history_tokens=100)
+        )
 
     ended = run("forget", "--user", "7", folder=tmp_path, DATABASE_URL=url)
 

@@ -7,6 +7,7 @@ import pytest
 from bot.core import answer
 from bot.core.answering import Answering
 from bot.core.errors import AskedLongAgo
+from bot.core.tokens import TokenBudget
 from bot.discord import connecting, requests
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import open_store
@@ -105,7 +106,7 @@ async def test_a_question_stored_before_the_bot_was_away_for_long_gets_a_sentenc
     asked = await stage.discord.post(stage.general, stage.you, "Why is the sky blue?")
     async with open_store(stage.database_url) as store:
         question = message(asked.content, id=asked.id, channel=stage.general.id, author=stage.you.id)
-        await store.receive(question, take_up=False, history_tokens=8000)
+        await store.receive(question, take_up=False, budget=TokenBudget(history_tokens=8000))
 
     async with stage.bot(ANSWER_WITHIN_MINUTES="0.00001"):
         told = await stage.discord.until(lambda: stage.reply_to(asked))

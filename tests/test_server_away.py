@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from bot.core.tokens import TokenBudget
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import open_store
 from tests.fakes import message
@@ -24,7 +25,7 @@ async def test_a_question_that_waits_in_a_server_that_is_away_is_no_fault(stage,
     asked = await stage.discord.post(stage.general, stage.you, "waits")
     async with open_store(stage.database_url) as store:
         question = message(asked.content, id=asked.id, channel=stage.general.id, guild_id=stage.discord.guild.id)
-        await store.receive(question, take_up=False, history_tokens=8000)
+        await store.receive(question, take_up=False, budget=TokenBudget(history_tokens=8000))
     missed = await stage.discord.post(stage.general, stage.ada, "missed")
     await stage.discord.remove_guild(stage.discord.guild, unavailable=True)
 

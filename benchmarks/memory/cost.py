@@ -19,7 +19,6 @@ from bot.core.prompt import build_prompt
 from bot.core.spending import Spending
 from bot.core.summarising import Summarising
 from bot.core.token_rates import TokenRates
-from bot.core.tokens import system_tokens
 from bot.llm.prices import ListedPrices
 from bot.storage.turns import SqlTurnStore, open_store
 
@@ -119,8 +118,7 @@ async def _one_turn(
     received = await store.receive(
         asked,
         take_up=True,
-        history_tokens=limits.history_tokens,
-        system_tokens=system_tokens(limits.system_prompt),
+        budget=limits.budget,
     )
     taken = received.taken_up
     assert taken is not None

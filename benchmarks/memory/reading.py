@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.database import AUTHOR_ID, fill
 from bot.core.messages import ConversationKey, IncomingMessage, Kind, snowflake_at
+from bot.core.tokens import TokenBudget
 from bot.storage.turns import SqlTurnStore, open_store
 
 QUESTIONS = 400  # in each channel: of fewer, single waits for the disk make the 95th percentile
@@ -63,7 +64,7 @@ async def readings(folder: Path, *, channels: tuple[int, ...], elsewhere: tuple[
 async def _take_up(store: SqlTurnStore, asked: IncomingMessage) -> float:
     """How many seconds it took."""
     before = time.perf_counter()
-    received = await store.receive(asked, take_up=True, history_tokens=HISTORY_TOKENS)
+    received = await store.receive(asked, take_up=True, budget=TokenBudget(history_tokens=HISTORY_TOKENS))
     seconds = time.perf_counter() - before
     if received.taken_up is None or not received.taken_up.history:
         raise RuntimeError("there was no history in it")

@@ -47,6 +47,7 @@ from bot.core.ports import Clock, Replies, Reply, TurnStore
 from bot.core.prompt import build_prompt, with_half_the_history
 from bot.core.spending import Spending
 from bot.core.token_rates import TokenRates
+from bot.core.tokens import TokenBudget, system_tokens
 from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_answer, shown_notice
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,11 @@ class AnswerLimits:
     patience: Patience
     answer_within: timedelta  # how old a question may be when the bot starts
     bot_id: int = 0
+
+    @property
+    def budget(self) -> TokenBudget:
+        """Of every conversation's prompts, but for its rate."""
+        return TokenBudget(history_tokens=self.history_tokens, system_tokens=system_tokens(self.system_prompt))
 
 
 Ended = Callable[[TakenUp, str], None]

@@ -17,6 +17,7 @@ from bot.core.fair_slots import FairSlots, Slot
 from bot.core.line import Line
 from bot.core.messages import ConversationKey, IncomingMessage, TakenUp, WaitingQuestion
 from bot.core.ports import Clock, Missed, TurnStore
+from bot.core.tokens import TokenBudget
 from bot.core.under_way import UnderWay
 
 log = logging.getLogger(__name__)
@@ -44,15 +45,14 @@ class ConversationQueue:
         answerer: Answerer,
         slots: FairSlots,
         clock: Clock,
-        history_tokens: int,
+        budget: TokenBudget,
         missed: Missed,
-        system_tokens: int = 0,
     ) -> None:
         self._store = store
         self._answerer = answerer
         self._slots = slots
         self._clock = clock
-        self._budget = {"history_tokens": history_tokens, "system_tokens": system_tokens}
+        self._budget = budget
         self._missed = missed
         self.line = Line()
         self._workers: dict[ConversationKey, _Worker] = {}
@@ -171,13 +171,13 @@ class ConversationQueue:
         if at_once and key not in self._workers:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
-            received = await self._store.receive(message, take_up=False, **self._budget)
+            received = await self._store.receive(message, take_up=False, budget=self._budget)
             self.wake(key)  # a message told of again may have been stored by a bot that is gone
             return received.stored
         worker = self._workers[key] = _Worker(taking_up=True)
         taken = None
         try:
-            received = await self._store.receive(message, take_up=True, **self._budget)
+            received = await self._store.receive(message, take_up=True, budget=self._budget)
             taken, worker.more = received.taken_up, worker.more or not received.stored
         finally:
             self._start(key, worker, taken, slot)
@@ -260,7 +260,7 @@ class ConversationQueue:
         more, worker.more = worker.more, False
         worker.taking_up = True
         try:
-            taken = await self._store.take_up(key, **self._budget)
+            taken = await self._store.take_up(key, budget=self._budget)
         finally:
             worker.taking_up = False
         if taken is None:

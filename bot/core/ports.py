@@ -32,6 +32,7 @@ from bot.core.messages import (
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
 from bot.core.summary import ToSummarise
+from bot.core.tokens import TokenBudget
 
 
 class Deadline(Protocol):
@@ -70,21 +71,17 @@ class TurnStore(StoredMessages, Protocol):
     def busy(self) -> bool:
         """So much waits to be stored or read that questions had better be stored first, and taken up later."""
 
-    async def receive(
-        self, message: IncomingMessage, *, take_up: bool, history_tokens: int, system_tokens: int = 0
-    ) -> Received:
+    async def receive(self, message: IncomingMessage, *, take_up: bool, budget: TokenBudget) -> Received:
         """Store a question, once per message id, and with *take_up* take up the conversation's next one."""
 
     async def record_refused(self, message: IncomingMessage) -> None:
         """Remember that a question was refused: of it nothing is stored but its ids."""
 
-    async def take_up(
-        self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
-    ) -> TakenUp | None:
+    async def take_up(self, key: ConversationKey, *, budget: TokenBudget) -> TakenUp | None:
         """Take up the waiting question with the lowest Discord id and its neighbours by the same author.
 
         Questions that were taken up and never finished come first. Positions are given out here, and the window
-        moves if turns and question outgrow *history_tokens*, of which the system prompt takes *system_tokens*.
+        moves if turns and question outgrow *budget*, which is every conversation's but for its rate.
         None: nothing waits.
         """
 
@@ -266,9 +263,7 @@ class RetentionStore(Protocol):
 class SummaryStore(Protocol):
     """What summaries need of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
 
-    async def to_summarise(
-        self, key: ConversationKey, *, history_tokens: int, system_tokens: int
-    ) -> ToSummarise | None:
+    async def to_summarise(self, key: ConversationKey, *, budget: TokenBudget) -> ToSummarise | None:
         """The turns that will leave this conversation's window soon, or whose summary is gone; None: no such."""
 
     async def keep_summary(self, task: ToSummarise, *, text: str, model: str) -> bool:

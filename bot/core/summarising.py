@@ -18,7 +18,7 @@ from bot.core.models import Models
 from bot.core.ports import ChatModel, Clock, SummaryStore
 from bot.core.spending import Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
-from bot.core.tokens import TokenBudget, cut_to, system_tokens
+from bot.core.tokens import cut_to
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +51,7 @@ class Summarising:
         self._slots = slots
         self._clock = clock
         self._limits = limits
-        self._budget = TokenBudget(
-            history_tokens=limits.history_tokens, system_tokens=system_tokens(limits.system_prompt)
-        )
+        self._budget = limits.budget
         self._due: dict[ConversationKey, None] = {}  # in their order
         self._failed: dict[
             ConversationKey, int
@@ -99,10 +97,7 @@ class Summarising:
         # A place is free and nobody waits for it. It is not kept: whoever asks now is answered beside this.
         # What is summarised is read only then, as it may be deleted meanwhile.
         (await self._slots.take(_NOWHERE, BACKGROUND)).give_back()
-        budget = self._budget
-        task = await self._store.to_summarise(
-            key, history_tokens=budget.history_tokens, system_tokens=budget.system_tokens
-        )
+        task = await self._store.to_summarise(key, budget=self._budget)
         if task is None or self._failed.get(key) == task.window_start:
             return
         self._failed[key] = task.window_start
@@ -112,7 +107,7 @@ class Summarising:
             return  # the next turn looks again
         text, model = answer
         kept = await self._store.keep_summary(
-            task, text=cut_to(legible(text).strip(), tokens=budget.most_of_a_summary), model=model
+            task, text=cut_to(legible(text).strip(), tokens=self._budget.most_of_a_summary), model=model
         )
         del self._failed[key]
         if kept and task.before < task.until:

@@ -36,7 +36,7 @@ class TokenBudget:
     """How many tokens a prompt may have, and how many of the estimated ones the system prompt takes."""
 
     history_tokens: int
-    system_tokens: int
+    system_tokens: int = 0
     rate: float = 1.0  # tokens an estimated one
 
     @property

@@ -109,23 +109,17 @@ class SqlTurnStore:
     def busy(self) -> bool:
         return self._database.waiting > UNITS_OF_A_BUSY_STORE
 
-    async def receive(
-        self, message: IncomingMessage, *, take_up: bool, history_tokens: int, system_tokens: int = 0
-    ) -> Received:
+    async def receive(self, message: IncomingMessage, *, take_up: bool, budget: TokenBudget) -> Received:
         now = self._clock.now()
         if not take_up:
             return await self._arrivals.store(message, now=now)
-        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
         work = partial(questions.receive, message=message, budget=budget, now=now)
         try:
             return await self._database.run(work, rank=Rank.INTAKE)
         except receiving.AlreadyStored:
             return Received(stored=False)
 
-    async def take_up(
-        self, key: ConversationKey, *, history_tokens: int, system_tokens: int = 0
-    ) -> TakenUp | None:
-        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
+    async def take_up(self, key: ConversationKey, *, budget: TokenBudget) -> TakenUp | None:
         return await self._database.run(partial(questions.take_up, key=key, budget=budget, now=self._clock.now()))
 
     async def open_link(self, turn_id: int, opened: Opened) -> Turn | None:
@@ -143,10 +137,7 @@ class SqlTurnStore:
     async def open_commands(self) -> list[OpenCommand]:
         return await self._database.run(questions.open_commands)
 
-    async def to_summarise(
-        self, key: ConversationKey, *, history_tokens: int, system_tokens: int
-    ) -> ToSummarise | None:
-        budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens)
+    async def to_summarise(self, key: ConversationKey, *, budget: TokenBudget) -> ToSummarise | None:
         return await self._database.run(partial(summaries.to_summarise, key=key, budget=budget))
 
     async def keep_summary(self, task: ToSummarise, *, text: str, model: str) -> bool:

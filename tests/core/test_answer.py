@@ -37,6 +37,7 @@ from bot.core.messages import ConversationKey, Erased, Interaction, Kind, Part, 
 from bot.core.models import Models
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.spending import Spending
+from bot.core.tokens import TokenBudget
 from bot.core.wording import GREETING
 from tests.clock import ManualClock
 from tests.fakes import (
@@ -104,7 +105,7 @@ class World:
             answerer=self.answerer,
             slots=FairSlots(concurrency),
             clock=self.clock,
-            history_tokens=history_tokens,
+            budget=limits.budget,
             missed=self.missed,
         )
         self.handled = Handled()
@@ -202,7 +203,9 @@ async def test_a_message_that_a_bot_stored_which_is_gone_is_answered_when_it_is_
     if busy:
         await world.intake.take(message("Before", id=1))
     for n, text in enumerate(("Hi", "Bye"), start=2):
-        await world.store.receive(message(text, id=n, author=n), take_up=False, history_tokens=1000)
+        await world.store.receive(
+            message(text, id=n, author=n), take_up=False, budget=TokenBudget(history_tokens=1000)
+        )
 
     await world.intake.take(message("Bye", id=3, author=3))
     gate.set()
@@ -1308,7 +1311,7 @@ async def test_an_old_answer_that_was_begun_in_the_channel_is_ended() -> None:
     await crashed.queue.drain(grace=0)
     asked = message("Long ago", id=hours_ago(2))
     await crashed.queue.deliver(asked)
-    taken = await crashed.store.take_up(asked.key, history_tokens=100)
+    taken = await crashed.store.take_up(asked.key, budget=TokenBudget(history_tokens=100))
     draft = Part(n=0, channel_id=1, nonce="n", text="Half of", message_id=5)
     await crashed.store.add_part(taken.answer_id, attempt=1, part=draft)
 
@@ -1355,7 +1358,7 @@ async def test_a_question_that_never_gets_to_an_end_is_given_up_with_a_sentence(
     await world.queue.drain(grace=0)
     await world.queue.deliver(message("Hi", id=1))
     for _ in range(MAX_TAKE_UPS):
-        await world.store.take_up(message("", id=0).key, history_tokens=100)
+        await world.store.take_up(message("", id=0).key, budget=TokenBudget(history_tokens=100))
 
     started = World(store=world.store)
     await started.queue.resume()

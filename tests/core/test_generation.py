@@ -27,6 +27,7 @@ from bot.core.messages import Outcome
 from bot.core.models import Models
 from bot.core.periods import Period
 from bot.core.spending import Spending
+from bot.core.tokens import TokenBudget
 from tests.clock import ManualClock
 from tests.fakes import FakeModel, FakePrices, FakeReplies, FakeStore, message
 
@@ -67,7 +68,7 @@ class Desk:
         """Begin an answer; it has gone as far as it can without time passing."""
         self._questions += 1
         question = message("Why?", id=self._questions, channel=self._questions)
-        received = await self._store.receive(question, take_up=True, history_tokens=100)
+        received = await self._store.receive(question, take_up=True, budget=TokenBudget(history_tokens=100))
         generation = Generation(
             received.taken_up,
             PROMPT,

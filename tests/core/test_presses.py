@@ -8,6 +8,7 @@ from bot.core.errors import PressRefused, Withdrawn
 from bot.core.line import Line
 from bot.core.messages import ConversationKey, Press
 from bot.core.presses import GONE, UNDER_WAY, Presses
+from bot.core.tokens import TokenBudget
 from bot.core.under_way import UnderWay
 from tests.clock import ManualClock
 from tests.fakes import FakeStore, message, no_budgets
@@ -32,7 +33,7 @@ class OneUnderWay:
 
 @pytest.fixture
 async def queue():
-    received = await FakeStore().receive(message("q", id=1), take_up=True, history_tokens=8000)
+    received = await FakeStore().receive(message("q", id=1), take_up=True, budget=TokenBudget(history_tokens=8000))
     return OneUnderWay(received.taken_up)
 
 

@@ -43,7 +43,7 @@ class SummaryStore(FakeStore):
         self.pieces = 1
         self.keeps = True
 
-    async def to_summarise(self, key, *, history_tokens, system_tokens):
+    async def to_summarise(self, key, *, budget):
         turns = (PastTurn(Role.USER, "Why?", None), PastTurn(Role.ASSISTANT, "Because.", None))
         return ToSummarise(
             conversation=HERE,

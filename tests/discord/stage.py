@@ -13,6 +13,7 @@ from discord.http import Route
 from yarl import URL
 
 from bot.core.messages import Interaction, Kind, TakenUp
+from bot.core.tokens import TokenBudget
 from bot.discord.buttons import button_below
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
@@ -181,7 +182,7 @@ class Stage:
         ]
 
     async def _take_up(self, incoming) -> TakenUp:
-        received = await self.store.receive(incoming, take_up=True, history_tokens=8000)
+        received = await self.store.receive(incoming, take_up=True, budget=TokenBudget(history_tokens=8000))
         assert received.taken_up is not None
         assert received.taken_up.question.message_id == incoming.message_id
         return received.taken_up

@@ -269,7 +269,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             answerer=answerer,
             slots=FairSlots(2),
             clock=here.clock,
-            history_tokens=8000,
+            budget=limits.budget,
             missed=here.catch_up,
         )
         intake = Intake(

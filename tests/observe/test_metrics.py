@@ -7,6 +7,7 @@ import pytest
 from bot.core.answer import GOES_ON
 from bot.core.completions import Prompt, Purpose
 from bot.core.messages import Outcome
+from bot.core.tokens import TokenBudget
 from bot.observe.metrics import Metrics
 from bot.observe.observed_model import ObservedModel
 from tests.clock import ManualClock
@@ -19,7 +20,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
     ("outcome", "ends"), [(Outcome.COMPLETE.value, 1), *((each, 0) for each in sorted(GOES_ON))]
 )
 async def test_an_answer_took_until_no_other_take_up_follows(outcome, ends):
-    received = await FakeStore().receive(message("Why?", id=1), take_up=True, history_tokens=8000)
+    received = await FakeStore().receive(
+        message("Why?", id=1), take_up=True, budget=TokenBudget(history_tokens=8000)
+    )
     metrics = Metrics()
 
     metrics.turn_ended(received.taken_up, outcome, NOW)

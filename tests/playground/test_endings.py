@@ -6,12 +6,15 @@ import pytest
 
 from bot.core.answer import GOES_ON
 from bot.core.messages import Outcome
+from bot.core.tokens import TokenBudget
 from bot.playground.endings import Endings
 from tests.fakes import FakeStore, message
 
 
 async def taken_up():
-    return (await FakeStore().receive(message("Why?", id=1), take_up=True, history_tokens=8000)).taken_up
+    return (
+        await FakeStore().receive(message("Why?", id=1), take_up=True, budget=TokenBudget(history_tokens=8000))
+    ).taken_up
 
 
 @pytest.mark.parametrize("outcome", sorted(GOES_ON))

@@ -5,6 +5,7 @@ from sqlalchemy import text
 from bot.core.completions import ModelCall, Usage
 from bot.core.messages import ConversationKey, Outcome, Part
 from bot.core.quotes import Quote
+from bot.core.tokens import TokenBudget
 from tests.clock import START
 
 TOKENS = 8_000
@@ -13,18 +14,18 @@ HERE = ConversationKey(channel_id=10)  # where tests.fakes.message is written
 
 async def take(store, message, *, tokens=TOKENS):
     """Receive a message in an idle channel."""
-    received = await store.receive(message, take_up=True, history_tokens=tokens)
+    received = await store.receive(message, take_up=True, budget=TokenBudget(history_tokens=tokens))
     return received.taken_up
 
 
 async def wait(store, *messages):
     """Receive messages while the channel is busy."""
     for message in messages:
-        await store.receive(message, take_up=False, history_tokens=TOKENS)
+        await store.receive(message, take_up=False, budget=TokenBudget(history_tokens=TOKENS))
 
 
 async def next_turn(store, key=HERE, *, tokens=TOKENS):
-    return await store.take_up(key, history_tokens=tokens)
+    return await store.take_up(key, budget=TokenBudget(history_tokens=tokens))
 
 
 def part(n=0, *, nonce=None, channel=10, text="words"):

@@ -9,6 +9,7 @@ import pytest
 from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import Received
 from bot.core.quotes import Link
+from bot.core.tokens import TokenBudget
 from bot.storage import receiving
 from bot.storage.turns import open_store
 from tests.clock import START
@@ -49,7 +50,7 @@ async def other_store(tmp_path):
 
 
 async def received(store, messages):
-    stored = (store.receive(each, take_up=False, history_tokens=TOKENS) for each in messages)
+    stored = (store.receive(each, take_up=False, budget=TokenBudget(history_tokens=TOKENS)) for each in messages)
     return [each.stored for each in await asyncio.gather(*stored)]
 
 
@@ -93,10 +94,13 @@ async def test_a_message_that_cannot_be_stored_takes_none_of_its_neighbours_alon
     impossible = message("one", id=2, author=2**70)
     outcomes = await asyncio.gather(
         *(
-            store.receive(each, take_up=False, history_tokens=TOKENS)
+            store.receive(each, take_up=False, budget=TokenBudget(history_tokens=TOKENS))
             for each in [message("one", id=1), impossible]
         ),
-        *(store.receive(message("more", id=n), take_up=False, history_tokens=TOKENS) for n in range(3, 6)),
+        *(
+            store.receive(message("more", id=n), take_up=False, budget=TokenBudget(history_tokens=TOKENS))
+            for n in range(3, 6)
+        ),
         return_exceptions=True,
     )
 
@@ -166,7 +170,7 @@ async def test_a_deletion_does_not_overtake_the_neighbours_of_what_cannot_be_sto
         storing = group.create_task(received(store, [message("first", id=1)]))
         await asyncio.sleep(0)
         asked = [message("gone", id=2), message("impossible", id=3, author=2**70)]
-        waiting = [store.receive(each, take_up=False, history_tokens=TOKENS) for each in asked]
+        waiting = [store.receive(each, take_up=False, budget=TokenBudget(history_tokens=TOKENS)) for each in asked]
         both = group.create_task(asyncio.wait([asyncio.ensure_future(each) for each in waiting]))
         await asyncio.sleep(0)
         group.create_task(store.erase_messages([2]))

@@ -10,6 +10,7 @@ import pytest
 from bot.core.errors import Withdrawn
 from bot.core.messages import ConversationKey, Erased, Interaction, Kind
 from bot.core.rights import Forgotten, Share
+from bot.core.tokens import TokenBudget
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -62,7 +63,7 @@ class TestDeletedQuestions:
         await exchange(store, message("goes", id=2), "goes too")
         await store.erase_messages([2])
 
-        received = await store.receive(message("goes", id=2), take_up=True, history_tokens=100)
+        received = await store.receive(message("goes", id=2), take_up=True, budget=TokenBudget(history_tokens=100))
 
         assert (received.stored, received.taken_up) == (False, None)
 

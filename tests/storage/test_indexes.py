@@ -73,7 +73,7 @@ async def outgrow(store):
     for n in range(30, 42):
         await exchange(store, message("q " * 60, id=n), "a " * 60)
     for _ in range(2):
-        due = await store.to_summarise(HERE, history_tokens=1000, system_tokens=0)
+        due = await store.to_summarise(HERE, budget=TokenBudget(history_tokens=1000, system_tokens=0))
         await store.keep_summary(due, text="s", model="m")
         await take(store, message("q " * 60, id=n + 1), tokens=500)
         await store.erase_messages([30])

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.core.errors import StartupRefused
 from bot.core.messages import ConversationKey
+from bot.core.tokens import TokenBudget
 from bot.storage.database import open_database
 from bot.storage.migrate import MIGRATIONS, migrate, stored_revision
 from bot.storage.schema import HEAD, VERSION_TABLE, metadata
@@ -179,7 +180,7 @@ async def test_turns_of_the_first_revision_are_taken_along(empty_url, tmp_path):
     await _at_revision("0001", empty_url, tmp_path, statements=HALF_DELIVERED)
 
     async with open_store(empty_url) as store:
-        taken = await store.take_up(ConversationKey(channel_id=7), history_tokens=1000)
+        taken = await store.take_up(ConversationKey(channel_id=7), budget=TokenBudget(history_tokens=1000))
 
     assert (taken.written, taken.question.text, taken.question.label) == ("Hello!", "Hi", "Ada")
     assert [(part.message_id, part.nonce) for part in taken.parts] == [(71, "abc")]
@@ -189,7 +190,7 @@ async def test_what_left_the_window_before_it_was_counted_is_counted(empty_url, 
     await _at_revision("0006", empty_url, tmp_path, statements=SUMMED_UP)
 
     async with open_store(empty_url) as store:
-        taken = await store.take_up(ConversationKey(channel_id=7), history_tokens=1000)
+        taken = await store.take_up(ConversationKey(channel_id=7), budget=TokenBudget(history_tokens=1000))
 
     assert [turn.text for turn in taken.history] == ["three", "III"]
     assert (taken.summary, taken.summarised, taken.left_out) == ("They spoke.", 2, 1)

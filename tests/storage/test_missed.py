@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from bot.core.messages import ConversationKey, StoredMessage
 from bot.core.quotes import Link, Quote
+from bot.core.tokens import TokenBudget
 from tests.clock import START
 from tests.fakes import message
 from tests.storage.talk import exchange, history, next_turn, rows, state_of, wait
@@ -72,7 +73,9 @@ async def test_of_a_refused_question_nothing_is_left_but_its_ids_and_it_is_not_a
     await store.record_refused(message("refused", id=20, quote=quote))
 
     assert await rows(store, "SELECT count(*) FROM speakers") == [(0,)]
-    assert not (await store.receive(message("refused", id=20), take_up=False, history_tokens=8000)).stored
+    assert not (
+        await store.receive(message("refused", id=20), take_up=False, budget=TokenBudget(history_tokens=8000))
+    ).stored
     assert await next_turn(store) is None
     assert await store.withdrawn_since(10, after=19) == [20]
     assert await store.withdrawn_since(10, after=20) == await store.withdrawn_since(11, after=0) == []

@@ -1,6 +1,7 @@
 """Notices for those who wait, as rows: they become their answer's first part."""
 
 from bot.core.messages import Part
+from bot.core.tokens import TokenBudget
 from tests.fakes import message
 from tests.storage.talk import HERE, answer, next_turn, part, rows, take, wait
 
@@ -84,7 +85,9 @@ async def test_a_question_deleted_while_it_waits_takes_its_notice_along(store):
     assert surplus.part.message_id == 70
     await store.part_deleted(surplus.answer_id, n=surplus.part.n)
     assert await store.surplus() == []
-    assert not (await store.receive(message("q", id=1), take_up=False, history_tokens=100)).stored
+    assert not (
+        await store.receive(message("q", id=1), take_up=False, budget=TokenBudget(history_tokens=100))
+    ).stored
 
 
 async def test_a_deleted_notice_does_not_take_the_question_along(store):

@@ -18,13 +18,12 @@ from tests.storage.talk import HERE, answer, call, exchange, next_turn, part, qu
 
 FRIENDLY = "Be kind."
 BUDGET = TokenBudget(history_tokens=500, system_tokens=system_tokens(FRIENDLY))
-ROOM = {"history_tokens": BUDGET.history_tokens, "system_tokens": BUDGET.system_tokens}
 PRIVATE = ConversationKey(channel_id=10, private_to=1)
 
 
 async def ask(store, n, **more):
     asked = message(f"question {n} " + "x" * 36, id=n, **more)
-    return (await store.receive(asked, take_up=True, **ROOM)).taken_up
+    return (await store.receive(asked, take_up=True, budget=BUDGET)).taken_up
 
 
 async def say(store, n, **more):
@@ -66,7 +65,7 @@ async def summarised(store, *, start=1):
     n, task = start, None
     while task is None:
         await say(store, n)
-        n, task = n + 1, await store.to_summarise(HERE, **ROOM)
+        n, task = n + 1, await store.to_summarise(HERE, budget=BUDGET)
     assert await store.keep_summary(task, text="They spoke.", model="small")
     while (taken := await say(store, n)).summarised == 0 or taken.history[0] in task.turns:
         n += 1
@@ -198,7 +197,7 @@ async def test_what_a_summary_is_of_is_not_left_out(store):
 async def test_a_summary_that_builds_on_another_is_of_what_that_one_was_of_as_well(store):
     first, n = await summarised(store)
     taken = first
-    while (task := await store.to_summarise(HERE, **ROOM)) is None:
+    while (task := await store.to_summarise(HERE, budget=BUDGET)) is None:
         taken, n = await say(store, n), n + 1
     assert await store.keep_summary(task, text="Both.", model="small")
     while taken.summary != "Both.":
@@ -214,7 +213,7 @@ async def test_what_a_summary_was_of_is_left_out_when_it_is_gone(store):
 
     await store.erase_messages([1])
     without = await say(store, n)
-    task = await store.to_summarise(HERE, **ROOM)
+    task = await store.to_summarise(HERE, budget=BUDGET)
     await store.keep_summary(task, text="Anew.", model="small")
     anew = await say(store, n + 1)
 
@@ -233,7 +232,7 @@ async def test_what_is_remembered_is_what_the_next_prompt_holds_and_nothing_is_m
         memory = await store.archive.memory(HERE, BUDGET)
         assert await rows(store, "SELECT window_start, turns_before FROM conversations") == start
 
-        taken = (await store.receive(asked, take_up=True, **ROOM)).taken_up
+        taken = (await store.receive(asked, take_up=True, budget=BUDGET)).taken_up
         await answer(store, taken, f"answer {n} " + "y" * 60)
 
         prompt = build_prompt(taken, system_prompt=FRIENDLY, history_tokens=500, max_answer_tokens=100)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.messages import ConversationKey, Interaction, Kind, Remembered, Role, TurnState
+from bot.core.tokens import TokenBudget
 from bot.storage.history import TURNS_PER_READ
 from bot.storage.questions import MOST_NEIGHBOURS
 from tests.clock import START
@@ -59,9 +60,11 @@ async def test_everything_that_was_received_comes_back_when_it_is_taken_up(store
 
 
 async def test_a_message_delivered_twice_is_stored_once_and_changes_nothing(store):
-    first = await store.receive(message("hello", id=1), take_up=False, history_tokens=TOKENS)
+    first = await store.receive(message("hello", id=1), take_up=False, budget=TokenBudget(history_tokens=TOKENS))
 
-    again = await store.receive(message("hello", id=1, name="Ada Lovelace"), take_up=True, history_tokens=TOKENS)
+    again = await store.receive(
+        message("hello", id=1, name="Ada Lovelace"), take_up=True, budget=TokenBudget(history_tokens=TOKENS)
+    )
 
     assert (first.stored, again.stored, again.taken_up) == (True, False, None)
     assert await rows(store, "SELECT text, state FROM turns") == [("hello", "waiting")]

@@ -3,6 +3,7 @@
 import pytest
 
 from bot.core.messages import ConversationKey, Kind, Outcome, Press, Reopened
+from bot.core.tokens import TokenBudget
 from tests.fakes import message
 from tests.storage.talk import (
     HERE,
@@ -170,7 +171,12 @@ async def test_a_question_deleted_meanwhile_takes_both_texts_along(answered):
 
 async def test_neighbours_are_answered_anew_together(store):
     await wait(store, message("a", id=1), message("b", id=2))
-    await answer(store, await store.take_up(message("a", id=1).key, history_tokens=TOKENS), "both", posted=[70])
+    await answer(
+        store,
+        await store.take_up(message("a", id=1).key, budget=TokenBudget(history_tokens=TOKENS)),
+        "both",
+        posted=[70],
+    )
 
     assert await reopen(store, 2) is Reopened.YES
 

@@ -14,20 +14,20 @@ from tests.clock import START
 from tests.fakes import message
 from tests.storage.talk import HERE, answer, rows
 
-BUDGET = {"history_tokens": 500, "system_tokens": 20}
+BUDGET = TokenBudget(history_tokens=500, system_tokens=20)
 CANARY = "Xylophone-of-Zanzibar"
 
 
 async def say(store, n, words="", **more):
     """One exchange of about fifty tokens; what it was answered with."""
     asked = message(f"question {n} {words}" + "x" * 36, id=n, **more)
-    taken = (await store.receive(asked, take_up=True, **BUDGET)).taken_up
+    taken = (await store.receive(asked, take_up=True, budget=BUDGET)).taken_up
     await answer(store, taken, f"answer {n} " + "y" * 36, posted=[1000 + n])
     return taken
 
 
 async def due(store, key=HERE):
-    return await store.to_summarise(key, **BUDGET)
+    return await store.to_summarise(key, budget=BUDGET)
 
 
 async def until_due(store, *, start=1, **more):
@@ -114,11 +114,11 @@ async def test_it_has_its_part_of_the_budget(store):
 
 async def test_one_that_takes_more_than_a_lowered_budget_allows_is_left_out_and_made_anew(store):
     old, n = await summarised(store, text="word " * 20)
-    lowered = {"history_tokens": 250, "system_tokens": 20}
+    lowered = TokenBudget(history_tokens=250, system_tokens=20)
 
     asked = message("short", id=n)
-    taken = (await store.receive(asked, take_up=True, **lowered)).taken_up
-    task = await store.to_summarise(HERE, **lowered)
+    taken = (await store.receive(asked, take_up=True, budget=lowered)).taken_up
+    task = await store.to_summarise(HERE, budget=lowered)
 
     assert taken.summary == ""
     assert (task.anew, task.former, task.until) == (True, "", old.before)
@@ -130,7 +130,7 @@ async def test_one_that_is_ready_and_takes_more_than_that_is_made_anew(store):
     task, _ = await until_due(store)
     await store.keep_summary(task, text="word " * 20, model="small")
 
-    anew = await store.to_summarise(HERE, history_tokens=250, system_tokens=20)
+    anew = await store.to_summarise(HERE, budget=TokenBudget(history_tokens=250, system_tokens=20))
 
     assert (anew.shown, anew.former) == (False, "")
 
@@ -139,7 +139,7 @@ async def test_a_question_for_which_the_window_makes_room_is_asked_though_the_su
     _, n = await summarised(store)
 
     asked = message("x" * 1250, id=n)  # some 475 tokens of the 480 that the system prompt leaves
-    taken = (await store.receive(asked, take_up=True, **BUDGET)).taken_up
+    taken = (await store.receive(asked, take_up=True, budget=BUDGET)).taken_up
     prompt = build_prompt(taken, system_prompt="Be kind.", history_tokens=500, max_answer_tokens=100)
 
     assert [message.content for message in prompt.messages[1:]] == ["x" * 1250]
@@ -317,7 +317,7 @@ async def test_where_a_prompt_has_no_room_for_any_turn_one_that_is_lost_waits_un
     await store.erase_messages([2])
     await rows(store, "UPDATE conversations SET token_rate = 3.5 RETURNING 1")
 
-    assert await store.to_summarise(HERE, history_tokens=200, system_tokens=50) is None
+    assert await store.to_summarise(HERE, budget=TokenBudget(history_tokens=200, system_tokens=50)) is None
     await rows(store, "UPDATE conversations SET token_rate = 1.0 RETURNING 1")
     task = await due(store)
 
@@ -360,11 +360,10 @@ async def test_what_was_left_out_for_long_is_taken_along_in_pieces_and_the_last_
 
 async def test_a_turn_that_no_such_prompt_holds_is_cut_in_one_of_its_own(store):
     asked = message("z" * 1180, id=1)  # some 445 tokens of the 432 that there are beside the summary
-    taken = (await store.receive(asked, take_up=True, **BUDGET)).taken_up
+    taken = (await store.receive(asked, take_up=True, budget=BUDGET)).taken_up
     await answer(store, taken, "answer 1", posted=[1001])
     task, _ = await until_due(store, start=2)
-    budget = TokenBudget(**BUDGET)
-    prompt = summary_prompt(task, budget, system_prompt="Be kind.", max_answer_tokens=100, bot_id=1)
+    prompt = summary_prompt(task, BUDGET, system_prompt="Be kind.", max_answer_tokens=100, bot_id=1)
 
     assert [turn.text for turn in task.turns] == ["z" * 1180]
     assert prompt.messages[1].content.endswith(CUT)
@@ -441,7 +440,7 @@ async def test_those_of_private_conversations_are_their_own(store):
     private = ConversationKey(channel_id=10, private_to=1)
 
     asked = message("in private", id=5000, key=private)
-    taken = (await store.receive(asked, take_up=True, **BUDGET)).taken_up
+    taken = (await store.receive(asked, take_up=True, budget=BUDGET)).taken_up
 
     assert taken.summary is None
     assert await due(store, private) is None

@@ -14,6 +14,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine.default import DefaultDialect
 
 from bot.core.errors import BotError, DatabaseUnavailable
+from bot.core.tokens import TokenBudget
 from bot.storage import postgresql as server
 from bot.storage import units
 from bot.storage.sqlite import SECONDS_FOR_OTHERS, SECONDS_IN_A_HURRY, SqliteFile
@@ -56,7 +57,9 @@ class TestCancelledCallers:
         opened = count_connections(store)
 
         for steps in range(1, 41):
-            asked = store.receive(message("hello", id=steps), take_up=False, history_tokens=TOKENS)
+            asked = store.receive(
+                message("hello", id=steps), take_up=False, budget=TokenBudget(history_tokens=TOKENS)
+            )
             caller = asyncio.create_task(asked)
             for _ in range(steps):
                 await asyncio.sleep(0)

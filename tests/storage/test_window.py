@@ -8,7 +8,7 @@ import pytest
 from bot.core.messages import Outcome
 from bot.core.prompt import build_prompt
 from bot.core.quotes import Link, Opened
-from bot.core.tokens import CUT
+from bot.core.tokens import CUT, TokenBudget
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -102,7 +102,9 @@ async def test_the_system_prompt_takes_its_part_of_the_budget(store):
     taken = None
     for n in range(1, 12):
         asked = message(f"question {n} " + "x" * 36, id=n)
-        received = await store.receive(asked, take_up=True, history_tokens=BUDGET, system_tokens=250)
+        received = await store.receive(
+            asked, take_up=True, budget=TokenBudget(history_tokens=BUDGET, system_tokens=250)
+        )
         taken = received.taken_up
         await answer(store, taken, f"answer {n} " + "y" * 36)
 
@@ -114,7 +116,9 @@ async def test_beside_a_long_system_prompt_it_stays_for_some_turns_too(store):
     starts = []
     for n in range(1, 31):
         asked = message(f"question {n} " + "x" * 36, id=n)
-        received = await store.receive(asked, take_up=True, history_tokens=900, system_tokens=550)
+        received = await store.receive(
+            asked, take_up=True, budget=TokenBudget(history_tokens=900, system_tokens=550)
+        )
         await answer(store, received.taken_up, f"answer {n} " + "y" * 36)
         starts.append(await window_start(store))
 
