@@ -7,8 +7,10 @@ built from what is stored at that moment.
 
 import asyncio
 import logging
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.core.answer import Answerer
 from bot.core.answering import Answering
@@ -26,15 +28,29 @@ LONGEST_PAUSE = 30.0  # seconds between attempts while the store fails; they beg
 SECONDS_TO_CLOSE = 5.0  # for answers to be closed with a sentence after the grace period; then, for letting go
 
 
+class _Turn(NamedTuple):
+    """What was taken up, as others reach it, with its place at the model."""
+
+    taken: TakenUp
+    answering: Answering
+    slot: Slot
+
+
 @dataclass(slots=True, kw_only=True)
 class _Worker:
     task: asyncio.Task[None] | None = None
     told: bool = False  # who waits knows that nothing could be taken up
     more: bool = False  # the store may hold more than the line knows of
     taking_up: bool = False
-    answer_id: int | None = None
-    taken: TakenUp | None = None
-    answering: Answering = field(default_factory=Answering)
+    turn: _Turn | None = None  # under way
+
+    @contextmanager
+    def taking_up_in_store(self) -> Iterator[None]:
+        self.taking_up = True
+        try:
+            yield
+        finally:
+            self.taking_up = False
 
 
 class ConversationQueue:
@@ -80,12 +96,12 @@ class ConversationQueue:
     @property
     def answering(self) -> int:
         """How many answers are under way."""
-        return sum(worker.answer_id is not None for worker in self._workers.values())
+        return sum(worker.turn is not None for worker in self._workers.values())
 
     def ahead_of(self, question: WaitingQuestion) -> int:
         """How many questions are answered before this one, as it stands now."""
         worker = self._workers.get(question.key)
-        being_answered = worker is not None and worker.answer_id is not None
+        being_answered = worker is not None and worker.turn is not None
         return len(self.line.ahead_of(question)) + being_answered + self._slots.ahead_of(question.key)
 
     def wake(self, key: ConversationKey) -> None:
@@ -95,7 +111,7 @@ class ConversationQueue:
             worker.more = True
         elif not self._closing.is_set():
             worker = self._workers[key] = _Worker(more=True)
-            self._start(key, worker, None, None)
+            self._start(key, worker)
 
     async def resume(self) -> None:
         """Carry on with what an earlier run left: waiting questions and half-done answers."""
@@ -125,18 +141,14 @@ class ConversationQueue:
 
     def answering_to(self, question_id: int, key: ConversationKey) -> tuple[TakenUp, Answering] | None:
         """The answer under way to this question."""
-        worker = self._workers.get(key)
-        if worker is None or worker.taken is None or worker.taken.question.message_id != question_id:
+        turn = worker.turn if (worker := self._workers.get(key)) else None
+        if turn is None or turn.taken.question.message_id != question_id:
             return None
-        return worker.taken, worker.answering
+        return turn.taken, turn.answering
 
     async def until_answered(self, question_id: int, key: ConversationKey, *, within: float) -> None:
         """Wait until this question's answer is not under way any more, or so many seconds."""
-        with suppress(TimeoutError):
-            async with self._clock.deadline(within):
-                while self.answering_to(question_id, key) is not None:
-                    self._worker_ended.clear()
-                    await self._worker_ended.wait()
+        await self._within(within, lambda: self.answering_to(question_id, key) is None)
 
     async def drain(self, *, grace: float) -> None:
         """Take up nothing more; let running answers finish for *grace* seconds, then close them with a sentence.
@@ -145,13 +157,13 @@ class ConversationQueue:
         """
         self._closing.set()
         for key, worker in list(self._workers.items()):
-            if worker.answer_id is None and not worker.taking_up:
+            if worker.turn is None and not worker.taking_up:
                 self._cancel(key, worker)  # it waits for its turn, or for the store
         if await self._all_end_within(grace):
             return
         self._grace_over = True
-        for worker in self._workers.values():
-            worker.answering.stop(ShuttingDown())
+        for turn in [worker.turn for worker in self._workers.values() if worker.turn is not None]:
+            turn.answering.stop(ShuttingDown())
         if not await self._all_end_within(SECONDS_TO_CLOSE):
             await self.let_go()
 
@@ -174,29 +186,24 @@ class ConversationQueue:
             received = await self._store.receive(message, take_up=False, budget=self._budget)
             self.wake(key)  # a message told of again may have been stored by a bot that is gone
             return received.stored
-        worker = self._workers[key] = _Worker(taking_up=True)
-        taken = None
+        worker = self._workers[key] = _Worker()
         try:
-            received = await self._store.receive(message, take_up=True, budget=self._budget)
-            taken, worker.more = received.taken_up, worker.more or not received.stored
+            with worker.taking_up_in_store():
+                received = await self._store.receive(message, take_up=True, budget=self._budget)
+            worker.more |= not received.stored
+            if received.taken_up is not None and not self._let_go:
+                self._took_up(worker, received.taken_up, slot)
         finally:
-            self._start(key, worker, taken, slot)
+            if worker.turn is None:
+                slot.give_back()
+            self._start(key, worker)
         return received.stored
 
-    def _start(self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None) -> None:
-        worker.taking_up = False
-        if self._let_go:
-            taken, worker.more = None, False
-        if taken is not None:
-            self._took_up(worker, taken)
-        elif slot is not None:
-            slot.give_back()
-        if taken is None and not worker.more:
+    def _start(self, key: ConversationKey, worker: _Worker) -> None:
+        if worker.turn is None and (self._let_go or not worker.more):
             self._end(key)
-            return
-        worker.task = asyncio.create_task(
-            self._work(key, worker, taken, slot), name=f"conversation in {key.channel_id}"
-        )
+        else:
+            worker.task = asyncio.create_task(self._work(key, worker), name=f"conversation in {key.channel_id}")
 
     def _cancel(self, key: ConversationKey, worker: _Worker) -> None:
         if worker.task is not None:
@@ -207,12 +214,11 @@ class ConversationQueue:
         self._workers.pop(key, None)
         self._worker_ended.set()
 
-    async def _work(self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None) -> None:
+    async def _work(self, key: ConversationKey, worker: _Worker) -> None:
         failures = 0
         try:
-            while taken is not None or self._may_hold_more(key, worker):
-                failed = await self._one_turn(key, worker, taken, slot)
-                taken = slot = None
+            while worker.turn is not None or self._may_hold_more(key, worker):
+                failed = await self._one_turn(key, worker)
                 failures = failures + 1 if failed else 0
                 if failed:
                     worker.more = True
@@ -223,23 +229,18 @@ class ConversationQueue:
     def _may_hold_more(self, key: ConversationKey, worker: _Worker) -> bool:
         return not self._closing.is_set() and (worker.more or self.line.first(key) is not None)
 
-    async def _one_turn(
-        self, key: ConversationKey, worker: _Worker, taken: TakenUp | None, slot: Slot | None
-    ) -> bool:
+    async def _one_turn(self, key: ConversationKey, worker: _Worker) -> bool:
         """Answer what was taken up, or what is next. Whether that failed."""
         ended = False
         try:
-            if slot is None:
-                await self._missed.read(key.channel_id)
-                first = self.line.first(key)
-                slot = await self._slots.take(key, first.author_id if first else 0)
-                taken = await self._take_up(key, worker)
-            if taken is not None:
-                ended = await self._answerer.answer(taken, worker.answering, slot)
+            if worker.turn is None:
+                await self._take_up(key, worker)
+            if worker.turn is not None:
+                ended = await self._answerer.answer(*worker.turn)
                 worker.more |= not ended  # which may have become true meanwhile
         except DatabaseUnavailable as error:
             log.error("conversation channel=%d waits for the store: %s", key.channel_id, error)  # noqa: TRY400 - the cause is named
-            if taken is None and not worker.told and (first := self.line.first(key)) is not None:
+            if worker.turn is None and not worker.told and (first := self.line.first(key)) is not None:
                 worker.told = True  # once, however often this is tried again
                 await self._answerer.tell(first.address, error)
             return True
@@ -247,35 +248,38 @@ class ConversationQueue:
             log.exception("conversation channel=%d waits after a fault of ours", key.channel_id)
             return True
         finally:
-            if worker.taken is not None:
-                self.under_way.end(worker.taken, over=ended)
-            worker.answer_id = worker.taken = None
-            if slot is not None:
-                slot.give_back()
+            if (turn := worker.turn) is not None:
+                self.under_way.end(turn.taken, over=ended)
+                worker.turn = None
+                turn.slot.give_back()
         return False
 
-    async def _take_up(self, key: ConversationKey, worker: _Worker) -> TakenUp | None:
-        if self._closing.is_set():
-            return None
-        more, worker.more = worker.more, False
-        worker.taking_up = True
+    async def _take_up(self, key: ConversationKey, worker: _Worker) -> None:
+        """What is next, when there is a place at the model for it."""
+        await self._missed.read(key.channel_id)
+        first = self.line.first(key)
+        slot = await self._slots.take(key, first.author_id if first else 0)
         try:
-            taken = await self._store.take_up(key, budget=self._budget)
+            if self._closing.is_set():
+                return
+            more, worker.more = worker.more, False
+            with worker.taking_up_in_store():
+                taken = await self._store.take_up(key, budget=self._budget)
+            if taken is None:
+                self.line.nothing_stored(key)
+            else:
+                worker.more |= more  # it may have been more than one
+                self._took_up(worker, taken, slot)
         finally:
-            worker.taking_up = False
-        if taken is None:
-            self.line.nothing_stored(key)
-        else:
-            worker.more |= more  # it may have been more than one
-            self._took_up(worker, taken)
-        return taken
+            if worker.turn is None:
+                slot.give_back()
 
-    def _took_up(self, worker: _Worker, taken: TakenUp) -> None:
+    def _took_up(self, worker: _Worker, taken: TakenUp, slot: Slot) -> None:
         self.line.leave(taken.conversation.key, [turn.message_id for turn in taken.questions if turn.message_id])
-        worker.answering = self.under_way.begin(taken)
-        worker.answer_id, worker.taken = taken.answer_id, taken
-        if self._grace_over and worker.answering.stopped is None:
-            worker.answering.stop(ShuttingDown())
+        answering = self.under_way.begin(taken)
+        worker.turn = _Turn(taken, answering, slot)
+        if self._grace_over and answering.stopped is None:
+            answering.stop(ShuttingDown())
 
     async def _pause(self, failures: int) -> None:
         """Wait longer after each failure, or until the queue is closed."""
@@ -284,11 +288,14 @@ class ConversationQueue:
                 await self._closing.wait()
 
     async def _all_end_within(self, seconds: float) -> bool:
-        try:
+        return await self._within(seconds, lambda: not self._workers)
+
+    async def _within(self, seconds: float, so: Callable[[], bool]) -> bool:
+        """Whether it is so by then: it may be whenever a worker has ended."""
+        with suppress(TimeoutError):
             async with self._clock.deadline(seconds):
-                while self._workers:
+                while not so():
                     self._worker_ended.clear()
                     await self._worker_ended.wait()
-        except TimeoutError:
-            return False
-        return True
+                return True
+        return False
