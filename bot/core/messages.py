@@ -52,6 +52,13 @@ class TurnState(StrEnum):
     WITHDRAWN = "withdrawn"  # deleted, be it with its question, or refused: ids remain, no text
 
 
+class PartState(StrEnum):
+    PENDING = "pending"  # its first request goes out, or went out: it may be in the channel
+    POSTED = "posted"
+    DELETING = "deleting"  # it must go, and is ours to delete
+    DELETED = "deleted"
+
+
 class Outcome(StrEnum):
     """How an answer ended."""
 

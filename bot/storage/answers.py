@@ -14,18 +14,17 @@ from sqlalchemy import (
     exists,
     or_,
     select,
-    text,
     update,
 )
 
 from bot.core.fingerprints import fingerprint
-from bot.core.messages import Kind, Part, Role, SurplusPart, TurnState
+from bot.core.messages import Kind, Part, PartState, Role, SurplusPart, TurnState
 from bot.core.wording import TOLD
-from bot.storage.schema import IS_OPEN, conversations, parts, turns
+from bot.storage.schema import IS_DELETING, IS_OPEN, conversations, parts, turns
 from bot.storage.upsert import inserts
 
 UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
-OURS_TO_DELETE = ("deleting", "deleted")  # states of parts
+OURS_TO_DELETE = (PartState.DELETING, PartState.DELETED)
 BLANK = {"text": "", "raw_text": "", "position": None, "state": TurnState.WITHDRAWN}
 
 # Built once: SQLAlchemy then finds their SQL without looking through them again. What a call sets is no part of
@@ -56,8 +55,9 @@ _LEARN_RATE = (
 _STATE = select(turns.c.state).where(turns.c.id == bindparam("answer"))
 _PART = update(parts).where(parts.c.turn_id == bindparam("answer"), parts.c.n == bindparam("number"))
 # A part that is to be deleted stays so, even if the request that posted it ends only now.
-_PART_POSTED = _PART.values(state=case((parts.c.state == "deleting", "deleting"), else_="posted"))
-_PART_IS_DELETING = text("parts.state = 'deleting'")  # as the index has it
+_PART_POSTED = _PART.values(
+    state=case((parts.c.state == PartState.DELETING, PartState.DELETING), else_=PartState.POSTED)
+)
 _ADD_PART = {
     dialect: statement.on_conflict_do_update(
         index_elements=[parts.c.turn_id, parts.c.n],
@@ -67,11 +67,11 @@ _ADD_PART = {
             "message_id": None,
             "nonce": statement.excluded.nonce,
             "first_tried_at": statement.excluded.first_tried_at,
-            "state": "pending",
+            "state": PartState.PENDING,
             "text": statement.excluded.text,
         },
         # A part that may be in the channel keeps its nonce: a second one would post it twice.
-        where=parts.c.state == "deleted",
+        where=parts.c.state == PartState.DELETED,
     )
     for dialect, statement in inserts(parts).items()
 }
@@ -163,7 +163,7 @@ def remove_parts(connection: Connection, turn_ids: Collection[int]) -> None:
     ).all():
         kept = fingerprint(row.text, salt=row.nonce)  # a reply to what is gone would be found by nothing else
         connection.execute(update(parts).where(parts.c.id == row.id).values(fingerprint=kept))
-    state = case((parts.c.state == "deleted", "deleted"), else_="deleting")
+    state = case((parts.c.state == PartState.DELETED, PartState.DELETED), else_=PartState.DELETING)
     connection.execute(update(parts).where(mine).values(text="", state=state))
 
 
@@ -206,7 +206,7 @@ def pending(turn_id: int, part: Part, *, attempt: int, now: datetime) -> dict[st
         "channel_id": part.channel_id,
         "nonce": part.nonce,
         "first_tried_at": now,
-        "state": "pending",
+        "state": PartState.PENDING,
         "text": part.text,
     }
 
@@ -222,17 +222,17 @@ def part_refused(connection: Connection, answer_id: int, *, n: int) -> None:
 
 
 def part_deleting(connection: Connection, answer_id: int, *, n: int) -> None:
-    connection.execute(_PART, {"answer": answer_id, "number": n, "state": "deleting", "text": ""})
+    connection.execute(_PART, {"answer": answer_id, "number": n, "state": PartState.DELETING, "text": ""})
 
 
 def part_deleted(connection: Connection, answer_id: int, *, n: int) -> None:
-    connection.execute(_PART, {"answer": answer_id, "number": n, "state": "deleted", "text": ""})
+    connection.execute(_PART, {"answer": answer_id, "number": n, "state": PartState.DELETED, "text": ""})
     _forget_withdrawn(connection, answer_id)
 
 
 def posting_in(connection: Connection, channel_id: int) -> bool:
     is_pending = exists().where(
-        parts.c.turn_id == turns.c.id, parts.c.channel_id == channel_id, parts.c.state == "pending"
+        parts.c.turn_id == turns.c.id, parts.c.channel_id == channel_id, parts.c.state == PartState.PENDING
     )
     return connection.scalar(select(turns.c.id).where(IS_OPEN, is_pending).limit(1)) is not None
 
@@ -244,7 +244,7 @@ def surplus(connection: Connection) -> list[SurplusPart]:
         select(parts, conversations.c.private_to, behind.scalar_subquery().label("behind"))
         .join(turns, parts.c.turn_id == turns.c.id)
         .join(conversations, turns.c.conversation_id == conversations.c.id)
-        .where(_PART_IS_DELETING)
+        .where(IS_DELETING)
         .order_by(parts.c.turn_id, parts.c.n.desc())
     )
     return [
@@ -273,7 +273,7 @@ def as_part(row: Row[*tuple[Any, ...]]) -> Part:
 
 def _forget_withdrawn(connection: Connection, answer_id: int) -> None:
     """Nothing of it is in the channel any more."""
-    there = exists().where(parts.c.turn_id == answer_id, parts.c.state != "deleted")
+    there = exists().where(parts.c.turn_id == answer_id, parts.c.state != PartState.DELETED)
     gone = connection.scalars(
         delete(turns)
         .where(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, case, false, or_, select
 
 from bot.core.archive import ArchivedTurn, Memory, OwnTurns, Record
-from bot.core.messages import ConversationKey, Kind, Role, TurnState
+from bot.core.messages import ConversationKey, Kind, PartState, Role, TurnState
 from bot.core.tokens import TokenBudget
 from bot.core.why import Made
 from bot.storage.calls import made
@@ -87,7 +87,7 @@ _ANSWERS = (
 )
 _SHOWN_IN = (
     select(parts.c.turn_id, parts.c.message_id)
-    .where(parts.c.turn_id.in_(bindparam("ids", expanding=True)), parts.c.state == "posted")
+    .where(parts.c.turn_id.in_(bindparam("ids", expanding=True)), parts.c.state == PartState.POSTED)
     .order_by(parts.c.turn_id, parts.c.n)
 )
 _OWN_CALLS = (

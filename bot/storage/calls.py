@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select
 
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import ModelCall, Past, Usage
-from bot.core.messages import Kind, Role, TurnState
+from bot.core.messages import Kind, PartState, Role, TurnState
 from bot.core.why import Made
 from bot.storage.schema import conversations, model_calls, parts, turns
 
@@ -56,7 +56,7 @@ _MADE = (
     .where(
         parts.c.message_id == bindparam("message_id"),
         parts.c.channel_id == bindparam("channel_id"),
-        parts.c.state == "posted",
+        parts.c.state == PartState.POSTED,
         turns.c.role == Role.ASSISTANT,  # a question has parts, too: notices for one who waits
     )
 )

@@ -6,7 +6,7 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, update
 
-from bot.core.messages import Erased, Kind, Role, TurnState
+from bot.core.messages import Erased, Kind, PartState, Role, TurnState
 from bot.core.rights import Forgotten, Share
 from bot.storage.answers import (
     BLANK,
@@ -82,7 +82,9 @@ def erase_messages(connection: Connection, message_ids: Iterable[int]) -> Erased
         _erase_deleted_answers(connection, answers, tally)
         # A notice for one who waits: the answer will be a message of its own.
         waiting = [row.turn_id for row in deleted if row.role == Role.USER]
-        connection.execute(update(parts).where(parts.c.turn_id.in_(waiting)).values(state="deleted", text=""))
+        connection.execute(
+            update(parts).where(parts.c.turn_id.in_(waiting)).values(state=PartState.DELETED, text="")
+        )
     return tally.erased(connection)
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select, update
 
-from bot.core.messages import Part, Role, TurnState
+from bot.core.messages import Part, PartState, Role, TurnState
 from bot.storage.answers import OURS_TO_DELETE, as_part, pending
 from bot.storage.schema import IS_NO_QUOTE, parts, turns
 from bot.storage.upsert import inserts
@@ -35,7 +35,9 @@ def add(connection: Connection, message_id: int, *, part: Part, now: datetime) -
 def posted(connection: Connection, nonce: str, *, message_id: int) -> None:
     mine = parts.c.nonce == nonce
     connection.execute(update(parts).where(mine, parts.c.message_id.is_(None)).values(message_id=message_id))
-    connection.execute(update(parts).where(mine, parts.c.state == "pending").values(state="posted"))
+    connection.execute(
+        update(parts).where(mine, parts.c.state == PartState.PENDING).values(state=PartState.POSTED)
+    )
 
 
 def drop(connection: Connection, nonce: str) -> bool:
@@ -53,6 +55,6 @@ def hand_over(connection: Connection, questions: Collection[int], answer_id: int
     ).all()
     for n, row in enumerate(rows):
         # Its text is a sentence of ours, and finds it in the channel.
-        becomes = {"n": 0} if n == 0 else {"n": BEHIND_ALL_PARTS + n, "state": "deleting"}
+        becomes = {"n": 0} if n == 0 else {"n": BEHIND_ALL_PARTS + n, "state": PartState.DELETING}
         connection.execute(update(parts).where(parts.c.id == row.id).values(turn_id=answer_id, **becomes))
     return tuple(map(as_part, rows[:1]))

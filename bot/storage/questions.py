@@ -13,6 +13,7 @@ from bot.core.messages import (
     IncomingMessage,
     Kind,
     OpenCommand,
+    PartState,
     PastTurn,
     Previous,
     Received,
@@ -272,7 +273,7 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budg
     is_its_own = parts.c.n < notices.BEHIND_ALL_PARTS  # the cleanup looks for the others, which reply elsewhere
     left = connection.execute(
         select(parts)
-        .where(parts.c.turn_id == answer_id, parts.c.state != "deleted", is_its_own)
+        .where(parts.c.turn_id == answer_id, parts.c.state != PartState.DELETED, is_its_own)
         .order_by(parts.c.n)
     )
     asked = tuple(as_turn(row, row.position) for row in questions)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, delete, exists, select
 
-from bot.core.messages import TurnState
+from bot.core.messages import PartState, TurnState
 from bot.core.rights import Expired, Servers
 from bot.storage.erasure import drop_quotes, drop_silent_speakers
 from bot.storage.schema import IS_NO_QUOTE, conversations, parts, turns
@@ -10,7 +10,7 @@ from bot.storage.summaries import drop_covering
 
 _ENDED = (TurnState.ANSWERED, TurnState.FAILED, TurnState.WITHDRAWN)
 _STOOD = (TurnState.STANDING, TurnState.UNDELIVERABLE)
-_LEAVES_A_NOTICE = exists().where(parts.c.turn_id == turns.c.id, parts.c.state == "deleting")
+_LEAVES_A_NOTICE = exists().where(parts.c.turn_id == turns.c.id, parts.c.state == PartState.DELETING)
 # In the order of the index, wherever they were asked: so it looks at no more rows than it may.
 _OLD = (
     select(

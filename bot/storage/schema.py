@@ -13,9 +13,11 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    literal_column,
     text,
 )
 
+from bot.core.messages import PartState
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
 HEAD = "0009"  # the newest revision in migrations/versions; a test holds it
@@ -27,7 +29,6 @@ IS_QUOTE = text("kind = 'quote'")
 IS_NO_QUOTE = text("kind <> 'quote'")
 IS_LINKED = text("linked_channel_id IS NOT NULL")
 IS_IN_LINKED_THREAD = text("linked_parent_id IS NOT NULL")
-IS_DELETING = text("state = 'deleting'")
 
 metadata = MetaData(
     naming_convention={
@@ -179,8 +180,9 @@ parts = Table(
     UniqueConstraint("nonce"),
     CheckConstraint("state IN ('pending', 'posted', 'deleting', 'deleted')", name="state"),
     Index("ix_parts_message_id", "message_id"),
-    Index("ix_parts_deleting", "turn_id", sqlite_where=IS_DELETING, postgresql_where=IS_DELETING),
 )
+IS_DELETING = parts.c.state == literal_column(f"'{PartState.DELETING}'")  # as the index has it, word for word
+Index("ix_parts_deleting", parts.c.turn_id, sqlite_where=IS_DELETING, postgresql_where=IS_DELETING)
 
 # What it cost is known even when the text is gone: no text here, and no row is ever deleted.
 model_calls = Table(
