@@ -19,6 +19,7 @@ from bot.core.messages import (
     Received,
     Role,
     TakenUp,
+    Turn,
     TurnState,
     WaitingQuestion,
 )
@@ -157,12 +158,7 @@ def _take_up(
     if rows[0].state == TurnState.ANSWERING:
         return _take_up_again(connection, place, rows[0].answered_by, budget=budget)
 
-    questions = _neighbours(
-        connection,
-        rows,
-        tokens=int(budget.for_turns * SHARE_OF_NEIGHBOURS),
-        most_of_a_quote=budget.most_of_a_quote,
-    )
+    questions = _neighbours(connection, rows, budget)
     first, after = place.next_position, place.next_position + len(questions)
     attempt = max(row.attempts for row in questions) + 1
     tries = max(row.attempts - row.restarts for row in questions) + 1
@@ -183,30 +179,16 @@ def _take_up(
     )
     place = _advance(connection, place, after + 1, questions)
     asked = tuple(as_turn(row, position) for position, row in enumerate(questions, first))
-    window = read_window(connection, place, asked, budget)
-    return TakenUp(
-        conversation=place.conversation,
-        history=window.history,
-        history_tokens=window.tokens,
-        summary=window.summary,
-        summarised=window.summarised,
-        left_out=window.left_out,
-        questions=asked,
-        answer_id=answer_id,
-        attempt=attempt,
-        tries=tries,
-        parts=notices.hand_over(connection, told, answer_id) if told else (),
-        missed_answer=_answer_was_missed(connection, place, before=first),
-    )
+    taken = _with_window(connection, place, asked, budget, answer_id=answer_id, attempt=attempt, tries=tries)
+    return replace(taken, parts=notices.hand_over(connection, told, answer_id)) if told else taken
 
 
-def _neighbours(
-    connection: Connection, rows: Sequence[TurnRow], *, tokens: int, most_of_a_quote: int
-) -> list[TurnRow]:
+def _neighbours(connection: Connection, rows: Sequence[TurnRow], budget: TokenBudget) -> list[TurnRow]:
     """The first waiting question and those right behind it, as far as one author simply goes on writing.
 
-    Each stands behind the quotes that it brought along. As many as fit into *tokens* together, but one at least.
+    Each stands behind the quotes that it brought along. As many as fit into their share, but one at least.
     """
+    tokens = int(budget.for_turns * SHARE_OF_NEIGHBOURS)
     first = rows[0]
     alike = [first]
     if first.kind == Kind.MESSAGE:
@@ -220,7 +202,7 @@ def _neighbours(
     questions: list[TurnRow] = []
     for row in alike:
         with_quotes = [*brought.get(row.id, ()), row]
-        tokens -= sum(_tokens(each, most_of_a_quote) for each in with_quotes)
+        tokens -= sum(_tokens(each, budget.most_of_a_quote) for each in with_quotes)
         if questions and tokens < 0:
             break
         questions += with_quotes
@@ -277,6 +259,30 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budg
         .order_by(parts.c.n)
     )
     asked = tuple(as_turn(row, row.position) for row in questions)
+    tries = attempt - answer.restarts
+    return replace(
+        _with_window(connection, place, asked, budget, answer_id=answer_id, attempt=attempt, tries=tries),
+        parts=tuple(map(as_part, left)),
+        written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
+        written_kind=Kind(answer.kind),
+        # It stood before, if it has a text and is being drafted.
+        previous=Previous(answer.text, answer.raw_text, answer.outcome, answer.call_id)
+        if answer.raw_text and answer.state == TurnState.DRAFTING
+        else None,
+    )
+
+
+def _with_window(
+    connection: Connection,
+    place: Place,
+    asked: tuple[Turn, ...],
+    budget: TokenBudget,
+    *,
+    answer_id: int,
+    attempt: int,
+    tries: int,
+) -> TakenUp:
+    """What is *asked*, behind what the prompt holds before it."""
     window = read_window(connection, place, asked, budget)
     return TakenUp(
         conversation=place.conversation,
@@ -288,15 +294,8 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budg
         questions=asked,
         answer_id=answer_id,
         attempt=attempt,
-        tries=attempt - answer.restarts,
-        parts=tuple(map(as_part, left)),
-        written=answer.raw_text if answer.state == TurnState.WRITTEN else None,
-        written_kind=Kind(answer.kind),
-        # It stood before, if it has a text and is being drafted.
-        previous=Previous(answer.text, answer.raw_text, answer.outcome, answer.call_id)
-        if answer.raw_text and answer.state == TurnState.DRAFTING
-        else None,
-        missed_answer=_answer_was_missed(connection, place, before=questions[0].position),
+        tries=tries,
+        missed_answer=_answer_was_missed(connection, place, before=asked[0].position or 0),
     )
 
 
