@@ -1,1 +1,17 @@
-"""Everything that knows SQLAlchemy and Alembic."""
+"""Everything that knows SQLAlchemy and Alembic.
+
+The way in: turns (the ports, a method a transaction) → database (units: whose turn it is) → sqlite or
+postgresql (faults: what drivers raise). What the tables are: schema (columns, upsert); migrate brings them
+there.
+
+A question: arrivals (many that come in at once) → receiving (its rows) → questions (taken up, alone or
+together) → conversations, window → history, with quotes and summaries. Rows become values in rows.
+
+An answer: answers (text, parts, end), rewriting (Regenerate: reopened, and closed again), notices (for those
+who wait), calls (what it cost) → usage.
+
+What changes or goes: edits, erasure, retention. What was missed: missed. What people look back at: archive.
+
+Beside a bot that runs, or without one: looking (reads and changes nothing) → usage_report and checkup
+(sqlite_checkup, postgresql_checkup); backup.
+"""
