@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from bot.core.effort import Effort
-from bot.core.errors import BotError, Reworded
+from bot.core.errors import BotError, Reworded, Withdrawn
 from bot.core.generation import Generated, Generation
 from bot.core.ports import Clock, Reply
 
@@ -23,8 +23,11 @@ class Answering:
         self._generating: asyncio.Task[Generated] | None = None
 
     def stop(self, why: BotError) -> None:
-        """End it early: generation stops now, and what follows from *why* is done."""
-        if self.stopped is None:
+        """End it early: generation stops now, and what follows from *why* is done.
+
+        The first word counts, but that nothing is begun anew of which the question was deleted since.
+        """
+        if self.stopped is None or (isinstance(self.stopped, Reworded) and isinstance(why, Withdrawn)):
             self.stopped = why
             self._go_on.set()
         if self._generating is not None:

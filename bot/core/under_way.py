@@ -15,22 +15,25 @@ class UnderWay:
         self._taking_up = taking_up
         self._answers: dict[int, tuple[TakenUp, Answering]] = {}
         self._early: dict[int, BotError] = {}  # what came over answers that nobody here knew of
-        self._efforts: dict[int | None, Effort] = {}  # by question, of answers that are begun anew
+        self._efforts: dict[int, Effort] = {}  # by answer, of those that are begun anew
         self._pressed: dict[int, int] = {}  # by question: who had its answer reopened
 
     @contextmanager
     def paid_by(self, press: Press) -> Iterator[None]:
         """The answer is being reopened for this person, who pays for it, unless that fails."""
+        before = self._pressed.get(press.question_id)
         self._pressed[press.question_id] = press.person
         try:
             yield
-        except BotError:
+        except BaseException:
             self._pressed.pop(press.question_id, None)
+            if before is not None:  # somebody else's press, which was not in vain
+                self._pressed[press.question_id] = before
             raise
 
     def begin(self, taken: TakenUp) -> Answering:
         presser = self._pressed.get(taken.question.message_id or 0)
-        answering = Answering(effort=self._efforts.pop(taken.question.message_id, None), payer=presser)
+        answering = Answering(effort=self._efforts.pop(taken.answer_id, None), payer=presser)
         self._answers[taken.answer_id] = taken, answering
         if why := self._early.get(taken.answer_id):
             answering.stop(why)
@@ -44,11 +47,12 @@ class UnderWay:
         if over or isinstance(answering.stopped, Withdrawn):
             self._pressed.pop(taken.question.message_id or 0, None)
         if isinstance(answering.stopped, Reworded):
-            self._efforts[taken.question.message_id] = answering.effort
+            self._efforts[taken.answer_id] = answering.effort
 
     def stop_erased(self, erased: Erased) -> None:
         """Stop the answers whose question was deleted, and begin those anew whose prompt is to hold what was."""
         for answer_id in erased.answers:
+            self._efforts.pop(answer_id, None)
             if answer_id in self._answers:
                 self._answers[answer_id][1].stop(Withdrawn())
             elif self._taking_up():
