@@ -6,6 +6,7 @@ What is read later than it was sent is judged by the minute of its own, and not 
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.core.budgets import Budgets, Payer
 from bot.core.errors import AskedTooOften, BudgetUsedUp, NotTakenOn, TooManyWaiting
@@ -39,6 +40,18 @@ class Refusal:
     told: bool
 
 
+class _Told(NamedTuple):
+    """Whom a refusal was told, and where. That too much was missed is told apart."""
+
+    person: int
+    channel_id: int
+    missed: bool
+
+
+# What it is about: the pot of a budget, the day of what was missed, or None. It stands for as long as that is so.
+_About = object
+
+
 class Admission:
     def __init__(self, line: Line, *, clock: Clock, limits: AdmissionLimits, budgets: Budgets) -> None:
         self._line = line
@@ -50,12 +63,10 @@ class Admission:
         self._missed_in_channels = Minutes(per_minute=limits.per_minute_per_channel)
         self._admitted: deque[int] = deque(maxlen=ADMITTED_REMEMBERED)
         self._known: set[int] = set()
-        # Of person and channel, in the order of their refusal: which budget it is about, if it is about one. That
-        # too much was missed is told apart, and once a day.
-        self._standing: dict[tuple[int, int, bool], object] = {}
+        self._standing: dict[_Told, _About] = {}  # in the order of the refusals
 
-    def refuse(self, message: IncomingMessage, *, missed: bool = False) -> Refusal | None:
-        """Why the question is not taken on; None, and it is counted, if it is. *missed*: it is read later."""
+    def admit(self, message: IncomingMessage, *, missed: bool = False) -> Refusal | None:
+        """Count the question, or say why it is not taken on. *missed*: it is read later."""
         if message.message_id in self._known:
             return None
         where = (message.author_id, message.key.channel_id)
@@ -70,29 +81,24 @@ class Admission:
             if missed:
                 self._count_missed(message)
             else:
-                self._standing.pop((*where, False), None)
+                self._standing.pop(_Told(*where, missed=False), None)
                 self._count(*where)
             return None
         if isinstance(error, BudgetUsedUp):
-            whose, about = (*where, False), error.about
-        else:
-            whose, about = (*where, missed), snowflake_time(message.message_id).date() if missed else None
-        told = whose in self._standing and self._standing[whose] == about
-        self._standing[whose] = about
-        if len(self._standing) > REFUSALS_KEPT:
-            del self._standing[next(iter(self._standing))]
-        return Refusal(error=error, told=told)
+            return Refusal(error=error, told=self._stands(_Told(*where, missed=False), error.about))
+        about = snowflake_time(message.message_id).date() if missed else None
+        return Refusal(error=error, told=self._stands(_Told(*where, missed=missed), about))
 
     def refuse_press(self, press: Press) -> NotTakenOn | None:
-        """Why an answer is not rewritten just now: like a question, that takes a turn of the minute.
+        """Why an answer is not rewritten just now. If it is, `count_press`: like a question, that takes a turn.
 
         Whoever presses pays, whoever asked.
         """
         payer = Payer(person=press.person, channel_id=press.key.channel_id, guild_id=press.guild_id)
         return self._budgets.refuse(payer) or self._asked_too_often(press.person, press.key.channel_id)
 
-    def refuse_look_up(self, person: int) -> NotTakenOn | None:
-        """Why they may not look back just now; None, and it takes a turn of their minute, if they may."""
+    def admit_look_up(self, person: int) -> NotTakenOn | None:
+        """Let it take a turn of their minute, or say why they may not look back just now."""
         if wait := self._people.wait(person):
             return _moment(wait)
         self._people.take(person)
@@ -101,6 +107,14 @@ class Admission:
     def count_press(self, press: Press) -> None:
         """An answer is being rewritten."""
         self._count(press.person, press.key.channel_id)
+
+    def _stands(self, told: _Told, about: _About) -> bool:
+        """Whether they know that already. From now on they do."""
+        stands = told in self._standing and self._standing[told] == about
+        self._standing[told] = about
+        if len(self._standing) > REFUSALS_KEPT:
+            del self._standing[next(iter(self._standing))]
+        return stands
 
     def _remember(self, message_id: int) -> None:
         if len(self._admitted) == ADMITTED_REMEMBERED:

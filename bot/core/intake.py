@@ -77,13 +77,13 @@ class Intake:
         self._trying = asyncio.Lock()  # one of them asks for all
         self.closed = False
 
-    def refuse(self, message: IncomingMessage) -> Refusal | None:
+    def admit(self, message: IncomingMessage) -> Refusal | None:
         """Why a question is not taken on, or None: then it counts, and `take` is to follow at once."""
-        return self._admission.refuse(message)
+        return self._admission.admit(message)
 
     async def consider(self, message: IncomingMessage) -> None:
         """Take a question on that was asked just now, or say why not, unless its author knows."""
-        refusal = self.refuse(message)
+        refusal = self.admit(message)
         if refusal is None:
             await self.take(message)
         elif not refusal.told:
@@ -95,7 +95,7 @@ class Intake:
 
     async def consider_missed(self, message: IncomingMessage) -> bool:
         """The same for one that is read later. Whether it was taken on. Raises DatabaseUnavailable."""
-        refusal = self._admission.refuse(message, missed=True)
+        refusal = self._admission.admit(message, missed=True)
         if refusal is None:
             await self.take(message)
             return True

@@ -55,9 +55,9 @@ class LookUps:
         self._searches = _OneAtATime()
         self._files = _OneAtATime()  # in memory, until they are handed over
 
-    def refuse(self, person: int) -> NotTakenOn | None:
-        """Why they may not look just now; None, and it is counted, if they may."""
-        return self._admission.refuse_look_up(person)
+    def admit(self, person: int) -> NotTakenOn | None:
+        """Count it, or say why they may not look just now."""
+        return self._admission.admit_look_up(person)
 
     async def memory(self, key: ConversationKey) -> Memory:
         return await self._archive.memory(key, self._budget)

@@ -34,7 +34,7 @@ class Door:
     def come(self, id_: int, *, missed: bool = False, **who: int) -> str:
         """What comes of a question: it waits, or what its author reads, or nothing."""
         question = message("q", id=id_, **who)
-        refusal = self.admission.refuse(question, missed=missed)
+        refusal = self.admission.admit(question, missed=missed)
         if refusal is None:
             self.line.join(
                 WaitingQuestion(

@@ -174,10 +174,10 @@ async def test_a_file_that_is_not_taken_in_time_holds_nobody_up(look_ups, clock,
 
 
 async def test_a_person_looks_back_as_often_a_minute_as_they_may_ask(look_ups, clock):
-    first = [look_ups.refuse(1) for _ in range(3)]
-    of_another = look_ups.refuse(2)
+    first = [look_ups.admit(1) for _ in range(3)]
+    of_another = look_ups.admit(2)
     await clock.sleep(30)
 
     assert first[:2] == [None, None]
     assert first[2].user_message == "Please give me a moment: you can ask again in 30 seconds."
-    assert (of_another, look_ups.refuse(1)) == (None, None)
+    assert (of_another, look_ups.admit(1)) == (None, None)

@@ -40,7 +40,7 @@ class Notebook:
     stored: asyncio.Event | None = None  # until it is set, the database is busy
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    def refuse(self, message: IncomingMessage) -> Refusal | None:
+    def admit(self, message: IncomingMessage) -> Refusal | None:
         return self.refusal
 
     async def consider(self, message: IncomingMessage) -> None:

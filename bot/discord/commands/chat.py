@@ -50,7 +50,7 @@ async def ask(
         await doors.outbox.respond(interaction, ShuttingDown.user_message, ephemeral=True)
         return
     question = read_chat(interaction, text, private=private)
-    if refusal := doors.intake.refuse(question):
+    if refusal := doors.intake.admit(question):
         await doors.outbox.respond(interaction, refusal.error.user_message, ephemeral=True)
         return
     acknowledged, taken = await asyncio.gather(

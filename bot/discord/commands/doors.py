@@ -41,7 +41,7 @@ class Doors:
 
     async def let_look_up(self, interaction: discord.Interaction[discord.Client]) -> bool:
         """The same for what is theirs, which they may always read."""
-        if refusal := self.look_ups.refuse(interaction.user.id):
+        if refusal := self.look_ups.admit(interaction.user.id):
             await self.outbox.respond(interaction, refusal.user_message, ephemeral=True)
             return False
         await self.outbox.acknowledge(interaction, ephemeral=True)
