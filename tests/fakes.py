@@ -71,6 +71,11 @@ def message(
     return IncomingMessage(**{**fields, **more})  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredTurn(Turn):
+    state: TurnState
+
+
 @dataclass
 class _Room:
     conversation: Conversation
@@ -100,7 +105,7 @@ class FakeStore:
 
     def __init__(self) -> None:
         self.rooms: dict[ConversationKey, _Room] = {}
-        self.turns: dict[int, Turn] = {}
+        self.turns: dict[int, StoredTurn] = {}
         self.room_of: dict[int, ConversationKey] = {}
         self.brought: dict[int, list[int]] = {}  # question → quotes
         self.answers_of: dict[int, int] = {}  # question → answer
@@ -197,7 +202,7 @@ class FakeStore:
             if turn.state in (TurnState.WAITING, TurnState.ANSWERING) and turn.kind is Kind.SLASH
         ]
 
-    def _as_waiting(self, turn: Turn) -> WaitingQuestion:
+    def _as_waiting(self, turn: StoredTurn) -> WaitingQuestion:
         key = self.room_of[turn.id]
         return WaitingQuestion(
             key=key,
@@ -497,7 +502,7 @@ class FakeStore:
         erased = await self.erase_messages([id_ for id_ in ids if id_ is not None])
         return Forgotten(share=share, erased=erased)
 
-    def _turns_of(self, user_id: int, channel_id: int | None) -> list[Turn]:
+    def _turns_of(self, user_id: int, channel_id: int | None) -> list[StoredTurn]:
         return [
             turn
             for turn in self.turns.values()
@@ -574,7 +579,7 @@ class FakeStore:
             self.answers_of[turn.id] = answer.id
         return self._taken(room, [self.turns[turn.id] for turn in taken], answer, budget)
 
-    def _taken(self, room: _Room, questions: list[Turn], answer: Turn, budget: TokenBudget) -> TakenUp:
+    def _taken(self, room: _Room, questions: list[StoredTurn], answer: StoredTurn, budget: TokenBudget) -> TakenUp:
         speakers = {
             turn.author_id
             for turn in self.turns.values()
@@ -619,12 +624,12 @@ class FakeStore:
             previous=self.previous.get(answer.id),
         )
 
-    def _learn_rate(self, answer: Turn, token_rate: float) -> None:
+    def _learn_rate(self, answer: StoredTurn, token_rate: float) -> None:
         room = self.rooms[self.room_of[answer.id]]
         if (answer.position or 0) >= room.reset_position:
             room.conversation = replace(room.conversation, token_rate=token_rate)
 
-    def _is_history(self, room: _Room, turn: Turn) -> bool:
+    def _is_history(self, room: _Room, turn: StoredTurn) -> bool:
         if self.room_of[turn.id] != room.conversation.key or turn.position is None:
             return False
         stands = turn.state is (TurnState.STANDING if turn.kind is Kind.ANSWER else TurnState.ANSWERED)
@@ -635,16 +640,16 @@ class FakeStore:
         room.labels[author_id] = unique_label(name, author_id=author_id, taken=taken)
         return room.labels[author_id]
 
-    def _add(self, room: _Room, kind: Kind, text: str, **more: object) -> Turn:
-        turn = Turn(id=max(self.room_of, default=0) + 1, kind=kind, text=text, **more)  # type: ignore[arg-type]
+    def _add(self, room: _Room, kind: Kind, text: str, **more: object) -> StoredTurn:
+        turn = StoredTurn(id=max(self.room_of, default=0) + 1, kind=kind, text=text, **more)  # type: ignore[arg-type]
         self.turns[turn.id] = turn
         self.room_of[turn.id] = room.conversation.key
         return turn
 
-    def _brought(self, question: Turn) -> list[Turn]:
+    def _brought(self, question: StoredTurn) -> list[StoredTurn]:
         return [self.turns[quote] for quote in self.brought[question.id] if quote in self.turns]
 
-    def _add_quote(self, room: _Room, message_id: int, quote: Quote | None, **more: object) -> Turn:
+    def _add_quote(self, room: _Room, message_id: int, quote: Quote | None, **more: object) -> StoredTurn:
         said = {"author_id": quote.author_id} if quote else {}
         return self._add(
             room,
@@ -659,7 +664,7 @@ class FakeStore:
     def _update(self, turn_id: int, **changes: object) -> None:
         self.turns[turn_id] = replace(self.turns[turn_id], **changes)  # type: ignore[arg-type]
 
-    def _questions(self, answer_id: int) -> list[Turn]:
+    def _questions(self, answer_id: int) -> list[StoredTurn]:
         return [
             self.turns[question]
             for question, answer in self.answers_of.items()

@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.core.completions import Past
-from bot.core.messages import ConversationKey, Kind, Role, TurnState
+from bot.core.messages import LARGEST_ID, ConversationKey, Kind, Role, TurnState
 from bot.core.tokens import TokenBudget
 from bot.core.why import Made
 from bot.core.wording import question_shown
 
 TURNS_IN_A_PAGE = 200  # some milliseconds: whoever asks meanwhile waits no longer for the database
-BEYOND_ALL = 2**63 - 1  # positions and the numbers of rows stay below it
 
 Record = Mapping[str, object]  # a row that is a person's own, by what its columns mean
 
@@ -92,7 +91,7 @@ class Archive(Protocol):
 
 async def newest_first(archive: Archive, key: ConversationKey) -> AsyncIterator[list[ArchivedTurn]]:
     """All turns of a conversation, in pages. A page takes too long to be looked through in the event loop."""
-    before = BEYOND_ALL
+    before = LARGEST_ID
     while True:
         page = await archive.turns(key, before=before, most=TURNS_IN_A_PAGE)
         yield page

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.core.archive import BEYOND_ALL, TURNS_IN_A_PAGE, Archive, ArchivedTurn, OwnTurns, Record, newest_first
-from bot.core.messages import ConversationKey, Outcome, Role, TurnState
+from bot.core.archive import TURNS_IN_A_PAGE, Archive, ArchivedTurn, OwnTurns, Record, newest_first
+from bot.core.messages import LARGEST_ID, ConversationKey, Outcome, Role, TurnState
 
 MOST_BYTES = 10 * 2**20  # in memory at a time, whatever larger file Discord would take
 HEAD_BYTES = 2_048  # more than what is around the entries
@@ -107,7 +107,7 @@ async def export_own(archive: Archive, person: int, *, at: datetime, most_bytes:
 
 
 async def _own_turns(archive: Archive, person: int, room: _Room) -> tuple[list[str], list[str]]:
-    messages, answers, before = list[str](), dict[object, str](), BEYOND_ALL
+    messages, answers, before = list[str](), dict[object, str](), LARGEST_ID
 
     def take(page: OwnTurns) -> None:
         to_them = {answer["id"]: answer for answer in page.answers}
@@ -127,7 +127,7 @@ async def _own_turns(archive: Archive, person: int, room: _Room) -> tuple[list[s
 
 
 async def _own_calls(archive: Archive, person: int, room: _Room) -> list[str]:
-    calls, before = list[str](), BEYOND_ALL
+    calls, before = list[str](), LARGEST_ID
     while not room.over:
         page = await archive.own_calls(person, before=before, most=TURNS_IN_A_PAGE)
         calls += await asyncio.to_thread(_taken, page, room)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from bot.core.messages import ConversationKey
 
+NOWHERE = ConversationKey(channel_id=0)  # instead of a conversation, which others may share
 BACKGROUND = -1  # instead of a person: comes after everybody
 PEOPLE_REMEMBERED = 10_000  # before who was served when is forgotten: it only parts those who wait
 

@@ -11,7 +11,7 @@ from bot.core.admission import Admission
 from bot.core.archive import Archive, Memory
 from bot.core.errors import DiscordUnavailable, NotTakenOn, TooManyWaiting
 from bot.core.export import Export, Title, export_conversation, export_own
-from bot.core.fair_slots import FairSlots
+from bot.core.fair_slots import NOWHERE, FairSlots
 from bot.core.messages import ConversationKey
 from bot.core.ports import Clock
 from bot.core.recall import Found, recall
@@ -20,8 +20,6 @@ from bot.core.why import Made
 
 SECONDS_TO_HAND_OVER = 60.0  # a file, which others wait for
 ONE_WAITS = "I haven't come to what you asked me for just before. Please wait for that, then ask me again."
-
-_EVERYWHERE = ConversationKey(channel_id=0)
 
 
 class _OneAtATime:
@@ -85,7 +83,7 @@ class LookUps:
     @asynccontextmanager
     async def exported_own(self, person: int, *, most_bytes: int) -> AsyncIterator[Export]:
         """The same for all that is stored of a person."""
-        async with self._files.of(person, _EVERYWHERE):
+        async with self._files.of(person, NOWHERE):
             made = await export_own(self._archive, person, at=self._clock.now(), most_bytes=most_bytes)
             async with self._handing_over():
                 yield made

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from bot.core.quotes import Link, Quote
 
 DISCORD_EPOCH_MS = 1_420_070_400_000
+LARGEST_ID = 2**63 - 1  # that a database holds: positions and the numbers of rows stay far below
 
 
 def snowflake_time(snowflake: int) -> datetime:
@@ -156,7 +157,6 @@ class Turn:
 
     id: int
     kind: Kind
-    state: TurnState
     text: str
     position: int | None = None
     author_id: int | None = None

@@ -10,7 +10,7 @@ from functools import partial
 from bot.core.answer import AnswerLimits, Ended
 from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
-from bot.core.fair_slots import BACKGROUND, FairSlots
+from bot.core.fair_slots import BACKGROUND, NOWHERE, FairSlots
 from bot.core.generation import BEGUN
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 # Of what there is for turns: less than makes the store summarise, as the turn that ended is not counted.
 SHARE_TO_LOOK_AT = 0.6
-_NOWHERE = ConversationKey(channel_id=0)
 
 
 @dataclass(slots=True)
@@ -96,7 +95,7 @@ class Summarising:
     async def _summarise(self, key: ConversationKey) -> None:
         # A place is free and nobody waits for it. It is not kept: whoever asks now is answered beside this.
         # What is summarised is read only then, as it may be deleted meanwhile.
-        (await self._slots.take(_NOWHERE, BACKGROUND)).give_back()
+        (await self._slots.take(NOWHERE, BACKGROUND)).give_back()
         task = await self._store.to_summarise(key, budget=self._budget)
         if task is None or self._failed.get(key) == task.window_start:
             return

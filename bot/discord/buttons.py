@@ -4,12 +4,12 @@ import re
 
 import discord
 
+from bot.core.messages import LARGEST_ID
 from bot.discord.payloads import Button
 
 STOP, AGAIN = "stop", "again"
 FORGET_HERE, FORGET_EVERYWHERE = "forget-here", "forget-everywhere"
 _CUSTOM_ID = re.compile(rf"({STOP}|{AGAIN}|{FORGET_HERE}|{FORGET_EVERYWHERE}):([0-9]{{1,19}})")
-_LARGEST_ID = 2**63 - 1  # that a database holds
 
 
 def stop_button(question_id: int) -> Button:
@@ -32,7 +32,7 @@ def forget_button(person: int, *, everywhere: bool) -> Button:
 def read_custom_id(custom_id: str) -> tuple[str, int] | None:
     """What is to be done, and for which question or person; None for what is no button of ours."""
     read = _CUSTOM_ID.fullmatch(custom_id)
-    if read is None or int(read[2]) > _LARGEST_ID:
+    if read is None or int(read[2]) > LARGEST_ID:
         return None
     return read[1], int(read[2])
 

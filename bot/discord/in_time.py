@@ -1,14 +1,13 @@
-"""The response to a /chat holds text while it can still be edited: "thinking…" is over after 14 minutes."""
+"""The response to a /chat holds text while it can still be edited: "thinking…" ends a minute before."""
 
 import logging
 
 from bot.core.errors import BotError, ResponseExpires
 from bot.core.messages import Address, ConversationKey
 from bot.discord.commands.doors import Doors
+from bot.discord.place import SECONDS_LEFT_TO_BEGIN
 
 log = logging.getLogger(__name__)
-
-SECONDS_LEFT_TO_SETTLE = 60.0  # of the 15 minutes
 
 
 async def end_thinking(key: ConversationKey, address: Address, doors: Doors, *, shown: int | None = None) -> None:
@@ -20,7 +19,7 @@ async def end_thinking(key: ConversationKey, address: Address, doors: Doors, *, 
     if interaction is None:
         raise RuntimeError("a command has an interaction")
     left = (interaction.expires_at - doors.clock.now()).total_seconds()
-    await doors.clock.sleep(max(left - SECONDS_LEFT_TO_SETTLE, 0.0))
+    await doors.clock.sleep(max(left - SECONDS_LEFT_TO_BEGIN, 0.0))
     try:
         if not address.private:
             if shown is None or not await doors.outbox.is_original(interaction, shown):

@@ -2,11 +2,11 @@
 
 import re
 
+from bot.core.messages import LARGEST_ID
 from bot.core.quotes import Link
 from bot.discord.readable import CODE
 
 MOST_LINKS = 3
-BEYOND_ALL_IDS = 1 << 63
 
 ELSEWHERE = "I don't open links to messages on other servers or in DMs."
 TOO_MANY = f"I only open the first {MOST_LINKS} links to messages."
@@ -24,7 +24,7 @@ def find_links(content: str, *, guild_id: int | None) -> tuple[tuple[Link, ...],
     links = dict.fromkeys(
         Link(channel_id=int(channel), message_id=int(message))
         for place, channel, message in found
-        if place == here and int(channel) < BEYOND_ALL_IDS and int(message) < BEYOND_ALL_IDS
+        if place == here and int(channel) <= LARGEST_ID and int(message) <= LARGEST_ID
     )
     notes = [
         *([ELSEWHERE] if any(place != here for place, _, _ in found) else []),

@@ -9,7 +9,7 @@ from typing import Protocol
 import discord
 
 from bot.core.handled import Handled
-from bot.core.messages import IncomingMessage, StoredMessage
+from bot.core.messages import LARGEST_ID, IncomingMessage, StoredMessage
 from bot.core.ports import Clock, MissedStore
 from bot.discord.reading import Readable
 
@@ -17,7 +17,6 @@ log = logging.getLogger(__name__)
 
 MOST_PER_CHANNEL = 500  # messages; the newest ones
 MOST_IN_ALL = 20_000
-BEYOND_ALL = 1 << 63  # an id
 
 
 @dataclass(kw_only=True, slots=True)
@@ -117,7 +116,7 @@ class MissedRanges:
         self._tally.channels += 1
         self._tally.cut += not found.complete
         there = {message.id for message in found.messages}
-        behind = since if found.complete else min(there, default=BEYOND_ALL)
+        behind = since if found.complete else min(there, default=LARGEST_ID)
         gone = sorted(id_ for id_ in stored.keys() | quoted if id_ not in there and id_ > behind)
         if gone:
             self._tally.deleted += len(gone)

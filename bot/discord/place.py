@@ -16,7 +16,7 @@ from bot.discord.requests import Posted
 
 log = logging.getLogger(__name__)
 
-SECONDS_LEFT_TO_BEGIN = 60.0  # an interaction with less is no place for a new answer
+SECONDS_LEFT_TO_BEGIN = 60.0  # of the 15 minutes: an interaction with less is no place for a new answer
 SECONDS_LEFT_TO_EDIT = 5.0
 _NEVER_POSTED = Sought(message_id=None, certain=True)
 

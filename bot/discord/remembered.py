@@ -1,6 +1,7 @@
 """What /history shows: how much is remembered of a conversation and how, and its summary, as plain text."""
 
 from bot.core.archive import Memory
+from bot.core.tokens import CUT
 from bot.core.wording import counted
 from bot.discord.recalled import MOST_UNITS, plain
 from bot.discord.split import split, units
@@ -9,7 +10,6 @@ NOTHING = "I remember nothing of this conversation: nothing was said to me here 
 MADE_ANEW = (
     "Something of what my summary told was deleted or edited, so it is gone. The next answer brings another."
 )
-CUT = " […]"
 
 
 def remembered_words(memory: Memory) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import discord
@@ -15,7 +16,7 @@ from bot.discord.payloads import Content, Wanted, content_now, edited_message, n
 from bot.discord.refusals import ALREADY_ACKNOWLEDGED, REQUEST_ERRORS, OutcomeUnknown, translate
 from bot.discord.requests import REQUEST_SECONDS, Posted, Requests, Writing, as_sent
 
-INTERACTION_SECONDS = 900.0  # how long an interaction's token is good for
+INTERACTION_LIFE = timedelta(minutes=15)  # how long its token is good for
 FOLLOWS_BELOW = "Your answer follows below."
 
 
@@ -169,7 +170,8 @@ class Responses:
     def _holding_text(self, interaction_id: int) -> Iterator[None]:
         """Its original response counts as holding text from here on, unless this fails the first time."""
         now = self._clock.monotonic()
-        self._originals = {one: at for one, at in self._originals.items() if now - at < INTERACTION_SECONDS}
+        life = INTERACTION_LIFE.total_seconds()
+        self._originals = {one: at for one, at in self._originals.items() if now - at < life}
         first = interaction_id not in self._originals
         self._originals.setdefault(interaction_id, now)
         try:

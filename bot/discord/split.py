@@ -1,4 +1,4 @@
-"""An answer becomes parts that Discord takes, each readable by itself; `join` gives the answer back exactly."""
+"""An answer becomes parts that Discord takes, each readable by itself; only blanks at their edges are left out."""
 
 import re
 from bisect import bisect_right
@@ -68,11 +68,6 @@ def split(text: str, limit: int = PART_UNITS) -> Split:
         raise ValueError(f"a part needs at least {SMALLEST_LIMIT} units")
     first = _after_blanks(text, 0)
     return Split(parts=tuple(_Splitter(text[first:], limit).parts()), dropped=text[:first])
-
-
-def join(parted: Split) -> str:
-    """The text that was split."""
-    return parted.dropped + "".join(part.body + part.dropped for part in parted.parts)
 
 
 def units(text: str) -> int:

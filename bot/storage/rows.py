@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from bot.core.messages import Interaction, Kind, Turn, TurnState
+from bot.core.messages import Interaction, Kind, Turn
 from bot.core.quotes import Link
 
 TurnRow = Row[*tuple[Any, ...]]
@@ -15,7 +15,6 @@ def as_turn(row: TurnRow, position: int) -> Turn:
     return Turn(
         id=row.id,
         kind=Kind(row.kind),
-        state=TurnState.ANSWERING,
         text=row.text,
         position=position,
         author_id=row.author_id,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.core.completions import Past, PromptMessage
 from bot.core.errors import QuestionTooLong
-from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
+from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.prompt import build_prompt, turn_tokens, with_half_the_history
 from bot.core.tokens import CUT, TOKENS_PER_MESSAGE, TokenBudget, estimate_tokens, system_tokens
 from bot.core.window import asked_tokens, first_within, staying, without_orphans
@@ -25,8 +25,7 @@ kinds = st.sampled_from([Kind.MESSAGE, Kind.SLASH, Kind.QUOTE, Kind.ANSWER])
 
 
 def said(text, *, kind=Kind.MESSAGE, label="Ada"):
-    state = TurnState.STANDING if kind is Kind.ANSWER else TurnState.ANSWERED
-    return Turn(id=1, kind=kind, state=state, text=text, label=None if kind is Kind.ANSWER else label)
+    return Turn(id=1, kind=kind, text=text, label=None if kind is Kind.ANSWER else label)
 
 
 def answered(text):

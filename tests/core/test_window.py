@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.messages import Kind, PastTurn, Role, Turn, TurnState
+from bot.core.messages import Kind, PastTurn, Role, Turn
 from bot.core.prompt import turn_tokens
 from bot.core.quotes import Link
 from bot.core.tokens import TokenBudget
@@ -116,9 +116,7 @@ class TestRoomForWhatIsAsked:
     BUDGET = TokenBudget(history_tokens=1000, system_tokens=100)
 
     def said(self, text, *, kind=Kind.MESSAGE, link=None, author=1):
-        return Turn(
-            id=1, kind=kind, state=TurnState.ANSWERING, text=text, author_id=author, label="Ada", link=link
-        )
+        return Turn(id=1, kind=kind, text=text, author_id=author, label="Ada", link=link)
 
     def asked(self, *turns):
         return asked_tokens(turns, self.BUDGET, labelled=False)

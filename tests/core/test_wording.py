@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bot.core.messages import Conversation, ConversationKey, Kind, Outcome, TakenUp, Turn, TurnState
+from bot.core.messages import Conversation, ConversationKey, Kind, Outcome, TakenUp, Turn
 from bot.core.wording import lines_below, question_head, shown_answer, shown_notice
 
 ANSWERS = ["Because.", "Because.\n-# A small line of the model's own.", "```py\nprint()"]
@@ -12,7 +12,7 @@ NOTES = [None, "I could not read an image."]
 
 
 def taken_up(note=None, *, kind=Kind.SLASH, private_to=0):
-    question = Turn(id=1, kind=kind, state=TurnState.ANSWERING, text="Why?", note=note)
+    question = Turn(id=1, kind=kind, text="Why?", note=note)
     key = ConversationKey(channel_id=1, private_to=private_to)
     return TakenUp(
         conversation=Conversation(id=1, key=key, guild_id=None, labelled=False),

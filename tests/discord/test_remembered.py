@@ -4,7 +4,8 @@ import pytest
 
 from bot.core.archive import Memory
 from bot.core.completions import Past
-from bot.discord.remembered import CUT, MADE_ANEW, NOTHING, remembered_words
+from bot.core.tokens import CUT
+from bot.discord.remembered import MADE_ANEW, NOTHING, remembered_words
 from bot.discord.split import units
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.discord.fences import find_fences
-from bot.discord.split import PART_UNITS, join, split, units
+from bot.discord.split import PART_UNITS, split, units
 
 LIMIT = 300
 FAMILY = "👩‍👩‍👧‍👦"
@@ -104,6 +104,11 @@ documents = st.lists(
 
 def contents(text, limit=LIMIT):
     return [part.content for part in split(text, limit).parts]
+
+
+def join(parted):
+    """The text that was split."""
+    return parted.dropped + "".join(part.body + part.dropped for part in parted.parts)
 
 
 def every_fence_is_closed(content):

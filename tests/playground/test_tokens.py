@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn, TurnState
+from bot.core.messages import Conversation, ConversationKey, Kind, PastTurn, Role, TakenUp, Turn
 from bot.core.prompt import build_prompt, turn_tokens
 from bot.core.token_rates import TokenRates
 from bot.core.tokens import estimate_tokens
@@ -60,7 +60,7 @@ async def test_the_estimate_of_english_is_not_twice_too_high():
 
 
 def said(number, text, *, kind=Kind.MESSAGE):
-    return Turn(id=number, kind=kind, state=TurnState.ANSWERED, text=text)
+    return Turn(id=number, kind=kind, text=text)
 
 
 def taken_up(history, question, *, token_rate=1.0):

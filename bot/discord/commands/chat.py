@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from datetime import timedelta
 from typing import Any
 
 import discord
@@ -14,12 +13,12 @@ from bot.discord.commands.doors import Doors, conversation_of
 from bot.discord.in_time import end_thinking
 from bot.discord.inbound import parent_id
 from bot.discord.link_search import find_links
+from bot.discord.responses import INTERACTION_LIFE
 from bot.discord.words import read_text
 
 log = logging.getLogger(__name__)
 
 LONGEST_MESSAGE = 6000  # characters, the most that Discord takes in an option
-INTERACTION_LIFE = timedelta(minutes=15)
 
 Question = app_commands.Range[str, 1, LONGEST_MESSAGE]
 
