@@ -208,9 +208,10 @@ class Answerer:
     async def _deliver_later(
         self, taken: TakenUp, answering: Answering, reply: Reply, error: DiscordUnavailable
     ) -> str:
-        """Its text is stored: the queue takes it up again, and it is posted without asking the model.
+        """What is to stand there is stored: the queue takes it up again, and no model is asked for it.
 
-        After MAX_DELIVERIES a sentence is tried in its place. If Discord does not take that either, it is away.
+        After MAX_DELIVERIES a sentence is tried in its place. If Discord does not take that either, it is away,
+        and the counting begins anew.
         """
         if taken.tries >= MAX_DELIVERIES:
             if await reply.say_instead(error.user_message):

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, each with the sentence a person reads.
+"""Everything that can go wrong, with the sentence that a person reads, if one ever does.
 
 `str(error)` is for the log and never holds message text or secrets; `user_message` is for people; `code` is
 what is stored with the turn and the model call.

@@ -189,7 +189,7 @@ class Generation:
         self._reply.show("")
         if isinstance(error, ModelRefused):
             raise error
-        if self.outdated:
+        if self.outdated:  # Answering.reword left this request alone; it brought nothing
             raise Reworded if self._may_ask_again else error
         self._faults[self._model] = error
 

@@ -24,7 +24,7 @@ class Handled:
     def __init__(self) -> None:
         self._everywhere: datetime | None = None
         self._behind: dict[int, datetime] = {}  # the servers with a mark of their own
-        self._failed: set[int] = set()  # of those, the ones that are there
+        self._failed: set[int] = set()  # of those, the ones that may be read again at once: something failed
         self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
         self._given_up: list[int] = []  # the lowest message id of which something was never stored, if any was
         self._told: deque[int] = deque(maxlen=TOLD_REMEMBERED)

@@ -38,7 +38,7 @@ class Heard:
     channel_ids: tuple[int, ...]  # the channel's and, of a thread, its parent's
     mentions_bot: bool
     replies_to_bot: bool
-    has_content: bool  # words, an attachment, a forward or a reply
+    has_content: bool  # words, an attachment, a sticker, a poll or a forward; a reply alone is none
 
 
 def should_answer(heard: Heard, *, chat_channels: frozenset[int]) -> bool:

@@ -43,7 +43,10 @@ class _OneAtATime:
 
 
 class LookUps:
-    """Raises DatabaseUnavailable and TooManyWaiting. What runs leaves the store to others between its pages."""
+    """Raises DatabaseUnavailable; searches and files, one of which may wait for each person, TooManyWaiting too.
+
+    What runs leaves the store to others between its pages.
+    """
 
     def __init__(self, archive: Archive, *, budget: TokenBudget, admission: Admission, clock: Clock) -> None:
         self._archive = archive

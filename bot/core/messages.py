@@ -45,7 +45,7 @@ class TurnState(StrEnum):
     WAITING = "waiting"  # question: stored, not taken up
     ANSWERING = "answering"  # question: taken up, its answer does not stand yet
     ANSWERED = "answered"  # question: its answer, or a notice that answers it, stands
-    FAILED = "failed"  # question: it got a sentence that says why there is no answer; not history
+    FAILED = "failed"  # question: it has no answer, and mostly a sentence that says why; not history
     DRAFTING = "drafting"  # answer: being generated; what is visible of it is a draft
     WRITTEN = "written"  # answer: its text is stored and on its way to the channel
     STANDING = "standing"  # answer: every part has its wanted text

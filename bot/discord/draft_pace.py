@@ -1,4 +1,4 @@
-"""When each channel may have its next draft: each has five edits in 5 s, and all together fifty a second."""
+"""When each channel may have its next draft: four edits in 5 s each, and 30 a second all together."""
 
 from bot.core.ports import Clock
 

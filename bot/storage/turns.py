@@ -85,7 +85,7 @@ async def open_store(
 class SqlTurnStore:
     """Implements TurnStore, SummaryStore, MissedStore, RetentionStore, UsageStore and SpendingStore of bot.core.
 
-    They say what the methods do.
+    They say what the methods do. What looking back reads is its `archive`.
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
