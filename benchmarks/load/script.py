@@ -1,7 +1,7 @@
 """How the model server answers, and what: every answer says which question it is to."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LAST_WORDS = re.compile(r"That was answer (\d+)\.$")
 
@@ -19,6 +19,8 @@ class Script:
         return (self.pieces - 1) * self.gap_seconds
 
     def pieces_of(self, number: int) -> list[str]:
+        if self.pieces == 1:
+            return [replace(self, pieces=2).text_of(number)]
         first = f"This is the answer to question {number}, and it begins with a whole sentence. "
         between = [f"Sentence {n} goes on about it for a while. " for n in range(2, self.pieces)]
         return [first, *between, f"That was answer {number}."]

@@ -49,6 +49,11 @@ def shown(title: str, value: float, *, unit: str = "") -> Line:
     return Line(title=title, figure=number(value, unit))
 
 
+def all_within(lines: Iterable[Line]) -> bool:
+    """Whether nothing was over what is allowed."""
+    return all(line.kept is not False for line in lines)
+
+
 def table(scenario: str, lines: Iterable[Line]) -> Iterator[str]:
     yield _row(scenario, "measured", "allowed", "")
     for line in lines:

@@ -167,3 +167,11 @@ def test_what_happened_in_some_channels_is_judged_alone():
     assert [question.number for question in record.questions] == [3]
     assert record.ended_at == {3: 0.5}
     assert not judge(record, SCRIPT.text_of).unanswered
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 61])
+def test_an_answer_comes_in_so_many_pieces_and_says_which_question_it_is_to(pieces):
+    script = Script(pieces=pieces, gap_seconds=0.0)
+
+    assert len(script.pieces_of(7)) == pieces
+    assert answer_ended_by(script.text_of(7)) == 7
