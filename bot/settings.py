@@ -26,6 +26,7 @@ from bot.logs import LogFormat
 
 DISCORD_API = "https://discord.com/api/v10"
 _ACCESS_LISTS = ("allowed_", "blocked_")
+_BOUNDS = ("max_waiting", "messages_per_minute_")
 _LIKENESS_OF_A_TYPO = 0.8  # difflib's ratio; OPENAI_KEY for OPENAI_API_KEY has 0.83
 _LEAST_QUESTION_TOKENS = 200
 
@@ -120,11 +121,13 @@ class Settings(BaseModel):
         return AccessRules(**lists, direct_messages=self.direct_messages == "on")
 
     def for_everybody(self) -> "Settings":
-        """Without budgets, and without the lists, which name people and channels of Discord itself."""
-        lists = (name for name in type(self).model_fields if name.startswith(_ACCESS_LISTS))
-        budgets = (name for name in type(self).model_fields if name.startswith("budget_"))
+        """Without bounds and budgets, and without the lists, which name people and channels of Discord itself."""
         changes: dict[str, object] = {"direct_messages": "on"}
-        return self.model_copy(update=changes | dict.fromkeys(lists, frozenset()) | dict.fromkeys(budgets))
+        for starts, unbounded in ((_ACCESS_LISTS, frozenset()), ("budget_", None), (_BOUNDS, 0)):
+            changes |= dict.fromkeys(
+                (name for name in type(self).model_fields if name.startswith(starts)), unbounded
+            )
+        return self.model_copy(update=changes)
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -45,17 +45,23 @@ async def test_where_dms_are_off_each_person_is_told_so_once(stage) -> None:
     assert len(stage.model.requests) == 1
 
 
-async def test_the_playground_answers_everybody_whatever_the_lists_say(stage, tmp_path) -> None:
-    environment = stage.environment(ALLOWED_USERS="1", BLOCKED_CATEGORIES="2", DIRECT_MESSAGES="off")
+async def test_the_playground_answers_everybody_whatever_lists_and_bounds_say(stage, tmp_path) -> None:
+    bounds = {"MESSAGES_PER_MINUTE_PER_PERSON": "1", "MESSAGES_PER_MINUTE_PER_CHANNEL": "1"}
+    environment = stage.environment(ALLOWED_USERS="1", BLOCKED_CATEGORIES="2", DIRECT_MESSAGES="off", **bounds)
     program = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "bot", "playground", "--say", "Hello"),
+        *("-m", "bot", "playground", "--say", "Hello", "--say", "Are you there?"),
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | environment,
         stdout=asyncio.subprocess.PIPE,
     )
 
-    said, _ = await program.communicate()
+    try:
+        async with asyncio.timeout(30):
+            said, _ = await program.communicate()
+    finally:
+        if program.returncode is None:
+            program.kill()
 
     assert program.returncode == 0
-    assert "All good, how may I help you?" in said.decode()
+    assert said.decode().count("All good, how may I help you?") == 2
