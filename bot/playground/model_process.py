@@ -2,13 +2,15 @@
 
     python -P model_process.py WEIGHTS THREADS
 
-Prints the server's address when it answers. Its stdin ends when the parent closes it or dies, however it dies.
+Prints the server's address when it answers, or why it can't. Its stdin ends when the parent closes it or dies,
+however it dies.
 """
 
 import os
 import signal
 import sys
 
+COMPLAINT = "! "  # begins the line that stands in the address's place
 MODEL = "SmolLM2-135M-Instruct"
 CONTEXT_TOKENS = 8192  # as the model was trained
 ANSWERS_AT_ONCE = 2
@@ -21,8 +23,13 @@ def main(weights: str, threads: int) -> None:
     address = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever the library prints is a complaint
 
-    server = _serve(weights, threads)
     with address:
+        try:
+            server = _serve(weights, threads)
+        except Exception as error:
+            complaint = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+            address.write(f"{COMPLAINT}{complaint}\n")
+            raise
         address.write(f"{server.listening_address}\n")
     sys.stdin.read()
     os._exit(0)  # an answer that is being written would hold up an orderly exit

@@ -112,7 +112,7 @@ async def test_the_process_ends_when_its_parent_is_killed():
 
 @needs_the_model
 async def test_a_process_that_takes_too_long_is_given_up():
-    with pytest.raises(LocalModelError, match="nothing within"):
+    with pytest.raises(LocalModelError, match="it was not ready within"):
         async with serve_weights(find_weights(), start_seconds=0.001):
             pass
 
@@ -143,4 +143,24 @@ async def test_where_the_model_does_not_start_an_echo_answers_and_the_reason_is_
 
     async with open_local_model() as local:
         assert local.model == "echo"
-        assert "Failed to init server" in local.sentence
+        assert local.sentence.startswith(
+            "The local model did not start (it says: Failed to init server, please check the input params), "
+            "so an echo answers."
+        )
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL ended it"),
+        ("raise SystemExit(3)", "it ended with exit status 3"),
+    ],
+)
+async def test_a_process_that_ends_without_a_word_is_told_of_by_its_end(program, told, monkeypatch, tmp_path):
+    ending = tmp_path / "ending.py"
+    ending.write_text(program)
+    monkeypatch.setattr(local_model.model_process, "__file__", str(ending))
+
+    with pytest.raises(LocalModelError, match=told):
+        async with serve_weights(tmp_path / "model.gguf"):
+            pass
