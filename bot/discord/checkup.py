@@ -12,7 +12,7 @@ from bot.core.unreachable import why_unreachable
 from bot.discord.client import point_library_at
 from bot.discord.permission_checkup import check_permissions
 from bot.discord.preflight import Application, MessageContent, intent_refused, invite_link, look_up_application
-from bot.discord.refusals import REQUEST_ERRORS, translate
+from bot.discord.refusals import REQUEST_ERRORS, why_not_answered
 
 LONGEST_RATE_LIMIT_SECONDS = 30.0
 
@@ -47,9 +47,7 @@ async def check_discord(
         try:
             await client.login(token)
         except REQUEST_ERRORS as error:
-            failure = translate(error)
-            failure.__cause__ = error
-            yield wrong("token", "Discord", f"stopped answering ({why_unreachable(failure)})", _UNREACHABLE)
+            yield wrong("token", "Discord", f"stopped answering ({why_not_answered(error)})", _UNREACHABLE)
             return
         for finding in _check_invitation(client.application, application.id):
             yield finding

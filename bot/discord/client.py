@@ -32,7 +32,7 @@ from bot.discord.pacer import Pacer
 from bot.discord.payloads import Content
 from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
 from bot.discord.pressing import Pressing
-from bot.discord.refusals import REQUEST_ERRORS, translate
+from bot.discord.refusals import REQUEST_ERRORS, why_not_answered
 from bot.discord.registration import register_commands
 
 log = logging.getLogger(__name__)
@@ -286,7 +286,7 @@ class ConfabClient(discord.Client):
             raise token_refused() from error
         except REQUEST_ERRORS as error:
             await self.http.close()  # the library forgets this session at the next login
-            return str(translate(error))
+            return why_not_answered(error)
         return None
 
     def _closed_for_good(self, code: int) -> StartupRefused:

@@ -16,6 +16,7 @@ import discord
 
 from bot.core.errors import DiscordUnavailable, StartupRefused
 from bot.core.ports import Clock
+from bot.core.unreachable import why_unreachable
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,9 @@ async def look_up_application(*, api_url: str, token: str, clock: Clock, patient
                 if not patient:
                     raise DiscordUnavailable(str(error)) from error
                 seconds = next(pauses)
-                log.warning("Discord can't be reached (%s); trying again in %.0f s", error, seconds)
+                log.warning(
+                    "Discord can't be reached (%s); trying again in %.0f s", why_unreachable(error), seconds
+                )
             else:
                 break
             await clock.sleep(seconds)
@@ -104,7 +107,7 @@ async def is_token_refused(*, api_url: str, token: str, clock: Clock) -> bool:
         try:
             status, _ = await _request(session, f"{api_url}/users/@me", token=token, clock=clock)
         except _NotNow as error:
-            log.warning("whether Discord refuses the token is not known: %s", error)
+            log.warning("whether Discord refuses the token is not known (%s)", why_unreachable(error))
             return False
     return status == _UNAUTHORIZED
 

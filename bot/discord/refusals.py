@@ -4,6 +4,7 @@ import aiohttp
 import discord
 
 from bot.core.errors import DiscordUnavailable, TextRefused, Undeliverable
+from bot.core.unreachable import why_unreachable
 
 UNAUTHORIZED = 401
 NOT_FOUND = 404
@@ -74,6 +75,13 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
     if error.status >= SERVER_ERRORS:
         return OutcomeUnknown(said)
     return _refusal(error)(said)
+
+
+def why_not_answered(error: Exception) -> str:
+    """The same for whoever runs the bot."""
+    failure = translate(error)
+    failure.__cause__ = error
+    return why_unreachable(failure)
 
 
 def _refusal(error: discord.HTTPException) -> type[Undeliverable]:

@@ -377,7 +377,7 @@ async def test_a_first_handshake_that_is_refused_is_tried_again(monkeypatch, cap
         await running
 
 
-async def test_a_login_that_fails_is_tried_again(monkeypatch):
+async def test_a_login_that_fails_is_tried_again_and_the_log_says_why(monkeypatch, caplog):
     async with prepared(monkeypatch) as here:
         here.discord.faults.add("GET", "/users/@me", times=1, status=503)
         here.discord.faults.add("GET", "/users/@me", times=2, what="reset")  # aiohttp asks twice
@@ -390,6 +390,8 @@ async def test_a_login_that_fails_is_tried_again(monkeypatch):
 
         await here.discord.until(lambda: here.discord.sessions)
         assert isinstance(here.client.http.connector, NewestFirst)  # tests/llm has what that means
+        assert "can't be reached (HTTP 503, code 0); trying again in 5 s" in caplog.text
+        assert "can't be reached (the connection was cut); trying again in 10 s" in caplog.text
         await here.client.close()
         await running
 

@@ -17,11 +17,17 @@ from bot.discord.preflight import (
     look_up_application,
     wants_message_content,
 )
+from bot.log_lines import TextFormatter
 from bot.playground.loopback import LoopbackDiscord
 from tests.clock import ManualClock
 
 GRANTED = Application(id=1, name="confab", message_content_granted=True, gateway_url="wss://x")
 NOT_GRANTED = Application(id=1, name="confab", message_content_granted=False, gateway_url="wss://x")
+
+
+def formatted(record):
+    """What the log shows of it: of an exception no more than its name."""
+    return TextFormatter(()).format(record).partition(f"{record.name}: ")[2]
 
 
 @pytest.mark.parametrize("granted", [True, False])
@@ -64,16 +70,16 @@ async def test_only_a_second_401_says_that_the_token_is_refused(status, refused)
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "why"),
     [
-        {"status": 503},
-        {"what": "html"},
-        {"what": "reset", "times": 2},  # aiohttp asks a second time by itself
-        {"what": "truncated"},
-        {"what": "rate_limit"},
+        ({"status": 503}, "HTTP 503"),
+        ({"what": "html"}, "HTTP 502"),
+        ({"what": "reset", "times": 2}, "the connection was cut"),  # aiohttp asks a second time by itself
+        ({"what": "truncated"}, "JSONDecodeError"),
+        ({"what": "rate_limit"}, "HTTP 429"),
     ],
 )
-async def test_an_outage_is_waited_out_and_said_plainly(fault, caplog):
+async def test_an_outage_is_waited_out_and_said_plainly(fault, why, caplog):
     clock = ManualClock()
     async with LoopbackDiscord() as discord:
         discord.faults.add("GET", "/applications/@me", **fault)
@@ -87,8 +93,7 @@ async def test_an_outage_is_waited_out_and_said_plainly(fault, caplog):
 
     assert application.id == discord.application_id
     (warning,) = [record for record in caplog.records if record.name == "bot.discord.preflight"]
-    assert warning.getMessage().startswith("Discord can't be reached (")
-    assert warning.getMessage().endswith("trying again in 5 s")
+    assert formatted(warning) == f"Discord can't be reached ({why}); trying again in 5 s"
 
 
 @pytest.mark.parametrize(("left", "seconds"), [(100, 864), (1, 86_400), (0, 86_400)])
@@ -145,7 +150,7 @@ async def test_a_server_that_never_answers_is_asked_again():
         await asyncio.wait_for(looking, 10)
 
 
-async def test_a_server_that_is_not_there_is_asked_again():
+async def test_a_server_that_is_not_there_is_asked_again_and_the_log_says_why(caplog):
     clock = ManualClock()
     async with LoopbackDiscord() as discord:
         gone = discord.api_url
@@ -154,6 +159,7 @@ async def test_a_server_that_is_not_there_is_asked_again():
     await clock.until_sleeping()
 
     assert not looking.done()
+    assert "(nothing listens at that address)" in formatted(caplog.records[-1])
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
 
