@@ -147,9 +147,12 @@ def _back_up(file: Path) -> int:
 
 
 async def _forget(*, user: int | None, guild: int | None) -> int:
+    from bot.storage.database import read_url, refuse_absent  # noqa: PLC0415
     from bot.storage.turns import open_store  # noqa: PLC0415
 
-    async with open_store(_database_url()) as store:
+    database_url = _database_url()
+    refuse_absent(read_url(database_url))
+    async with open_store(database_url) as store:
         if user is not None:
             share = (await store.forget_user(user)).share
             print(

@@ -62,6 +62,14 @@ def test_forgetting_in_a_database_that_is_none_is_refused(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+def test_forgetting_where_there_is_no_database_is_refused_and_makes_none(tmp_path):
+    ended = run("forget", "--user", "7", folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert ended.stderr == f"There is no {tmp_path}/data/bot.db. Check DATABASE_URL and the folder you are in.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_no_id_is_told(tmp_path):
     ended = run("forget", "--user", "abc", folder=tmp_path)
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.core.errors import BotError, DatabaseUnavailable, StartupRefused
 from bot.storage.faults import own_words
 from bot.storage.postgresql import PostgresqlServer, open_postgresql
-from bot.storage.sqlite import SqliteFile, open_sqlite
+from bot.storage.sqlite import SqliteFile, open_sqlite, path_of
 from bot.storage.units import Fault, Rank, UnitQueue
 
 SECONDS_FOR_PREDECESSOR = 20.0  # a bot that is being replaced ends its answers first
@@ -191,3 +191,9 @@ def read_url(database_url: str) -> URL:
             "postgresql://user:password@host/database."
         ) from None
     return url.set(drivername=name)
+
+
+def refuse_absent(url: URL) -> None:
+    """For whoever needs what is stored already. Raises StartupRefused where SQLite would make a new file."""
+    if url.drivername == "sqlite" and not (path := path_of(url)).exists():
+        raise StartupRefused(f"There is no {path}. Check DATABASE_URL and the folder you are in.")

@@ -2,13 +2,12 @@
 
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection
 
 from bot.core.errors import StartupRefused
 from bot.core.usage import By, Used
-from bot.storage.database import read_url
+from bot.storage.database import read_url, refuse_absent
 from bot.storage.looking import look_into_postgresql, look_into_sqlite
 from bot.storage.migrate import standing
 from bot.storage.postgresql import where
@@ -22,15 +21,9 @@ async def read_usage(database_url: str, by: By, *, since: datetime) -> list[Used
     work = partial(_read, by=by, since=since)
     if url.drivername == "postgresql":
         return await look_into_postgresql(url, partial(work, place=where(url)))
+    refuse_absent(url)
     path = path_of(url)
-    _refuse_absent(path)
     return look_into_sqlite(path, partial(work, place=str(path)))
-
-
-def _refuse_absent(path: Path) -> None:
-    """Raises StartupRefused."""
-    if not path.exists():
-        raise StartupRefused(f"There is no {path}. Check DATABASE_URL and the folder you are in.")
 
 
 def _read(connection: Connection, *, by: By, since: datetime, place: str) -> list[Used]:
