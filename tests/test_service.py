@@ -9,6 +9,7 @@ from bot.cli import REFUSED, _parser
 from bot.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"
+OPERATIONS = (DOCS / "operations.md").read_text()
 
 
 @pytest.fixture
@@ -35,14 +36,22 @@ def test_answers_under_way_have_their_time_when_it_is_stopped(service):
 
 
 def test_its_memory_is_where_it_may_write(service):
-    name, _, url = service["Environment"].partition("=")
+    line = next(line for line in OPERATIONS.splitlines() if "echo DATABASE_URL=" in line)
 
-    assert name == "DATABASE_URL"
-    assert url.startswith(f"sqlite:////var/lib/{service['StateDirectory']}/")
+    assert f"echo DATABASE_URL=sqlite:////var/lib/{service['StateDirectory']}/" in line
+    assert f">> {service['EnvironmentFile']} " in line
+    assert "DATABASE_URL" not in service.get("Environment", "")  # once, where the other commands read it too
+
+
+def test_the_other_commands_run_as_the_service_does(service):
+    line = next(line for line in OPERATIONS.splitlines() if "systemd-run" in line)
+
+    assert f"--uid={service['User']} " in line
+    assert f"--working-directory={service['WorkingDirectory']} " in line
+    assert f"--property=EnvironmentFile={service['EnvironmentFile']} " in line
+    assert line.endswith(f'{service["ExecStart"].removesuffix(" run")} "$@"; }}')
 
 
 def test_whoever_reads_how_to_run_it_finds_the_file():
-    said = (DOCS / "operations.md").read_text()
-
-    assert "docs/confab.service /etc/systemd/system/" in said
-    assert "[Service]" not in said  # once, in the file
+    assert "docs/confab.service /etc/systemd/system/" in OPERATIONS
+    assert "[Service]" not in OPERATIONS  # once, in the file
