@@ -3,6 +3,7 @@
 A value that is refused is never quoted: a secret may have been pasted into the wrong line.
 """
 
+import errno
 import io
 import os
 import re
@@ -216,6 +217,15 @@ _CURES = {
     "log_format": "text for people, json for programs that collect logs.",
 }
 
+_BEGIN_ANEW = "then: cp .env.example .env"
+_NO_TEXT = "is not a text file in UTF-8"
+_FILE_CURES = {
+    _NO_TEXT: f"Save it as plain text in UTF-8, or move it away, {_BEGIN_ANEW}",
+    f"cannot be read: {os.strerror(errno.EISDIR)}": "Remove it (Docker makes a folder where the file that it is "
+    f"to mount is missing), {_BEGIN_ANEW}",
+    f"cannot be read: {os.strerror(errno.EACCES)}": "Make it the property of the user that runs the bot (chown).",
+}
+
 # Pydantic's names of what was wrong, and the words that go behind the setting's name.
 _FAULTS = {
     "missing": "is not set",
@@ -285,7 +295,7 @@ def _read_file(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     except FileNotFoundError:
         return {}, {}
     except UnicodeDecodeError:
-        return {}, {str(path): "is not a text file in UTF-8"}
+        return {}, {str(path): _NO_TEXT}
     except OSError as error:
         return {}, {str(path): f"cannot be read: {os.strerror(error.errno or 0)}"}
     values, faults = {}, {}
@@ -329,7 +339,8 @@ def _faults_between(settings: Settings) -> dict[str, str]:
 
 def _setting_fault(place: str, fault: str) -> SettingFault:
     known = place in Settings.model_fields
-    return SettingFault(place=place.upper() if known else place, fault=fault, cure=_CURES[place] if known else "")
+    cure = _CURES[place] if known else _FILE_CURES.get(fault, "")
+    return SettingFault(place=place.upper() if known else place, fault=fault, cure=cure)
 
 
 def _refusal_lines(faults: Sequence[SettingFault], env_file: Path | None) -> Iterator[str]:
@@ -341,3 +352,5 @@ def _refusal_lines(faults: Sequence[SettingFault], env_file: Path | None) -> Ite
     file = f", then from {env_file.absolute()}" if env_file else ""
     absent = " (there is no such file)" if env_file and not env_file.exists() else ""
     yield f"\nSettings are read from the environment{file}{absent}. .env.example explains each."
+    if absent:
+        yield "To begin a file: cp .env.example .env"

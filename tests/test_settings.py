@@ -258,12 +258,15 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     binary = tmp_path / "binary"
     binary.write_bytes(b"\xff\xfe\x00canary")
 
-    assert f"{tmp_path} cannot be read: Is a directory." in refusal(tmp_path, **ENOUGH)
-    assert f"{binary} is not a text file in UTF-8." in refusal(binary, **ENOUGH)
+    assert f"{tmp_path} cannot be read: Is a directory.\n    Remove it" in refusal(tmp_path, **ENOUGH)
+    assert f"{binary} is not a text file in UTF-8.\n    Save it as plain text" in refusal(binary, **ENOUGH)
 
 
 def test_the_refusal_says_where_settings_are_read_from(env_file):
-    assert f"then from {env_file} (there is no such file)" in refusal(env_file)
+    text = refusal(env_file)
+
+    assert f"then from {env_file} (there is no such file)" in text
+    assert text.endswith("\nTo begin a file: cp .env.example .env")
 
 
 def test_secrets_are_in_no_representation_of_the_settings():

@@ -47,7 +47,12 @@ def _settings(faults: list[SettingFault], env_file: Path) -> list[Finding]:
         file = f" and {env_file.absolute()}" if env_file.exists() else f"; there is no {env_file.absolute()}"
         return [ok("settings", "all of them", f"acceptable, from the environment{file}")]
     see = ".env.example explains each setting."
-    return [wrong("settings", each.place, each.fault, each.cure or see) for each in faults]
+    found = [wrong("settings", each.place, each.fault, each.cure or see) for each in faults]
+    if env_file.exists():
+        return [*found, ok("settings", "read from", f"the environment, then {env_file.absolute()}")]
+    cure = "Set them in the environment, or: cp .env.example .env, and fill that in."
+    there = f"the environment; there is no {env_file.absolute()}"
+    return [*found, warning("settings", "read from", there, cure)]
 
 
 def _budgets(settings: Settings) -> list[Finding]:

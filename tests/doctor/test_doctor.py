@@ -108,9 +108,28 @@ async def test_wrong_settings_are_told_together_and_what_depends_on_them_is_not_
         ("DISCORD_TOKEN", "is not set"),
         ("STALL_SECONDS", "is not a number"),
         ("DATABASE_URL", "is not for a database that confab knows"),
+        ("read from", f"the environment, then {set_up.folder / '.env'}"),
     ]
     assert ended.wrong() == {"settings": "wrong", "token": "warning", "database": "warning"}
     assert ended.states()["model"] == "ok"
+
+
+async def test_where_settings_are_missing_it_says_where_they_are_read_from_and_how_to_begin(set_up):
+    ended = await set_up.doctor("--json", DISCORD_TOKEN="")
+
+    *_, found = [each for each in json.loads(ended.out)["findings"] if each["check"] == "settings"]
+    assert found["detail"] == f"the environment; there is no {set_up.folder / '.env'}"
+    assert "cp .env.example .env" in found["cure"]
+
+
+async def test_a_folder_in_the_file_s_place_has_a_cure_of_its_own(set_up):
+    (set_up.folder / ".env").mkdir()
+
+    ended = await set_up.doctor("--json")
+
+    found, _ = [each for each in json.loads(ended.out)["findings"] if each["check"] == "settings"]
+    assert (found["subject"], found["detail"]) == (".env", "cannot be read: Is a directory")
+    assert found["cure"].startswith("Remove it (Docker makes a folder")
 
 
 async def test_a_budget_that_cannot_hold_is_wrong_and_one_that_can_is_well(set_up):
