@@ -283,7 +283,7 @@ def _read(env_file: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, 
         if value := given.get(field.upper()) or written.get(field.upper(), ""):
             values[field] = value
     missing = [field.upper() for field in Settings.model_fields if field not in values]
-    for name in written.keys() - {field.upper() for field in Settings.model_fields}:
+    for name in sorted(written.keys() - {field.upper() for field in Settings.model_fields}):
         if meant := get_close_matches(name.upper(), missing, n=1, cutoff=_LIKENESS_OF_A_TYPO):
             faults[name] = f"is not a setting; did you mean {meant[0]}?"
     return values, faults

@@ -236,6 +236,15 @@ def test_a_misspelt_name_in_the_file_is_refused_with_the_right_one(env_file, wri
     assert "canary" not in text
 
 
+def test_misspelt_names_are_told_in_the_same_order_at_every_start(env_file):
+    misspelt = ["HISTORY_TOKEN", "LOG_LEVELS", "METRIC_PORT", "OPENAI_KEY", "STALL_SECOND", "SUMMARYS"]
+    env_file.write_text("".join(f"{name}=1\n" for name in reversed(misspelt)))
+
+    _, faults = examine_settings(env_file, ENOUGH | {"OPENAI_API_KEY": ""})
+
+    assert [each.place for each in faults if each.fault.startswith("is not a setting")] == misspelt
+
+
 def test_other_programs_names_in_the_file_are_left_alone(env_file):
     env_file.write_text(
         f"POSTGRES_PASSWORD=x\nOPENAI_API_KEY={KEY}\nOPENAI_API_KEY_OLD=x\nDISCORD_TOKEN={TOKEN}\n"
