@@ -1,5 +1,7 @@
 """The examination: settings first, then whatever can be checked with those that are right."""
 
+import os
+import stat
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -19,7 +21,8 @@ _MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
 async def examine(env_file: Path, environ: Mapping[str, str], *, clock: Clock) -> AsyncIterator[Finding]:
     """What is found, as it is found."""
     settings, faults = examine_settings(env_file, environ)
-    for finding in [*_settings(faults, env_file), *([] if faults else _budgets(settings))]:
+    found = [*_settings(faults, env_file), *_secrecy(env_file), *([] if faults else _budgets(settings))]
+    for finding in found:
         yield finding
     faulty = frozenset(fault.place for fault in faults)
     if cause := _first(faulty, "DISCORD_API_URL", "DISCORD_TOKEN"):
@@ -53,6 +56,14 @@ def _settings(faults: list[SettingFault], env_file: Path) -> list[Finding]:
     cure = "Set them in the environment, or: cp .env.example .env, and fill that in."
     there = f"the environment; there is no {env_file.absolute()}"
     return [*found, warning("settings", "read from", there, cure)]
+
+
+def _secrecy(env_file: Path) -> list[Finding]:
+    """Of the file with the token and the key; a group that may read it was given that by somebody."""
+    if os.name != "posix" or not env_file.is_file() or not env_file.stat().st_mode & stat.S_IROTH:
+        return []
+    what = "holds secrets, and everybody on this machine may read it"
+    return [warning("settings", str(env_file), what, f"chmod 600 {env_file}")]
 
 
 def _budgets(settings: Settings) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sqlite3
 import sys
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bot.core.clock import SystemClock
 from bot.core.findings import ok, warning, wrong
+from bot.doctor.examination import examine
 from bot.doctor.report import as_json, as_lines, likeness, summary
 from bot.playground.loopback import LoopbackDiscord
 from bot.redaction import redactor
@@ -98,6 +101,7 @@ async def test_a_wrong_token_leaves_the_rest_to_be_checked(set_up):
 
 async def test_wrong_settings_are_told_together_and_what_depends_on_them_is_not_checked(set_up):
     (set_up.folder / ".env").write_text("HISTORY_TOKEN=5\n")
+    (set_up.folder / ".env").chmod(0o600)
 
     ended = await set_up.doctor("--json", DISCORD_TOKEN="", STALL_SECONDS="soon", DATABASE_URL="canary://x")
 
@@ -120,6 +124,23 @@ async def test_where_settings_are_missing_it_says_where_they_are_read_from_and_h
     *_, found = [each for each in json.loads(ended.out)["findings"] if each["check"] == "settings"]
     assert found["detail"] == f"the environment; there is no {set_up.folder / '.env'}"
     assert "cp .env.example .env" in found["cure"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no modes here")
+@pytest.mark.parametrize(("mode", "states"), [(0o644, ["ok", "warning"]), (0o640, ["ok"]), (0o600, ["ok"])])
+async def test_a_file_of_secrets_that_everybody_may_read_is_a_warning(mode, states, tmp_path):
+    env_file = tmp_path / ".env"
+    env_file.write_text("")
+    env_file.chmod(mode)
+    environ = {
+        "DISCORD_TOKEN": "t",
+        "DISCORD_API_URL": "http://127.0.0.1:1",
+        "OPENAI_BASE_URL": "http://127.0.0.1:1",
+    }
+    found = [each async for each in examine(env_file, environ, clock=SystemClock()) if each.check == "settings"]
+
+    assert [each.state for each in found] == states
+    assert [each.cure for each in found if each.cure] == [f"chmod 600 {env_file}"] * (mode == 0o644)
 
 
 async def test_a_folder_in_the_file_s_place_has_a_cure_of_its_own(set_up):
