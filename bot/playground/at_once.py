@@ -1,7 +1,6 @@
 """A busy channel: lines that several people say at the same time, and what they see until all is answered."""
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -14,8 +13,6 @@ from bot.playground.shown import file_lines, in_one_line, shown_lines
 
 LINE_CHARACTERS = 69  # behind the time; so it fits into a terminal
 
-_SPEAKER = re.compile(r"\s*@(\w+)")
-
 
 async def act_at_once(
     scene: Scene, lines: Sequence[str], *, answered: Answered, monotonic: Callable[[], float], out: TextIO
@@ -25,7 +22,6 @@ async def act_at_once(
     Printed is what happens, with the seconds since the beginning, and in the end what stands in the channels.
     """
     await scene.connected()
-    _welcome(scene, lines)
     async with scene.loopback.watch() as watch:
         film = _Film(scene, monotonic=monotonic, out=out)
         following = asyncio.create_task(film.follow(watch))
@@ -40,18 +36,11 @@ async def act_at_once(
     return possible and all(endings)
 
 
-def _welcome(scene: Scene, lines: Sequence[str]) -> None:
-    """Everybody who speaks is there."""
-    for line in lines:
-        if speaker := _SPEAKER.match(line):
-            scene.welcome(speaker[1].casefold())
-
-
 async def _say(scene: Scene, lines: Sequence[str], film: "_Film") -> tuple[list[Asked], bool]:
     """What is owed an answer, and whether all could be said."""
     asked, possible = [], True
     for text in lines:
-        line = read_line(text, people=scene.others)
+        line = read_line(text, addressed=scene.addressed)
         if isinstance(line, Quit):
             break
         if isinstance(line, Help):

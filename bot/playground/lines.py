@@ -22,7 +22,7 @@ Type a message, and it is posted in this channel. What else there is:
   /again           press Regenerate, below the last answer
   /why             choose "Why this answer?" in the menu of the bot's last answer
   /press Forget it   press any other button of the bot's, by what is on it
-  @ada hello       a second person says hello
+  @ada hello       a second person says hello; @ben, or whoever you name, a third
   #random          go to the other channel; there the bot answers only if mentioned: @confab hello
   #general         come back
   /edit new text   edit your last message here
@@ -97,14 +97,17 @@ _ALONE: dict[str, Line] = {
 }
 
 
-def read_line(line: str, *, people: Collection[str]) -> Line | None:
-    """What to do for *line*, None for a blank one. *people* are those who speak when a line begins with them."""
+def read_line(line: str, *, addressed: Collection[str]) -> Line | None:
+    """What to do for *line*, None for a blank one.
+
+    Who is named at its beginning speaks, but for those *addressed*, who are spoken to.
+    """
     line = line.strip()
     if not line:
         return None
     if spoken := _SPOKEN_BY.fullmatch(line):
         speaker, text = spoken.groups(default="")
-        if speaker.casefold() in people:
+        if speaker.casefold() not in addressed:
             return Say(speaker=speaker.casefold(), text=text)
     if channel := _CHANNEL.fullmatch(line):
         return Switch(channel=channel[1].casefold())

@@ -16,6 +16,7 @@ from bot.playground.shown import button_labels
 
 CHAT_CHANNEL = "general"  # here the bot answers every message
 YOU = "you"
+EVERYBODY = ("everyone", "here")
 CHAT = "chat"  # the command whose answer is the model's
 CONNECT_SECONDS = 60.0
 COMMANDS_SECONDS = 10.0
@@ -56,14 +57,9 @@ class Scene:
         self._users = {user.name: user for user in (self.bot, *loopback.world.users.values())}
 
     @property
-    def others(self) -> frozenset[str]:
-        """The names of those who speak when a line begins with them."""
-        return frozenset(name for name, user in self._users.items() if user not in (self.you, self.bot))
-
-    def welcome(self, name: str) -> None:
-        """Let a person of this name be there, to be spoken for."""
-        if name not in self._users:
-            self._users[name] = self.loopback.add_user(name)
+    def addressed(self) -> frozenset[str]:
+        """The names of those whom a line that begins with them is for, and not by."""
+        return frozenset({YOU, self.bot.name.casefold(), *EVERYBODY})
 
     async def connected(self) -> None:
         """Wait for the bot. Raises TimeoutError."""
@@ -120,6 +116,8 @@ class Scene:
     async def _say(self, speaker: str, text: str) -> Asked | None:
         if not text:
             raise NotPossibleError(f"What should {speaker} say? For example: @{speaker} hello")
+        if speaker not in self._users:
+            self._users[speaker] = self.loopback.add_user(speaker)
         author = self._users[speaker]
         try:
             message = await self.loopback.post(self.channel, author, self._typed(text))

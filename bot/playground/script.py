@@ -38,7 +38,7 @@ async def act(scene: Scene, lines: Sequence[str], *, answered: Answered, out: Te
     script = _Script(scene, answered=answered, out=out)
     await scene.connected()
     for text in lines:
-        line = read_line(text, people=scene.others)
+        line = read_line(text, addressed=scene.addressed)
         if isinstance(line, Quit):
             break
         if line is not None:

@@ -116,7 +116,7 @@ class Terminal:
         self._view.to_newest()
 
     def _accept(self, buffer: Buffer) -> bool:
-        line = read_line(buffer.text, people=self._scene.others)
+        line = read_line(buffer.text, addressed=self._scene.addressed)
         if isinstance(line, Quit):
             self._app.exit()
         elif line is not None:

@@ -16,6 +16,7 @@ from bot.playground.lines import Call, Choose, Delete, Edit, Help, Press, Quit, 
         ("@ada hello", Say(speaker="ada", text="hello")),
         ("@Ada hello\nyou", Say(speaker="ada", text="hello\nyou")),
         ("@ada", Say(speaker="ada", text="")),
+        ("@Ben hello", Say(speaker="ben", text="hello")),
         ("@ada @confab hello", Say(speaker="ada", text="@confab hello")),
         ("@confab hello", Say(text="@confab hello")),
         ("hello @ada", Say(text="hello @ada")),
@@ -36,4 +37,4 @@ from bot.playground.lines import Call, Choose, Delete, Edit, Help, Press, Quit, 
     ],
 )
 def test_a_line_asks_for_one_thing(line, expected):
-    assert read_line(line, people={"ada"}) == expected
+    assert read_line(line, addressed={"confab"}) == expected

@@ -111,7 +111,10 @@ async def test_the_newest_answer_is_asked_about_and_not_what_was_said_of_it(say)
 
 
 async def test_where_there_is_no_answer_nothing_can_be_asked_about(say):
-    assert await say("/why") == (1, "you (chose Why this answer?)\n! There is no answer in #general yet.\n")
+    assert await say("/why") == (
+        1,
+        "you (chose Why this answer?)\n! There is no answer in #general yet.\n",
+    )
 
 
 async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopback):
@@ -165,6 +168,16 @@ async def test_a_second_person_speaks_under_her_own_name(say, loopback):
 
     assert printed == "ada: hello\nconfab: You said: hello\n"
     assert loopback.messages(loopback.channel("general"))[0].author is loopback.user("ada")
+    assert status == 0
+
+
+async def test_whoever_is_named_speaks_though_nobody_knew_them(say, loopback):
+    status, printed = await say("@Ben Hi", "hello @ben", "@everyone hello", "@you hello")
+
+    assert printed.startswith("ben: Hi\nconfab: You said: Hi\nyou: hello @ben\n")
+    posted = [each for each in loopback.messages(loopback.channel("general")) if not each.author.bot]
+    assert [each.author.name for each in posted] == ["ben", "you", "you", "you"]
+    assert posted[1].mentions == (posted[0].author,)
     assert status == 0
 
 
