@@ -23,6 +23,7 @@ COMMANDS_SECONDS = 10.0
 
 _HANDLE = re.compile(r"@(\w+)")
 _CHANNEL = re.compile(r"#([\w-]+)")
+_SINCE = " since this playground was started"  # what was said before, the bot remembers, and Discord does not
 _LAYOUT = "\n\t"
 
 Deed = Say | Call | Switch | Edit | Delete | Press | Choose
@@ -187,13 +188,13 @@ class Scene:
                 except LookupError as error:
                     raise NotPossibleError(f"That cannot be done: {error}.") from error
                 return Asked(question=chosen, channel=self.channel)
-        raise NotPossibleError(f"There is no answer in #{self.channel.name} yet.")
+        raise NotPossibleError(f"There is no answer in #{self.channel.name}{_SINCE}.")
 
     def _last_message(self) -> Message:
         for message in reversed(self.visible(self.channel)):
             if message.author is self.you:
                 return message
-        raise NotPossibleError(f"You have posted nothing in #{self.channel.name} that you could change.")
+        raise NotPossibleError(f"You have posted nothing in #{self.channel.name}{_SINCE}.")
 
     def _typed(self, text: str) -> str:
         """What Discord's client makes of handles and channel names."""

@@ -111,10 +111,8 @@ async def test_the_newest_answer_is_asked_about_and_not_what_was_said_of_it(say)
 
 
 async def test_where_there_is_no_answer_nothing_can_be_asked_about(say):
-    assert await say("/why") == (
-        1,
-        "you (chose Why this answer?)\n! There is no answer in #general yet.\n",
-    )
+    told = "! There is no answer in #general since this playground was started.\n"
+    assert await say("/why") == (1, f"you (chose Why this answer?)\n{told}")
 
 
 async def test_a_switch_at_either_end_of_the_text_of_a_command_is_set(say, loopback):
@@ -219,7 +217,7 @@ async def test_deleting_twice_deletes_the_message_before_the_last_as_well(say, l
         ("#nowhere", "There is no #nowhere, only #general and #random"),
         ("@ada", "What should ada say?"),
         ("/edit", "What should it say instead?"),
-        ("/delete", "You have posted nothing in #general"),
+        ("/delete", "You have posted nothing in #general since this playground was started."),
         ("/stop", "There is no [Stop] in #general just now."),
         ("/again", "There is no [Regenerate] in #general just now."),
         ("x" * 5000, "nobody can send more than 4000 characters"),
