@@ -8,7 +8,7 @@ import aiohttp
 from bot.core.findings import Finding, ok, warning, wrong
 from bot.core.ports import Clock
 from bot.core.unreachable import why_unreachable
-from bot.discord.preflight import REQUEST_SECONDS, USER_AGENT
+from bot.discord.preflight import REQUEST_SECONDS, USER_AGENT, NoAnswer, read_answer
 
 TOLERATED_SECONDS = 2.0
 _PRECISION = timedelta(seconds=1)  # of an HTTP date
@@ -20,7 +20,7 @@ async def check_clock(*, api_url: str, clock: Clock) -> Finding:
     """Asks without a token."""
     try:
         asked, date, answered = await _ask_for_date(api_url, clock)
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+    except (NoAnswer, aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
         why = why_unreachable(error)
         return warning(_CHECK, _SUBJECT, f"can't be compared with Discord's ({why})", _TRY_AGAIN)
     off = seconds_off(asked=asked, date=date, answered=answered)
@@ -50,5 +50,8 @@ async def _ask_for_date(api_url: str, clock: Clock) -> tuple[datetime, datetime,
     ):
         asked = clock.now()
         async with session.get(f"{api_url}/gateway", allow_redirects=False) as response:
+            answered = clock.now()
+            # Another server's clock tells nothing of Discord's.
+            read_answer(response.status, await response.read())
             date = parsedate_to_datetime(response.headers.get("Date", ""))
-            return asked, date.astimezone(UTC), clock.now()
+            return asked, date.astimezone(UTC), answered

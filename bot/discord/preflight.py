@@ -41,6 +41,8 @@ USER_AGENT = f"DiscordBot (https://github.com/Rapptz/discord.py {discord.__versi
 _ACCEPTED = 2  # Discord, "Membership State Enum": the others are invited
 _OK, _UNAUTHORIZED, _NOT_FOUND = 200, 401, 404
 
+_NOT_DISCORDS = "the answer is not Discord's; check DISCORD_API_URL"
+
 MessageContent = Literal["auto", "on", "off"]
 
 
@@ -65,8 +67,8 @@ class Application:
     owner_ids: tuple[int, ...] = ()  # of the person, or the people of the team, whose application it is
 
 
-class _NotNow(Exception):
-    """Discord gave no usable answer this time; the text is for the log."""
+class NoAnswer(Exception):
+    """Discord gave no usable answer this time; the text is for whoever runs the bot."""
 
 
 async def look_up_application(*, api_url: str, token: str, clock: Clock, patient: bool = True) -> Application:
@@ -79,7 +81,7 @@ async def look_up_application(*, api_url: str, token: str, clock: Clock, patient
         while True:
             try:
                 application = await _look_up(session, api_url=api_url, token=token, clock=clock)
-            except _NotNow as error:
+            except NoAnswer as error:
                 if not patient:
                     raise DiscordUnavailable(str(error)) from error
                 seconds = next(pauses)
@@ -106,7 +108,7 @@ async def is_token_refused(*, api_url: str, token: str, clock: Clock) -> bool:
     async with aiohttp.ClientSession(headers={"User-Agent": USER_AGENT}) as session:
         try:
             status, _ = await _request(session, f"{api_url}/users/@me", token=token, clock=clock)
-        except _NotNow as error:
+        except NoAnswer as error:
             log.warning("whether Discord refuses the token is not known (%s)", why_unreachable(error))
             return False
     return status == _UNAUTHORIZED
@@ -172,7 +174,7 @@ async def _look_up(session: aiohttp.ClientSession, *, api_url: str, token: str, 
             owner_ids=_owner_ids(about),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise _NotNow("its answer makes no sense") from error
+        raise NoAnswer(_NOT_DISCORDS) from error
 
 
 def _owner_ids(about: dict[str, Any]) -> tuple[int, ...]:
@@ -192,14 +194,19 @@ async def _get(session: aiohttp.ClientSession, url: str, *, token: str, clock: C
             "DISCORD_API_URL is no Discord API of version 10: it answered HTTP 404. "
             "Leave it out for Discord itself."
         )
+    return read_answer(status, body)
+
+
+def read_answer(status: int, body: bytes) -> dict[str, Any]:
+    """Raises NoAnswer. HTML with status 200 is another server's, or a network's that wants a login."""
     if status != _OK:
-        raise _NotNow(f"HTTP {status}")
+        raise NoAnswer(f"HTTP {status}")
     try:
         answer = json.loads(body)
-    except ValueError as error:
-        raise _NotNow(type(error).__name__) from error
+    except ValueError:
+        raise NoAnswer(_NOT_DISCORDS) from None
     if not isinstance(answer, dict):
-        raise _NotNow("its answer makes no sense")
+        raise NoAnswer(_NOT_DISCORDS)
     return answer
 
 
@@ -213,7 +220,7 @@ async def _request(session: aiohttp.ClientSession, url: str, *, token: str, cloc
         ):
             return response.status, await response.read()
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        raise _NotNow(type(error).__name__) from error
+        raise NoAnswer(type(error).__name__) from error
 
 
 def _trusted(gateway_url: str) -> str:

@@ -62,6 +62,16 @@ async def test_a_discord_that_cannot_be_reached_is_told_in_words():
     assert clock.detail == "can't be compared with Discord's (nothing listens at that address)"
 
 
+async def test_a_server_that_is_not_discord_is_told_and_its_clock_is_not_asked(discord):
+    discord.faults.add("GET", "/applications/@me", what="html", status=200)
+    discord.faults.add("GET", "/gateway", what="html", status=200)
+    (outage,) = await examine(discord)
+    clock = await check_clock(api_url=discord.api_url, clock=ManualClock(start=datetime.now(tz=UTC)))
+
+    assert outage.detail == "can't be reached (the answer is not Discord's; check DISCORD_API_URL)"
+    assert (clock.state, "the answer is not Discord's" in clock.detail) == (WARNING, True)
+
+
 @pytest.mark.parametrize(
     ("setting", "granted", "chat_channels", "state"),
     [

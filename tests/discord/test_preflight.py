@@ -74,8 +74,9 @@ async def test_only_a_second_401_says_that_the_token_is_refused(status, refused)
     [
         ({"status": 503}, "HTTP 503"),
         ({"what": "html"}, "HTTP 502"),
+        ({"what": "html", "status": 200}, "the answer is not Discord's; check DISCORD_API_URL"),
         ({"what": "reset", "times": 2}, "the connection was cut"),  # aiohttp asks a second time by itself
-        ({"what": "truncated"}, "JSONDecodeError"),
+        ({"what": "truncated"}, "the answer is not Discord's; check DISCORD_API_URL"),
         ({"what": "rate_limit"}, "HTTP 429"),
     ],
 )
