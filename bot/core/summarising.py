@@ -16,14 +16,13 @@ from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import ChatModel, Clock, SummaryStore
+from bot.core.prompt import turn_tokens
 from bot.core.spending import Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
 from bot.core.tokens import cut_to
+from bot.core.window import SHARE_TO_SUMMARISE_AT
 
 log = logging.getLogger(__name__)
-
-# Of what there is for turns: less than makes the store summarise, as the turn that ended is not counted.
-SHARE_TO_LOOK_AT = 0.6
 
 
 @dataclass(slots=True)
@@ -63,13 +62,19 @@ class Summarising:
         def both(taken: TakenUp, outcome: str) -> None:
             if ended is not None:
                 ended(taken, outcome)
-            for_turns = replace(self._budget, rate=taken.conversation.token_rate).for_turns
-            if taken.summary == "" or taken.history_tokens > for_turns * SHARE_TO_LOOK_AT:
+            if taken.summary == "" or taken.left_out or self._may_be_nearly_full(taken):
                 self._due[taken.conversation.key] = None
                 if self._worker is None or self._worker.done():
                     self._worker = asyncio.create_task(self._work(), name="summaries")
 
         return both
+
+    def _may_be_nearly_full(self, taken: TakenUp) -> bool:
+        """The window, with the longest answer there can have been: how long it became is not known here."""
+        labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
+        asked = sum(turn_tokens(turn, labelled=labelled) for turn in taken.questions)
+        said = taken.history_tokens + asked + self._limits.max_answer_tokens / rate
+        return said >= replace(self._budget, rate=rate).for_turns * SHARE_TO_SUMMARISE_AT
 
     async def idle(self) -> None:
         """Wait until nothing is due."""

@@ -116,10 +116,11 @@ def _ready_and_shown(connection: Connection, place: Place) -> tuple[Summary | No
 def _next_task(
     connection: Connection, place: Place, budget: TokenBudget, *, former: Summary | None
 ) -> ToSummarise | None:
-    """What the window will drop, if that is not far off, and what it dropped before without a summary."""
-    start = _next_start(connection, place, budget)
-    if start is None:
-        return None
+    """What the window will drop, if that is not far off, and what it dropped before without a summary.
+
+    That by itself, too: where a question always waits, the window has moved whenever it is looked at.
+    """
+    start = _next_start(connection, place, budget) or place.window_start
     since = place.reset_position
     task = _task(connection, place, budget, since=since, before=start, former=former)
     if task is not None and task.before < start and task.first < place.window_start:

@@ -12,7 +12,17 @@ from bot.core.completions import ModelCall
 from bot.core.errors import ModelUnavailable
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
-from bot.core.messages import Conversation, ConversationKey, Outcome, PastTurn, Role, TakenUp
+from bot.core.messages import (
+    Conversation,
+    ConversationKey,
+    Kind,
+    Outcome,
+    PastTurn,
+    Role,
+    TakenUp,
+    Turn,
+    TurnState,
+)
 from bot.core.models import Models
 from bot.core.periods import Period
 from bot.core.spending import Spending
@@ -138,14 +148,32 @@ async def test_without_room_in_a_budget_none_is_made_and_none_is_given_up():
     assert desk.store.kept == []
 
 
-async def test_it_is_looked_for_by_what_the_system_prompt_leaves_for_turns():
-    limits = replace(LIMITS, system_prompt="word " * 266)  # some 500 tokens of 1,000
-    few, many = (replace(ENDED, history_tokens=tokens) for tokens in (250, 350))
+async def test_it_is_looked_for_when_the_longest_answer_can_have_brought_what_there_is_for_turns_near_its_end():
+    limits = replace(LIMITS, system_prompt="word " * 266, max_answer_tokens=100)  # some 500 tokens of 1,000
+    few, many = (replace(ENDED, history_tokens=tokens) for tokens in (250, 300))
     desk = Desk(["They spoke of why."], most=100_000, limits=limits)
 
     await desk.summarise(few)
     assert desk.store.kept == []
     await desk.summarise(many)
+    assert desk.store.kept == ["They spoke of why."]
+
+
+async def test_what_was_asked_counts_for_that():
+    question = Turn(id=1, kind=Kind.MESSAGE, state=TurnState.ANSWERED, text="word " * 160)  # some 300 tokens
+    desk = Desk(["They spoke of why."], most=100_000)
+
+    await desk.summarise(replace(ENDED, history_tokens=0, questions=(question,)))
+
+    assert desk.store.kept == ["They spoke of why."]
+
+
+async def test_it_is_looked_for_whenever_something_was_left_out():
+    desk = Desk(["They spoke of why."], most=100_000)
+
+    await desk.summarise(replace(ENDED, history_tokens=0))
+    assert desk.store.kept == []
+    await desk.summarise(replace(ENDED, history_tokens=0, left_out=2))
     assert desk.store.kept == ["They spoke of why."]
 
 

@@ -340,7 +340,9 @@ async def test_what_was_left_out_for_long_is_taken_along_in_pieces_and_the_last_
     n = 1
     while (await say(store, n)).left_out < 20:
         n += 1
-    due_at_last, n = await until_due(store, start=n + 1)
+    for more in range(1, 5):
+        await say(store, n + more)  # the window is nearly full again
+    due_at_last, n = await due(store), n + 4
 
     tasks = [due_at_last]
     while await store.keep_summary(tasks[-1], text=f"Piece {len(tasks)}.", model="small"):

@@ -1,0 +1,77 @@
+"""However long answers are and however busy a channel, what left the window is summarised, at a bounded price."""
+
+import pytest
+
+from bot.core.tokens import TokenBudget, estimate_tokens
+from tests.fakes import message
+from tests.storage.talk import HERE, answer, rows
+
+BUDGET = TokenBudget(history_tokens=500, system_tokens=20)
+TIMES = 14
+of_any_length = pytest.mark.parametrize("share", [0.2, 0.4, 0.54, 0.7, 1.2])  # of what there is for turns
+
+
+class Talk:
+    """Exchanges in one conversation, each of which takes a *share* of what there is for turns."""
+
+    def __init__(self, store, *, share):
+        self.store = store
+        self.seen = []  # what was taken up
+        self.starts = set()  # of the window
+        self.requests = 0
+        self._said = "y" * round(share * BUDGET.for_turns / estimate_tokens("y" * 240) * 240 - 64)
+
+    async def take_up(self):
+        asked = message("Why?", id=len(self.seen) + 1)
+        received = await self.store.receive(asked, take_up=True, budget=BUDGET)
+        self.seen.append(received.taken_up)
+        [[start]] = await rows(self.store, "SELECT window_start FROM conversations")
+        self.starts.add(start)
+
+    async def answer(self):
+        await answer(self.store, self.seen[-1], self._said)
+
+    async def summarise(self):
+        """As the bot does when a turn has ended."""
+        goes_on = True
+        while goes_on and (task := await self.store.to_summarise(HERE, budget=BUDGET)):
+            self.requests += 1
+            assert await self.store.keep_summary(task, text=f"Summary {self.requests}.", model="small")
+            goes_on = task.before < task.until
+        assert await self.store.to_summarise(HERE, budget=BUDGET) is None
+
+    @property
+    def moves(self):
+        return len(self.starts) - 1
+
+    @property
+    def most_in_window(self):
+        """Turns, the exchange that is being answered included."""
+        return max(len(taken.history) for taken in self.seen) + 2
+
+
+@of_any_length
+async def test_of_a_quiet_channel_nothing_that_fits_a_prompt_is_left_out_of_both(store, share):
+    talk = Talk(store, share=share)
+    for _ in range(TIMES):
+        await talk.take_up()
+        await talk.answer()
+        await talk.summarise()
+
+    newest_alone_is_too_long = share > 1
+    assert talk.seen[-1].summary
+    assert {taken.left_out for taken in talk.seen[1:]} == ({2} if newest_alone_is_too_long else {0})
+    assert talk.requests <= 2 * talk.moves + 1
+
+
+@of_any_length
+async def test_what_is_dropped_where_a_question_always_waits_is_caught_up_on(store, share):
+    talk = Talk(store, share=share)
+    for _ in range(TIMES):
+        await talk.take_up()  # at once when the answer before it stands: the window moves before anybody looks
+        await talk.summarise()
+        await talk.answer()
+
+    assert talk.seen[-1].summary
+    assert max(taken.left_out for taken in talk.seen) <= talk.most_in_window
+    assert talk.requests <= 2 * talk.moves + 1
