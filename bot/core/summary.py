@@ -1,11 +1,13 @@
 """What is kept of turns that left the window: a text that says what it covers, and how a model is asked for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.core.completions import Prompt, PromptMessage, Purpose
 from bot.core.messages import Conversation, PastTurn, Role
-from bot.core.prompt import cache_key, content, summary_message, summary_tokens
+from bot.core.prompt import cache_key, content, summary_message
 from bot.core.tokens import TOKENS_PER_MESSAGE, TokenBudget, cut_to, estimate_tokens
+from bot.core.window import first_within
 
 # Behind the very messages that the prompts begin with: so a provider has most of it in its cache.
 ASKED_FOR = (
@@ -39,16 +41,24 @@ class ToSummarise:
         return self.anew and self.before == self.until
 
 
-def room_beside(former: str, budget: TokenBudget) -> int:
-    """How many tokens the turns may take from which, with the former summary, another one is made."""
-    return budget.for_turns - budget.most_of_a_summary - summary_tokens(former)
+def in_pieces(turns: Sequence[PastTurn], *, tokens: int, labelled: bool) -> list[Sequence[PastTurn]]:
+    """*turns*, oldest first, one request's after the other's: answers with their questions where both fit."""
+    pieces = []
+    while turns:
+        fitting, _, everything = first_within([turns], tokens=tokens, labelled=labelled)
+        count = len(fitting) or 1  # one that takes more by itself is cut
+        while not everything and count > 1 and turns[count].role is not Role.USER:
+            count -= 1
+        pieces.append(turns[:count])
+        turns = turns[count:]
+    return pieces
 
 
 def summary_prompt(
     task: ToSummarise, budget: TokenBudget, *, system_prompt: str, max_answer_tokens: int, bot_id: int
 ) -> Prompt:
     labelled = task.conversation.labelled
-    room = room_beside(task.former, replace(budget, rate=task.conversation.token_rate))
+    room = replace(budget, rate=task.conversation.token_rate).for_a_summary
     asked = ASKED_FOR.format(words=budget.most_of_a_summary // _TOKENS_PER_WORD)
     messages = [PromptMessage(Role.SYSTEM, system_prompt), *summary_message(task.former)]
     # One that takes more by itself is the only one in its prompt.

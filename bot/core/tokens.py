@@ -64,6 +64,14 @@ class TokenBudget:
         """Whatever the rate: else one would be made anew when it rises."""
         return int((self.history_tokens - self.system_tokens) * SHARE_OF_A_SUMMARY)
 
+    @property
+    def for_a_summary(self) -> int:
+        """Of turns that one is made from, beside the former and itself, as if both took all they may.
+
+        So it is the same for each piece of a long one, and how many there will be is known.
+        """
+        return self.for_turns - 2 * self.most_of_a_summary
+
     def is_too_much(self, summary: str) -> bool:
         """It was made when there was more for turns."""
         return estimate_tokens(summary) > self.most_of_a_summary

@@ -11,15 +11,15 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from bot.core.messages import ConversationKey, PastTurn, Role
-from bot.core.summary import ToSummarise, room_beside
+from bot.core.messages import ConversationKey, PastTurn
+from bot.core.summary import ToSummarise, in_pieces
 from bot.core.tokens import TokenBudget
 from bot.core.window import first_within, leaving
 from bot.storage.conversations import Place, find
 from bot.storage.history import Stretch, pages
 from bot.storage.schema import conversations, summaries, turns
 
-MOST_PROMPTS = 8  # that a summary is made from, one after the other: each is paid for, at any deletion again
+MOST_REQUESTS = 8  # for one summary, one after the other: each is paid for, at any deletion again
 
 _COLUMNS = (summaries.c.since, summaries.c.before, summaries.c.turns, summaries.c.text, summaries.c.shown)
 # Newest first: the one that is ready, then the one that is shown.
@@ -48,7 +48,7 @@ def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudg
     if any(budget.is_too_much(each.text) for each in _of(connection, place)):
         _erase(connection, summaries.c.conversation_id == place.conversation.id)
     ready, shown = _ready_and_shown(connection, place)
-    if room_beside((ready or shown or _NONE).text, budget) <= 0:
+    if budget.for_a_summary <= 0:
         return None
     if shown is not None and not shown.text:
         task = _task(connection, place, budget, since=shown.since, before=shown.before, former=ready, anew=True)
@@ -153,36 +153,33 @@ def _task(
     former: Summary | None = None,
     anew: bool = False,
 ) -> ToSummarise | None:
-    """As many of the oldest turns as one prompt holds beside the former summary and the one that is to come.
+    """As many of the oldest turns as one request holds.
 
-    They are the oldest of what MOST_PROMPTS hold; of what is older, nothing is summarised.
+    They are the oldest of what MOST_REQUESTS hold; of what is older, nothing is summarised.
     """
-    said = former.text if former else ""
-    room = room_beside(said, budget)
     read, positions = _read(
         connection,
         place,
         since=former.before if former else since,
         before=before,
         most_of_a_quote=budget.most_of_a_quote,
-        tokens=room * MOST_PROMPTS,
+        tokens=budget.for_a_summary * MOST_REQUESTS,
     )
     if not read:
         return None
-    turns, positions = read[::-1], positions[: len(read)][::-1]
-    fitting, _, everything = first_within([turns], tokens=room, labelled=place.conversation.labelled)
-    count = len(fitting) or 1
-    while not everything and count > 1 and turns[count].role is not Role.USER:
-        count -= 1  # an answer is told with its question
+    labelled = place.conversation.labelled
+    first, *others = in_pieces(read[::-1], tokens=budget.for_a_summary, labelled=labelled)[-MOST_REQUESTS:]
+    later = sum(map(len, others))
+    positions = positions[: later + len(first)][::-1]
     return ToSummarise(
         conversation=place.conversation,
         since=former.since if former else positions[0],
         first=positions[0],
-        before=positions[count] if count < len(turns) else before,
+        before=positions[len(first)] if others else before,
         until=until or before,
-        former=said,
+        former=former.text if former else "",
         former_turns=former.turns if former else 0,
-        turns=tuple(turns[:count]),
+        turns=tuple(first),
         window_start=place.window_start,
         anew=anew,
         most_of_a_quote=budget.most_of_a_quote,

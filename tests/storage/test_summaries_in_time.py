@@ -2,12 +2,14 @@
 
 import pytest
 
-from bot.core.tokens import TokenBudget, estimate_tokens
+from bot.core.tokens import TokenBudget, cut_to, estimate_tokens
+from bot.storage import summaries
 from tests.fakes import message
 from tests.storage.talk import HERE, answer, rows
 
 BUDGET = TokenBudget(history_tokens=500, system_tokens=20)
-TIMES = 14
+LONGEST = cut_to("word " * 100, tokens=BUDGET.most_of_a_summary)
+TIMES = 20
 of_any_length = pytest.mark.parametrize("share", [0.2, 0.4, 0.54, 0.7, 1.2])  # of what there is for turns
 
 
@@ -31,14 +33,26 @@ class Talk:
     async def answer(self):
         await answer(self.store, self.seen[-1], self._said)
 
-    async def summarise(self):
-        """As the bot does when a turn has ended."""
-        goes_on = True
-        while goes_on and (task := await self.store.to_summarise(HERE, budget=BUDGET)):
-            self.requests += 1
-            assert await self.store.keep_summary(task, text=f"Summary {self.requests}.", model="small")
-            goes_on = task.before < task.until
+    async def go_on(self, times):
+        for _ in range(times):
+            await self.take_up()
+            await self.answer()
+            await self.summarise()
+            await self.nothing_is_due()
+
+    async def nothing_is_due(self):
         assert await self.store.to_summarise(HERE, budget=BUDGET) is None
+
+    async def summarise(self):
+        """As the bot does when a turn has ended; what it was made of."""
+        tasks = []
+        while (not tasks or tasks[-1].before < tasks[-1].until) and (
+            task := await self.store.to_summarise(HERE, budget=BUDGET)
+        ):
+            tasks.append(task)
+            self.requests += 1
+            assert await self.store.keep_summary(task, text=LONGEST, model="small")
+        return tasks
 
     @property
     def moves(self):
@@ -53,10 +67,7 @@ class Talk:
 @of_any_length
 async def test_of_a_quiet_channel_nothing_that_fits_a_prompt_is_left_out_of_both(store, share):
     talk = Talk(store, share=share)
-    for _ in range(TIMES):
-        await talk.take_up()
-        await talk.answer()
-        await talk.summarise()
+    await talk.go_on(TIMES)
 
     newest_alone_is_too_long = share > 1
     assert talk.seen[-1].summary
@@ -70,8 +81,25 @@ async def test_what_is_dropped_where_a_question_always_waits_is_caught_up_on(sto
     for _ in range(TIMES):
         await talk.take_up()  # at once when the answer before it stands: the window moves before anybody looks
         await talk.summarise()
+        await talk.nothing_is_due()
         await talk.answer()
 
     assert talk.seen[-1].summary
     assert max(taken.left_out for taken in talk.seen) <= talk.most_in_window
     assert talk.requests <= 2 * talk.moves + 1
+
+
+@of_any_length
+async def test_after_a_deletion_it_is_made_anew_in_so_many_requests_and_no_more(store, monkeypatch, share):
+    monkeypatch.setattr(summaries, "MOST_REQUESTS", 2)
+    talk = Talk(store, share=share)
+    await talk.go_on(TIMES)
+    await store.erase_messages([1])
+    await talk.take_up()
+    assert talk.seen[-1].summary == ""
+
+    tasks = await talk.summarise()
+
+    assert [task.shown for task in tasks] == [False, True]
+    assert tasks[0].first > 3  # of what is older nothing is left
+    assert tasks[0].before == tasks[1].first
