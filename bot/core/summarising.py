@@ -74,7 +74,8 @@ class Summarising:
         labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
         asked = sum(turn_tokens(turn, labelled=labelled) for turn in taken.questions)
         said = taken.history_tokens + asked + self._limits.max_answer_tokens / rate
-        return said >= replace(self._budget, rate=rate).for_turns * SHARE_TO_SUMMARISE_AT
+        room = replace(self._budget, rate=rate).for_turns - self._budget.most_of_a_summary
+        return said >= room * SHARE_TO_SUMMARISE_AT
 
     async def idle(self) -> None:
         """Wait until nothing is due."""

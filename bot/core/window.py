@@ -11,6 +11,7 @@ from bot.core.prompt import content, turn_tokens
 from bot.core.tokens import TOKENS_PER_MESSAGE, TokenBudget, cut_to, estimate_tokens
 
 SHARE_TO_SUMMARISE_AT = 0.75  # of what there is for turns: what will leave the window is summarised before it does
+SHARE_THAT_IS_FULL = 0.9  # a further question may well have no room beside it
 
 
 def asked_tokens(questions: Sequence[Turn], budget: TokenBudget, *, labelled: bool) -> int | None:
@@ -50,21 +51,26 @@ def staying(
     return count, sum(costs[:count])
 
 
-def leaving(turns: Sequence[PastTurn], budget: TokenBudget, *, labelled: bool) -> int:
+def leaving(
+    turns: Sequence[PastTurn], budget: TokenBudget, *, labelled: bool, beside: int = 0, is_rest: bool = False
+) -> int:
     """How many of *turns*, oldest first, the window will drop at its next move; 0 while that is far off.
 
-    The newest exchange never does.
+    *beside*: what the summary takes that will stand before them. *is_rest*: they are what one that is ready leaves
+    of the window, which moves soon. The newest exchange is never dropped.
     """
     costs = [turn_tokens(turn, labelled=labelled) for turn in turns]
-    if sum(costs) < budget.for_turns * SHARE_TO_SUMMARISE_AT:
+    room = budget.for_turns - beside
+    if sum(costs) < room * SHARE_TO_SUMMARISE_AT:
         return 0
-    used = 0
+    used = newest = 0
     for n, (turn, cost) in enumerate(zip(turns, costs, strict=True)):
-        begins = turn.role is Role.USER and (n == 0 or turns[n - 1].role is not Role.USER)
-        if begins and used >= budget.for_turns - budget.kept:
-            return n
+        if turn.role is Role.USER and (n == 0 or turns[n - 1].role is not Role.USER):
+            if used >= budget.for_turns - budget.kept:
+                return n
+            newest = n
         used += cost
-    return 0
+    return newest if is_rest or used > room * SHARE_THAT_IS_FULL else 0
 
 
 def without_orphans(turns: list[PastTurn], used: int, *, labelled: bool) -> tuple[list[PastTurn], int]:

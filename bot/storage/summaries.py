@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
 from bot.core.messages import ConversationKey, PastTurn
+from bot.core.prompt import summary_tokens
 from bot.core.summary import ToSummarise, in_pieces
 from bot.core.tokens import TokenBudget
 from bot.core.window import first_within, leaving
@@ -56,8 +57,6 @@ def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudg
             return task
         show_ready(connection, place)  # nothing is left of what it covered, or of what was still to be done of it
         ready, shown = None, ready
-    if ready is not None and ready.before > place.window_start:
-        return None
     return _next_task(connection, place, budget, former=ready or shown)
 
 
@@ -120,7 +119,7 @@ def _next_task(
 
     That by itself, too: where a question always waits, the window has moved whenever it is looked at.
     """
-    start = _next_start(connection, place, budget) or place.window_start
+    start = _next_start(connection, place, budget, former=former)
     since = place.reset_position
     task = _task(connection, place, budget, since=since, before=start, former=former)
     if task is not None and task.before < start and task.first < place.window_start:
@@ -129,17 +128,23 @@ def _next_task(
     return task
 
 
-def _next_start(connection: Connection, place: Place, budget: TokenBudget) -> int | None:
-    """Where the window will begin when it has moved, if that is not far off."""
+def _next_start(connection: Connection, place: Place, budget: TokenBudget, *, former: Summary | None) -> int:
+    """Where the window will begin when it has moved, if that is not far off; else where it, or its rest, begins.
+
+    Of a window of which the summary is ready, the rest is looked at: one that is nearly full is not left as it is.
+    """
+    since = max(place.window_start, former.before if former else 0)
     read, positions = _read(
-        connection,
-        place,
-        since=place.window_start,
-        before=place.next_position,
-        most_of_a_quote=budget.most_of_a_quote,
+        connection, place, since=since, before=place.next_position, most_of_a_quote=budget.most_of_a_quote
     )
-    count = leaving(read[::-1], budget, labelled=place.conversation.labelled)
-    return positions[::-1][count] if count else None
+    count = leaving(
+        read[::-1],
+        budget,
+        labelled=place.conversation.labelled,
+        beside=summary_tokens(former.text if former else None),
+        is_rest=since > place.window_start,
+    )
+    return positions[::-1][count] if count else since
 
 
 def _task(

@@ -150,7 +150,7 @@ async def test_without_room_in_a_budget_none_is_made_and_none_is_given_up():
 
 async def test_it_is_looked_for_when_the_longest_answer_can_have_brought_what_there_is_for_turns_near_its_end():
     limits = replace(LIMITS, system_prompt="word " * 266, max_answer_tokens=100)  # some 500 tokens of 1,000
-    few, many = (replace(ENDED, history_tokens=tokens) for tokens in (250, 300))
+    few, many = (replace(ENDED, history_tokens=tokens) for tokens in (200, 300))
     desk = Desk(["They spoke of why."], most=100_000, limits=limits)
 
     await desk.summarise(few)

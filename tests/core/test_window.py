@@ -173,8 +173,23 @@ class TestSummaries:
 
     def test_the_newest_exchange_never_leaves(self):
         history = [asks("a"), answers("b"), asks("tell me a story"), answers("once " * 300)]
+        budget = TokenBudget(history_tokens=cost(history), system_tokens=0)
 
-        assert leaving(history, TokenBudget(history_tokens=cost(history), system_tokens=0), labelled=False) == 0
+        assert leaving(history, budget, labelled=False) == 2
+        assert leaving(history[2:], budget, labelled=False) == 0
+
+    def test_all_before_the_newest_exchange_leaves_when_a_further_question_has_no_room_beside_it(self):
+        history = [asks("a"), answers("b"), asks("tell me a story"), answers("once " * 300)]
+        budget = TokenBudget(history_tokens=cost(history) * 5 // 4, system_tokens=0)
+
+        assert leaving(history, budget, labelled=False) == 0
+        assert leaving(history, budget, labelled=False, beside=budget.history_tokens // 6) == 2
+
+    def test_so_it_does_when_a_summary_that_is_ready_would_leave_the_window_nearly_full(self):
+        history = [asks("a"), answers("b"), asks("tell me a story"), answers("once " * 300)]
+        budget = TokenBudget(history_tokens=cost(history) * 5 // 4, system_tokens=0)
+
+        assert leaving(history, budget, labelled=False, is_rest=True) == 2
 
     def test_what_a_summary_leaves_stays_though_it_is_more_than_the_share(self):
         history = exchanges(8)[::-1]
