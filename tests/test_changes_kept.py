@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from bot.core import intake
+from bot.core import changes
 from bot.core.errors import DatabaseUnavailable
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
-from tests.model_server import ModelServer
-from tests.whole_bot import Stage
+from tests.model_server import Answer, Gate, ModelServer
+from tests.whole_bot import Stage, noting_what_stands
 
 NAMES = {"deleted": "erase_messages", "edited": "edit"}
 
@@ -20,13 +20,15 @@ class Refusing:
 
     def __init__(self, monkeypatch, name, times):
         self.times = times
-        self.refused, self.took = asyncio.Event(), asyncio.Event()
+        self.refused, self.spent, self.took = asyncio.Event(), asyncio.Event(), asyncio.Event()
         change = getattr(SqlTurnStore, name)
 
         async def refuse(store, *args, **how):
             if self.times > 0:
                 self.times -= 1
                 self.refused.set()
+                if not self.times:
+                    self.spent.set()
                 raise DatabaseUnavailable("it is locked")
             outcome = await change(store, *args, **how)
             self.took.set()
@@ -37,10 +39,17 @@ class Refusing:
 
 @pytest.fixture
 async def stage(tmp_path, monkeypatch):
-    monkeypatch.setattr(intake, "SECONDS_BETWEEN_TRIES", 0.001)
+    monkeypatch.setattr(changes, "SECONDS_BETWEEN_TRIES", 0.001)
     clock = LeapingClock()
     async with LoopbackDiscord(clock=clock, rate_limits=False) as discord, ModelServer() as model:
         yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", clock=clock)
+
+
+@pytest.fixture
+def untried_for_an_hour(stage, monkeypatch):
+    """Kept changes do not come by themselves."""
+    monkeypatch.setattr(changes, "SECONDS_BETWEEN_TRIES", 3600.0)
+    return stage
 
 
 @pytest.fixture
@@ -114,7 +123,7 @@ async def test_no_mark_passes_a_change_that_is_not_stored(stage, monkeypatch, te
 async def test_no_mark_passes_a_change_that_is_given_up_since_too_many_wait(
     stage, monkeypatch, ten_minutes_later, change
 ) -> None:
-    monkeypatch.setattr(intake, "MOST_KEPT", 0)
+    monkeypatch.setattr(changes, "MOST_KEPT", 0)
     refusing = Refusing(monkeypatch, NAMES[change], times=1)
     async with stage.bot(SHUTDOWN_GRACE_SECONDS="0"):
         await _change(stage, await _ask(stage, "the old words"), change)
@@ -126,3 +135,50 @@ async def test_no_mark_passes_a_change_that_is_given_up_since_too_many_wait(
         await stage.ask("later")
 
     assert "the old words" not in str(stage.prompts()[-1])
+
+
+@pytest.mark.parametrize("change", NAMES)
+async def test_what_was_changed_while_it_waited_is_not_asked_as_it_was(
+    untried_for_an_hour, monkeypatch, change
+) -> None:
+    stage = untried_for_an_hour
+    first_gate, stored = Gate(), asyncio.Semaphore(0)
+    receive = SqlTurnStore.receive
+
+    async def receive_and_tell(store, *args, **how):
+        received = await receive(store, *args, **how)
+        stored.release()
+        return received
+
+    monkeypatch.setattr(SqlTurnStore, "receive", receive_and_tell)
+    async with stage.bot(), asyncio.timeout(30):
+        stage.model.script(Answer(text="The first answer.", gate=first_gate))
+        await stage.discord.post(stage.general, stage.you, "first")
+        waiting = await stage.discord.post(stage.general, stage.ada, "the old words")
+        for _ in range(2):
+            await stored.acquire()
+        refusing = Refusing(monkeypatch, NAMES[change], times=2)
+        await _change(stage, waiting, change)
+        await refusing.spent.wait()
+        first_gate.open()
+        await stage.ask("later")
+
+    assert "the old words" not in str(stage.prompts())
+    assert ("the new words" in str(stage.prompts())) == (change == "edited")
+
+
+@pytest.mark.parametrize("change", NAMES)
+async def test_what_is_asked_once_the_database_is_back_comes_after_what_was_changed_before(
+    untried_for_an_hour, monkeypatch, change
+) -> None:
+    stage, stood = untried_for_an_hour, noting_what_stands(monkeypatch)
+    async with stage.bot(), asyncio.timeout(30):
+        question = await _ask(stage, "the old words")
+        await stood.acquire()
+        refusing = Refusing(monkeypatch, NAMES[change], times=2)
+        await _change(stage, question, change)
+        await refusing.spent.wait()
+        await stage.ask("later")
+
+    assert "the old words" not in str(stage.prompts()[-1])
+    assert ("the new words" in str(stage.prompts()[-1])) == (change == "edited")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from bot.core.answer import Answerer
 from bot.core.answering import Answering
+from bot.core.changes import Changes
 from bot.core.errors import DatabaseUnavailable, ShuttingDown
 from bot.core.fair_slots import FairSlots, Slot
 from bot.core.line import Line
@@ -75,6 +76,7 @@ class ConversationQueue:
         self.under_way = UnderWay(taking_up=lambda: any(each.taking_up for each in self._workers.values()))
         self._worker_ended = asyncio.Event()
         self._closing = asyncio.Event()
+        self.changes = Changes(clock, stopping=self._closing.is_set)  # of single messages
         self._grace_over = False
         self._let_go = False
 
@@ -180,7 +182,7 @@ class ConversationQueue:
         """Whether it is new."""
         key, slot = message.key, None
         at_once = self._missed.is_read(key.channel_id) and not (self._closing.is_set() or self._store.busy)
-        if at_once and key not in self._workers:
+        if at_once and not self.changes.wait and key not in self._workers:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
             received = await self._store.receive(message, take_up=False, budget=self._budget)
@@ -264,6 +266,7 @@ class ConversationQueue:
                 return
             more, worker.more = worker.more, False
             with worker.taking_up_in_store():
+                await self.changes.carry_out()  # what was edited or deleted is not asked as it was
                 taken = await self._store.take_up(key, budget=self._budget)
             if taken is None:
                 self.line.nothing_stored(key)

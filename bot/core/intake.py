@@ -1,15 +1,14 @@
 """Should the bot answer, and the first, durable step: what happens to messages reaches the store here."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from bot.core.access import OnceAnHour
 from bot.core.admission import Admission, Refusal
+from bot.core.changes import Changes
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.erasures import Erasures, Whole
 from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires
@@ -21,10 +20,6 @@ from bot.core.quotes import Link
 from bot.core.rights import Share
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-MOST_KEPT = 10_000  # edits and deletions, while the database is away
-SECONDS_BETWEEN_TRIES = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +68,9 @@ class Intake:
         self._stored = stored
         self._turning_away = OnceAnHour(clock)
         self._erasures = Erasures(clock)
-        self._kept = 0  # edits and deletions that wait for the database
-        self._trying = asyncio.Lock()  # one of them asks for all
         self.closed = False
+        # What is about single messages is the queue's: no turn is taken up before it. No turn waits for the rest.
+        self._changes = Changes(clock, stopping=lambda: self.closed)
 
     def admit(self, message: IncomingMessage) -> Refusal | None:
         """Why a question is not taken on, or None: then it counts, and `take` is to follow at once."""
@@ -137,7 +132,7 @@ class Intake:
     async def open_commands(self) -> list[OpenCommand]:
         """The questions by /chat that are not answered yet and still can be, in its response."""
         now = self._clock.now()
-        commands = await self._surely(self._store.open_commands)
+        commands = await self._changes.surely(self._store.open_commands)
         return [each for each in commands if (by := each.question.address.interaction) and by.expires_at > now]
 
     def end_in_time(self, question_id: int, key: ConversationKey) -> bool:
@@ -161,35 +156,38 @@ class Intake:
         links: Sequence[Link] = (),
     ) -> None:
         """Replace the stored wording; an answer to it of which nothing is visible yet is begun anew."""
-        change = partial(
-            self._store.edit,
-            message_id,
-            text=text,
-            raw_text=raw_text,
-            note=note,
-            edited_at=edited_at,
-            links=links,
-        )
-        self._queue.under_way.reworded(message_id, await self._surely(change, about=[message_id]))
+
+        async def edit() -> None:
+            answers = await self._store.edit(
+                message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at, links=links
+            )
+            self._queue.under_way.reworded(message_id, answers)
+
+        with self._handled.changing([message_id]):
+            await self._queue.changes.surely(edit)
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         """Forget deleted messages; an answer under way to one of them stops and goes."""
         self._queue.line.leave_everywhere(message_ids)
-        erasing = partial(self._store.erase_messages, message_ids)
-        self._queue.under_way.stop_erased(await self._surely(erasing, about=message_ids))
+
+        async def erase() -> None:
+            self._queue.under_way.stop_erased(await self._store.erase_messages(message_ids))
+
+        with self._handled.changing(message_ids):
+            await self._queue.changes.surely(erase)
         self._replies.clean_up()  # a question that waited leaves a notice behind
 
     async def channel_deleted(self, channel_id: int) -> None:
         with self._erasures.erasing(Whole(channel_id=channel_id)):
-            erased = await self._surely(partial(self._store.erase_channel, channel_id))
+            erased = await self._changes.surely(partial(self._store.erase_channel, channel_id))
         self._queue.under_way.stop_erased(erased)
-        await self._surely(self._queue.look_again)
+        await self._changes.surely(self._queue.look_again)
 
     async def guild_left(self, guild_id: int) -> None:
         with self._erasures.erasing(Whole(guild_id=guild_id)):
-            erased = await self._surely(partial(self._store.erase_guild, guild_id))
+            erased = await self._changes.surely(partial(self._store.erase_guild, guild_id))
         self._queue.under_way.stop_erased(erased)
-        await self._surely(self._queue.look_again)
+        await self._changes.surely(self._queue.look_again)
 
     def erased_of(self, message: IncomingMessage) -> set[int]:
         """Of the ids of a message that is read later and of what it brings along: those erased meanwhile."""
@@ -215,34 +213,6 @@ class Intake:
 
     async def reset(self, key: ConversationKey) -> None:
         await self._store.reset(key)
-
-    async def _surely(self, change: Callable[[], Awaitable[T]], *, about: Sequence[int] = ()) -> T:
-        """For what Discord tells once, as of an edit: it is kept until the database takes it.
-
-        Raises DatabaseUnavailable when the bot is stopped before, or too much is kept already.
-        """
-        with self._handled.changing(about):
-            try:
-                return await change()
-            except DatabaseUnavailable as error:
-                log.warning("what happened in Discord waits for the database: %s", error)
-                if self._kept >= MOST_KEPT:
-                    raise
-            self._kept += 1
-            try:
-                async with self._trying:
-                    return await self._when_the_store_is_back(change)
-            finally:
-                self._kept -= 1
-
-    async def _when_the_store_is_back(self, change: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await change()
-            except DatabaseUnavailable:
-                if self.closed:
-                    raise
-            await self._clock.sleep(SECONDS_BETWEEN_TRIES)
 
 
 def _is_of(place: Place, person: int, channel_id: int | None) -> bool:

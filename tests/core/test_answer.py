@@ -10,6 +10,7 @@ from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
 from bot.core.answering import Answering
 from bot.core.budgets import Amount, Budgets
+from bot.core.changes import SECONDS_BETWEEN_TRIES
 from bot.core.completions import Finished, FinishReason, Usage
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
@@ -1225,8 +1226,7 @@ async def test_a_deletion_waits_for_a_database_that_is_away() -> None:
     await world.ask(message("secret", id=1))
     world.store.fault = DatabaseUnavailable("locked")
     deleting = asyncio.create_task(world.intake.deleted([1]))
-    while not world.clock.seconds:
-        await asyncio.sleep(0)
+    await world.clock.passes(SECONDS_BETWEEN_TRIES)
 
     world.store.fault = None
     await deleting

@@ -1,0 +1,117 @@
+"""Edits and deletions, one after the other, and none lost."""
+
+import asyncio
+
+import pytest
+
+from bot.core import changes
+from bot.core.changes import SECONDS_BETWEEN_TRIES, Changes
+from bot.core.errors import BotError, DatabaseUnavailable
+from tests.fakes import FakeClock
+
+
+class Database:
+    """Notes what it was told, unless it is away."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.stopping = False
+        self.clock = FakeClock()
+        self.tries = 0
+        self.carried_out: list[str] = []
+        self.changes = Changes(self.clock, stopping=lambda: self.stopping)
+
+    def tell(self, name: str, fault: Exception | None = None) -> asyncio.Task[str]:
+        async def carry_out() -> str:
+            await asyncio.sleep(0)
+            self.tries += 1
+            if self.away:
+                raise DatabaseUnavailable("locked")
+            if fault:
+                raise fault
+            self.carried_out.append(name)
+            return name
+
+        return asyncio.create_task(self.changes.surely(carry_out))
+
+    async def kept(self, *names: str) -> list[asyncio.Task[str]]:
+        """What was told while it was away, when all of it was tried."""
+        self.away = True
+        told = [self.tell(name) for name in names]
+        while self.tries <= len(names):
+            await asyncio.sleep(0)
+        self.away = False
+        return told
+
+
+async def test_a_change_that_comes_once_the_database_is_back_follows_those_kept() -> None:
+    database = Database()
+    kept = await database.kept("first", "second")
+
+    assert await database.tell("third") == "third"
+
+    assert database.carried_out == ["first", "second", "third"]
+    assert await asyncio.gather(*kept) == ["first", "second"]
+
+
+async def test_those_kept_are_tried_again_by_one_for_all() -> None:
+    database = Database()
+    kept = await database.kept("first", "second", "third")
+    database.away, before = True, database.tries
+
+    await database.clock.passes(SECONDS_BETWEEN_TRIES)
+    while database.tries == before:
+        await asyncio.sleep(0)
+    database.away = False
+    await database.clock.passes(SECONDS_BETWEEN_TRIES)
+
+    assert await asyncio.gather(*kept) == ["first", "second", "third"]
+    assert database.tries == before + 1 + 3
+
+
+async def test_whoever_asks_for_all_so_far_learns_that_they_are_still_kept() -> None:
+    database = Database()
+    (kept,) = await database.kept("first")
+    database.away = True
+
+    with pytest.raises(DatabaseUnavailable):
+        await database.changes.carry_out()
+    assert database.changes.wait
+    database.away = False
+    await database.changes.carry_out()
+
+    assert await kept == "first"
+    assert not database.changes.wait
+
+
+async def test_a_fault_of_ours_ends_its_own_change_alone() -> None:
+    database = Database()
+    faulty, next_one = database.tell("first", BotError("no such column")), database.tell("second")
+
+    with pytest.raises(BotError, match="no such column"):
+        await faulty
+    assert await next_one == "second"
+
+
+async def test_one_given_up_is_carried_out_no_more(monkeypatch) -> None:
+    monkeypatch.setattr(changes, "MOST_KEPT", 1)
+    database = Database()
+    first, second = await database.kept("first", "second")
+
+    with pytest.raises(DatabaseUnavailable):
+        await second
+    await database.changes.carry_out()
+
+    assert await first == "first"
+    assert database.carried_out == ["first"]
+
+
+async def test_what_is_kept_as_the_bot_is_stopped_is_given_up() -> None:
+    database = Database()
+    kept = await database.kept("first", "second")
+    database.away = database.stopping = True
+
+    await database.clock.passes(SECONDS_BETWEEN_TRIES)
+
+    assert [type(one) for one in await asyncio.gather(*kept, return_exceptions=True)] == [DatabaseUnavailable] * 2
+    assert not database.changes.wait
