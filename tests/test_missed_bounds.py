@@ -3,13 +3,14 @@
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
+from bot.discord import connecting
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
 from tests.model_server import Answer, Gate, ModelServer
 from tests.whole_bot import Stage
 
-REFUSED = "While I was away, you sent me more within a minute than I take on. I won't answer the rest."
+REFUSED = "Catching up, I found that you sent me more within a minute than I take on. I won't answer the rest."
 MINUTE = 60.0  # seconds
 
 
@@ -63,7 +64,7 @@ async def test_what_was_said_over_a_long_absence_is_answered_whatever_the_bounds
     ("bound", "told"),
     [
         ("MESSAGES_PER_MINUTE_PER_PERSON", REFUSED),
-        ("MESSAGES_PER_MINUTE_PER_CHANNEL", REFUSED.replace("you", "this channel")),
+        ("MESSAGES_PER_MINUTE_PER_CHANNEL", REFUSED.replace("you", "this channel", 1)),
     ],
 )
 async def test_who_sent_too_much_within_a_minute_of_the_absence_is_told_once(met, bound, told) -> None:
@@ -97,6 +98,27 @@ async def test_what_was_refused_stays_refused_after_a_restart(met) -> None:
 
     assert "waiting for me already" in refused.content
     assert _questions(met) == ["I was here", "one", "two", "three"]
+
+
+async def test_what_was_refused_stays_refused_in_a_session_that_begins_anew(met, monkeypatch) -> None:
+    monkeypatch.setattr(connecting, "SECONDS_BETWEEN_SESSIONS", 0.0)
+    async with met.bot(MAX_WAITING_PER_PERSON="1"):
+        gate = Gate()
+        met.model.script(Answer(text="One.", gate=gate), Answer(text="Two."), Answer(text="Three."))
+        await met.discord.post(met.general, met.you, "one")
+        await met.discord.until(lambda: len(met.model.requests) == 2)
+        second = await met.discord.post(met.general, met.you, "two")
+        await met.ask("refused")
+        await met.discord.post(met.general, met.you, "refused in silence")
+        met.discord.faults.invalidate_session(resumable=False)
+        await met.discord.until(lambda: not met.connected)
+        await met.discord.until(lambda: met.connected)
+        gate.open()
+        await met.discord.until(lambda: met.reply_to(second))
+        await met.ask("three")
+
+    assert _questions(met) == ["I was here", "one", "two", "three"]
+    assert not [each for each in _from_bot(met) if "I take on" in each]
 
 
 async def test_a_refusal_is_told_while_the_database_is_away_too(met, monkeypatch) -> None:

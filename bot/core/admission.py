@@ -1,7 +1,8 @@
 """Who may wait for an answer: bounds on the line, so many questions a minute, and what budgets pay for.
 
 Whoever is refused is told once, and that holds for all that they write there until there is room for them again.
-What is read later than it was sent is judged by the minute of its own, and not by who waits now.
+What is read later than it was sent is judged by the minute of its own, and not by who waits now; what was judged
+when it was sent is not judged anew.
 """
 
 from collections import deque
@@ -18,7 +19,7 @@ from bot.core.wording import messages_are, seconds_in_words
 
 ADMITTED_REMEMBERED = 10_000  # messages; Discord may tell of each several times
 REFUSALS_KEPT = 10_000
-MISSED_TOO_MANY = "While I was away, {who} sent me more within a minute than I take on."
+MISSED_TOO_MANY = "Catching up, I found that {who} sent me more within a minute than I take on."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,16 +60,19 @@ class Admission:
         self._limits = limits
         self._people = TokenBuckets(clock, per_minute=limits.per_minute_per_person)
         self._channels = TokenBuckets(clock, per_minute=limits.per_minute_per_channel)
-        self._missed_of_people = Minutes(per_minute=limits.per_minute_per_person)
-        self._missed_in_channels = Minutes(per_minute=limits.per_minute_per_channel)
+        self._sent_by_people = Minutes(per_minute=limits.per_minute_per_person)
+        self._sent_in_channels = Minutes(per_minute=limits.per_minute_per_channel)
         self._admitted: deque[int] = deque(maxlen=ADMITTED_REMEMBERED)
         self._known: set[int] = set()
+        self._refused: dict[int, NotTakenOn] = {}  # messages that may be read again, oldest first
         self._standing: dict[_Told, _About] = {}  # in the order of the refusals
 
     def admit(self, message: IncomingMessage, *, missed: bool = False) -> Refusal | None:
         """Count the question, or say why it is not taken on. *missed*: it is read later."""
         if message.message_id in self._known:
             return None
+        if message.message_id in self._refused:
+            return Refusal(error=self._refused[message.message_id], told=True)
         where = (message.author_id, message.key.channel_id)
         payer = Payer(person=message.author_id, channel_id=message.key.channel_id, guild_id=message.guild_id)
         error = self._budgets.refuse(payer) or (
@@ -78,12 +82,12 @@ class Admission:
         )
         if error is None:
             self._remember(message.message_id)
-            if missed:
-                self._count_missed(message)
-            else:
+            self._count_sent(message)
+            if not missed:
                 self._standing.pop(_Told(*where, missed=False), None)
                 self._count(*where)
             return None
+        self._remember_refused(message.message_id, error)
         if isinstance(error, BudgetUsedUp):
             return Refusal(error=error, told=self._stands(_Told(*where, missed=False), error.about))
         about = snowflake_time(message.message_id).date() if missed else None
@@ -122,14 +126,19 @@ class Admission:
         self._admitted.append(message_id)
         self._known.add(message_id)
 
+    def _remember_refused(self, message_id: int, error: NotTakenOn) -> None:
+        self._refused[message_id] = error
+        if len(self._refused) > REFUSALS_KEPT:
+            del self._refused[next(iter(self._refused))]
+
     def _count(self, person: int, channel_id: int) -> None:
         self._people.take(person)
         self._channels.take(channel_id)
 
-    def _count_missed(self, message: IncomingMessage) -> None:
+    def _count_sent(self, message: IncomingMessage) -> None:
         sent = snowflake_time(message.message_id)
-        self._missed_of_people.count(message.author_id, sent)
-        self._missed_in_channels.count(message.key.channel_id, sent)
+        self._sent_by_people.count(message.author_id, sent)
+        self._sent_in_channels.count(message.key.channel_id, sent)
 
     def _too_many_waiting(self, message: IncomingMessage) -> NotTakenOn | None:
         limits = self._limits
@@ -158,8 +167,8 @@ class Admission:
     def _sent_too_often(self, message: IncomingMessage) -> NotTakenOn | None:
         sent = snowflake_time(message.message_id)
         for minutes, id_, who in (
-            (self._missed_of_people, message.author_id, "you"),
-            (self._missed_in_channels, message.key.channel_id, "this channel"),
+            (self._sent_by_people, message.author_id, "you"),
+            (self._sent_in_channels, message.key.channel_id, "this channel"),
         ):
             if minutes.is_full(id_, sent):
                 return AskedTooOften(f"{MISSED_TOO_MANY.format(who=who)} I won't answer the rest.")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.core import admission
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Payer, Scope
 from bot.core.line import Line
@@ -158,9 +159,51 @@ def test_too_much_of_one_minute_that_was_missed_is_refused_once(bound, who):
     came = [door.come(sent(1, n), missed=True) for n in range(4)]
     later = [door.come(sent(2, n), missed=True) for n in range(3)]
 
-    told = f"While I was away, {who} sent me more within a minute than I take on. I won't answer the rest."
+    told = f"Catching up, I found that {who} sent me more within a minute than I take on. I won't answer the rest."
     assert came == ["waits", "waits", told, ""]
     assert later == ["waits", "waits", ""]
+
+
+@pytest.mark.parametrize("limits", [{"waiting_per_person": 1}, {"per_minute_per_person": 1}])
+def test_what_was_refused_is_not_judged_anew_when_it_is_read_again(limits):
+    door = Door(**limits)
+    door.come(sent(0, 0))
+    assert door.come(sent(0, 1))
+    door.come(sent(0, 2))
+    door.take_up(sent(0, 0))
+
+    assert [door.come(sent(0, n), missed=True) for n in (1, 2)] == ["", ""]
+
+
+async def test_what_was_refused_is_not_judged_anew_when_it_is_told_again():
+    door = Door(per_minute_per_person=1)
+    door.come(1)
+    assert door.come(2)
+
+    await door.clock.advance(60)
+
+    assert door.come(2) == ""
+    assert door.come(3) == "waits"
+
+
+def test_no_more_refused_messages_are_known_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(admission, "REFUSALS_KEPT", 1)
+    door = Door(waiting_per_person=1)
+    for n in range(3):
+        door.come(sent(n, 0))
+
+    assert [door.come(sent(n, 0), missed=True) for n in (2, 1)] == ["", "waits"]
+
+
+@pytest.mark.parametrize("bound", ["person", "channel"])
+def test_what_was_heard_counts_for_its_minute_when_more_of_it_was_missed(bound):
+    door = Door(**{f"per_minute_per_{bound}": 2})
+    door.come(sent(1, 0))
+
+    came = [door.come(sent(1, n), missed=True) for n in (1, 2)]
+
+    assert came[0] == "waits"
+    assert "more within a minute than I take on" in came[1]
 
 
 def test_what_was_missed_takes_no_turn_of_this_minute():
