@@ -270,10 +270,13 @@ async def test_what_was_said_during_a_server_s_outage_is_answered_when_it_is_bac
     assert _asked(met) == ["before", "missed"]
 
 
-async def test_a_channel_that_could_not_be_read_is_read_with_a_later_mark(met, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    "fault", [{"status": 503}, {"what": "html", "status": 403}, {"what": "html", "status": 404}]
+)
+async def test_a_channel_that_could_not_be_read_is_read_with_a_later_mark(met, monkeypatch, fault) -> None:
     monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.05)
     missed = await met.discord.post(met.general, met.you, "missed")
-    met.discord.faults.add("GET", r"/messages$", status=503, times=2)
+    met.discord.faults.add("GET", r"/messages$", times=2, **fault)
 
     async with met.bot():
         await met.discord.until(lambda: met.reply_to(missed))

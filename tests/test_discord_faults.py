@@ -11,6 +11,7 @@ What is held elsewhere:
 | 10008: the question, or an answer of ours, was deleted | discord/test_outbound.py |
 | 160002: no permission to read the history | discord/test_live_message.py |
 | 5xx, resets, half an answer | discord/test_outbound.py, durability/ |
+| 4xx that somebody between says | discord/test_outbound.py, test_catch_up.py, discord/test_access.py |
 | thousands of refusals | test_whole_bot.py |
 """
 
@@ -22,6 +23,7 @@ import pytest
 from bot.app import run_bot
 from bot.core import answer
 from bot.core.errors import StartupRefused
+from bot.discord import requests
 from bot.playground.loopback import LoopbackDiscord
 from tests.clock import LeapingClock
 from tests.model_server import Answer, Gate, ModelServer
@@ -97,6 +99,18 @@ async def test_what_discord_refuses_for_good_is_asked_once_and_the_next_answer_c
     assert refused == 1 + len(instead)
     assert said(stage) == [*instead, ANSWER]
     assert [text for _, text in stage.prompts()[-1]][1:] == ["And now?"]
+
+
+async def test_an_answer_that_somebody_between_refuses_comes_when_it_does_no_more(stage, monkeypatch) -> None:
+    monkeypatch.setattr(requests, "SECONDS_BEFORE_RETRIES", ())
+    monkeypatch.setattr(answer, "SECONDS_BEFORE_DELIVERING_AGAIN", 0.01)
+    async with stage.bot():
+        stage.discord.faults.add("POST", MESSAGES, what="html", status=403, times=5)
+        await stage.settled(await stage.ask("Why?"), ANSWER)
+        await until_stored(stage, "SELECT state FROM turns ORDER BY id", [("answered",), ("standing",)])
+
+    assert said(stage) == [ANSWER]
+    assert len(stage.model.requests) == 1
 
 
 def refused_edits(stage):

@@ -3,7 +3,7 @@
 import discord
 
 from bot.core.ports import Clock
-from bot.discord.refusals import REQUEST_ERRORS, translate
+from bot.discord.refusals import REQUEST_ERRORS, Gone, translate
 from bot.discord.requests import REQUEST_SECONDS
 
 SECONDS_THEY_HOLD = 60.0
@@ -32,7 +32,8 @@ class Members:
         try:
             async with self._clock.deadline(REQUEST_SECONDS):
                 return await guild.fetch_member(user_id)
-        except discord.NotFound:
-            return None
         except REQUEST_ERRORS as error:
-            raise translate(error) from error
+            obstacle = translate(error)
+            if isinstance(obstacle, Gone):
+                return None
+            raise obstacle from error

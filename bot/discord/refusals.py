@@ -25,7 +25,7 @@ REQUEST_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError, Timeou
 
 
 class OutcomeUnknown(DiscordUnavailable):
-    """The request may or may not have been carried out: time-out, connection lost, HTTP 5xx."""
+    """The request may or may not have been carried out: time-out, connection lost, HTTP 5xx, a page."""
 
 
 class Gone(Undeliverable):
@@ -74,6 +74,8 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
         return DiscordUnavailable(said)
     if error.status >= SERVER_ERRORS:
         return OutcomeUnknown(said)
+    if error.status != TOO_LARGE and not _is_discords(error):
+        return OutcomeUnknown(f"HTTP {error.status}, and not in Discord's words")
     return _refusal(error)(said)
 
 
@@ -82,6 +84,14 @@ def why_not_answered(error: Exception) -> str:
     failure = translate(error)
     failure.__cause__ = error
     return why_unreachable(failure)
+
+
+def _is_discords(error: discord.HTTPException) -> bool:
+    """Not a page of what lies between: a proxy, or what guards Discord, which may let the same through later.
+
+    The code does not tell: some of Discord's own refusals have 0, too.
+    """
+    return str(error.response.headers.get("Content-Type", "")).startswith("application/json")
 
 
 def _refusal(error: discord.HTTPException) -> type[Undeliverable]:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bot.core.access import AccessRules
-from bot.core.errors import DirectMessagesOff, PersonRefused, PlaceRefused, Undeliverable
+from bot.core.errors import DirectMessagesOff, DiscordUnavailable, PersonRefused, PlaceRefused, Undeliverable
 from bot.discord.commands.reset import DONE
 from bot.playground.loopback import ChannelType
 from tests.discord.connected import connected
@@ -175,10 +175,14 @@ async def test_who_left_the_server_has_no_roles(bot_with):
         assert await questions(here, here.ada) == [True]
 
 
-async def test_roles_that_discord_does_not_tell_are_asked_for_again(bot_with):
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [({"status": 403, "code": 50001}, Undeliverable), ({"status": 404, "what": "html"}, DiscordUnavailable)],
+)
+async def test_roles_that_discord_does_not_tell_are_asked_for_again(bot_with, fault, error):
     async with bot_with(lambda discord: {"blocked_roles": mods(discord)}) as here:
-        here.discord.faults.add("GET", "/members/", status=403, code=50001)
+        here.discord.faults.add("GET", "/members/", **fault)
 
-        with pytest.raises(Undeliverable):
+        with pytest.raises(error):
             await questions(here, here.ada)
         assert await questions(here, here.ada) == [False]

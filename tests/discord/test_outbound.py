@@ -171,6 +171,42 @@ async def test_a_page_of_cloudflares_is_no_message(deaf_stage):
     assert stage.said() == ["Hello!"]
 
 
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_what_somebody_between_refuses_is_asked_again(deaf_stage, status):
+    stage = deaf_stage
+    stage.discord.faults.add("POST", MESSAGES, what="html", status=status)
+    creating = stage.spawn(stage.outbox.create(stage.channel.id, "Hello!", nonce="a"))
+
+    await stage.clock.advance(1.0)
+    await creating
+
+    assert stage.said() == ["Hello!"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_what_somebody_between_goes_on_refusing_is_no_refusal_of_discord_s(deaf_stage, status):
+    stage = deaf_stage
+    stage.discord.faults.add("POST", MESSAGES, what="html", status=status, times=9)
+    creating = stage.spawn(stage.outbox.create(stage.channel.id, "Hello!", nonce="a"))
+
+    await stage.clock.advance(1.0)
+    await stage.clock.advance(3.0)
+
+    with pytest.raises(DiscordUnavailable, match=f"HTTP {status}, and not in Discord's words"):
+        await creating
+    assert len(stage.asked_of_discord(*CREATE)) == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+async def test_a_refusal_of_discord_s_without_a_code_is_one_all_the_same(stage, status):
+    stage.discord.faults.add("POST", MESSAGES, status=status, code=0)
+
+    with pytest.raises(Undeliverable, match=f"HTTP {status}, code 0"):
+        await stage.outbox.create(stage.channel.id, "Hello!", nonce="a")
+
+    assert len(stage.asked_of_discord(*CREATE)) == 1
+
+
 async def test_a_ban_by_cloudflare_is_not_hammered(stage):
     stage.discord.faults.add("POST", MESSAGES, what="html", status=429)
 
