@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import urlsplit
 
 from bot.assembly import assemble
 from bot.core.answer import Ended
@@ -21,6 +22,7 @@ from bot.core.messages import ConversationKey, Remembered
 from bot.core.ports import Clock
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import is_token_refused, token_refused
+from bot.llm.chat_model import OPENAI_URL
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
 from bot.regaining import run_anew
@@ -91,7 +93,7 @@ async def run_playground(
                 str(channel.id) for channel in loopback.world.channels.values() if channel.name == "general"
             ),
         }
-        sentence = "A model of your own answers: the one that .env or the environment names."
+        sentence = None
         if not names_given(environ=environ) & {"OPENAI_API_KEY", "OPENAI_BASE_URL"}:
             local = await stack.enter_async_context(open_local_model())
             given |= LOCAL_MODEL_LIMITS | {"OPENAI_BASE_URL": local.base_url, "OPENAI_MODEL": local.model}
@@ -115,11 +117,18 @@ async def run_playground(
             downloads=PLAYGROUND_FILES,
             say=say,
             at_once=at_once,
-            model_sentence=sentence,
+            model_sentence=sentence or _own_model(settings),
             answered=endings.answered,
             recall=recall,
             stop=stop,
         )
+
+
+def _own_model(settings: Settings) -> str:
+    models = " or ".join(settings.openai_models)
+    address = urlsplit(settings.openai_base_url or OPENAI_URL).netloc
+    cost = ", at your cost" if settings.openai_api_key else ""
+    return f"{models} at {address} answers{cost}. If it does not, `.venv/bin/python -m bot doctor` says why."
 
 
 async def _forget_marks() -> None:

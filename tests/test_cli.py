@@ -136,6 +136,19 @@ async def test_a_second_playground_in_the_same_folder_is_told_of_the_first(tmp_p
     )
 
 
+@pytest.mark.parametrize(
+    ("key", "cost"), [({"OPENAI_API_KEY": "sk-canary-canary-canary"}, ", at your cost"), ({}, "")]
+)
+def test_the_playground_says_which_model_of_your_own_answers_and_where_to_look_if_it_fails(tmp_path, key, cost):
+    settings = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_MODEL": "m,n", "MODEL_ATTEMPTS": "1"}
+    ended = run("playground", "--say", "Hello", folder=tmp_path, **settings, **key)
+
+    assert ended.returncode == 1
+    doctor = "If it does not, `.venv/bin/python -m bot doctor` says why."
+    assert ended.stderr == f"m or n at 127.0.0.1:1 answers{cost}. {doctor}\n"
+    assert "canary" not in ended.stdout
+
+
 async def test_the_playground_writes_what_is_exported_to_a_file_and_names_it(tmp_path):
     async with ModelServer() as model:
         lines = ("--say", "Hello", "--say", "/export")
