@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from bot.core.wording import counted
 from bot.playground.loopback.mentions import CODE
+from bot.playground.loopback.snowflakes import made_at
 
 _MARK = re.compile(
     r"\\(?P<escaped>[!-/:-@\[-`{-~])"
@@ -15,7 +16,8 @@ _MARK = re.compile(
     r"|<#(?P<channel>\d{1,20})>"
     r"|<a?:(?P<emoji>\w{1,32}):\d{1,20}>"
     r"|<t:(?P<time>-?\d{1,17})(?::(?P<style>[tTdDfFsSR]))?>"
-    r"|</(?P<command>[-\w ]{1,100}):\d{1,20}>",
+    r"|</(?P<command>[-\w ]{1,100}):\d{1,20}>"
+    r"|https://discord\.com/channels/(?:\d{1,20}|@me)/(?P<place>\d{1,20})/(?P<message>\d{1,20})",
     re.DOTALL,
 )
 _PLAIN = {"escaped": "{}", "code": "{}", "emoji": ":{}:", "command": "/{}"}
@@ -62,9 +64,17 @@ def unmarked(
             return sign + (name_of(int(mark[kind])) or unknown)
         if kind == "time":
             return _time(mark, now, zone)
+        if kind == "place":
+            return _link(mark, channel_name, zone)
         return _PLAIN[kind].format(mark[kind])
 
     return _MARK.sub(show, content)
+
+
+def _link(mark: re.Match[str], channel_name: NameOf, zone: tzinfo | None) -> str:
+    """A link leads to Discord itself, where nobody has this message; its place and time are what can be shown."""
+    name = channel_name(int(mark["place"]))
+    return f"(#{name}, {made_at(int(mark['message'])).astimezone(zone):%Y-%m-%d %H:%M})" if name else mark[0]
 
 
 def _time(mark: re.Match[str], now: datetime, zone: tzinfo | None) -> str:

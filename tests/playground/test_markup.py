@@ -4,9 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.core.messages import DISCORD_EPOCH_MS
+from bot.playground.loopback.snowflakes import TIME_BITS
 from bot.playground.markup import unmarked
 
 NOW = datetime(2026, 11, 26, 8, 30, tzinfo=UTC)
+
+MESSAGE = (int(NOW.timestamp() * 1000) - DISCORD_EPOCH_MS) << TIME_BITS  # an id that was given then
 
 
 def at(seconds):
@@ -31,6 +35,8 @@ def shown(content):
         ("<@9>, <@&9> in <#9>", "@unknown-user, @unknown-role in #unknown"),
         ("<:wave:12> <a:party:12>", ":wave: :party:"),
         ("Use </chat:12>.", "Use /chat."),
+        (f"said https://discord.com/channels/7/3/{MESSAGE}", "said (#general, 2026-11-26 08:30)"),
+        (f"https://discord.com/channels/@me/9/{MESSAGE}", f"https://discord.com/channels/@me/9/{MESSAGE}"),
         ("`<@1>` and ```\n<t:1:R>\n```", "`<@1>` and ```\n<t:1:R>\n```"),
         (r"\<@1> \*not bold\* C:\new", "<@1> *not bold* C:\\new"),
         ("a < b, <3 and <t:soon>", "a < b, <3 and <t:soon>"),
