@@ -116,6 +116,8 @@ async def _command(arguments: argparse.Namespace) -> int:
     if arguments.command == "playground":
         if arguments.at_once and not arguments.say:
             raise StartupRefused('--at-once goes with --say: --at-once --say "hello" --say "@ada hello"')
+        if not all(words.strip() for words in arguments.say or ()):
+            raise StartupRefused('--say goes with words: --say "hello"')
         from bot.app import run_playground  # noqa: PLC0415
 
         return await run_playground(say=arguments.say, at_once=arguments.at_once)

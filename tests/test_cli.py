@@ -125,6 +125,14 @@ def test_many_voices_without_words_are_refused(tmp_path):
     assert "--say" in ended.stderr
 
 
+@pytest.mark.parametrize("words", ["", " \n"])
+def test_nothing_to_say_is_refused(tmp_path, words):
+    ended = run("playground", "--say", "hello", "--say", words, folder=tmp_path)
+
+    assert ended.returncode == 2
+    assert ended.stderr == '--say goes with words: --say "hello"\n'
+
+
 async def test_a_second_playground_in_the_same_folder_is_told_of_the_first(tmp_path):
     async with open_store(f"sqlite:///{tmp_path}/data/playground.db"), ModelServer() as model:
         settings = {"OPENAI_BASE_URL": model.base_url, "DATABASE_URL": "sqlite:///elsewhere.db"}
