@@ -2,7 +2,7 @@
 
 from bot.core.admission import Admission
 from bot.core.conversation_queue import ConversationQueue
-from bot.core.errors import PressRefused, Stopped
+from bot.core.errors import DatabaseUnavailable, PressRefused, Stopped
 from bot.core.messages import Press, Reopened
 from bot.core.ports import TurnStore
 
@@ -47,8 +47,15 @@ class Presses:
         # The button may be there a moment before it is stored that the answer stands.
         await self._queue.until_answered(press.question_id, press.key, within=SECONDS_TO_STAND)
         with self._queue.under_way.paid_by(press):  # it may be taken up the moment that it is reopened
-            reopened = await self._store.reopen(press)
+            reopened = await self._reopen(press)
             if reopened is not Reopened.YES:
                 raise PressRefused(_WHY_NOT[reopened])
         self._admission.count_press(press)
         self._queue.wake(press.key)
+
+    async def _reopen(self, press: Press) -> Reopened:
+        try:
+            return await self._store.reopen(press)
+        except DatabaseUnavailable:
+            self._queue.wake(press.key)  # it may be reopened all the same: nobody else would write it
+            raise
