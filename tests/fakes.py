@@ -113,6 +113,7 @@ class FakeStore:
         self.codes: dict[int, str] = {}
         self.outcomes: dict[int, str] = {}
         self.previous: dict[int, Previous] = {}  # of answers that are written anew
+        self.payers: dict[int, int | None] = {}  # of these, if not whoever asked
         self.attempts: dict[int, int] = defaultdict(int)
         self.restarts: dict[int, int] = defaultdict(int)
         self.parts: dict[int, dict[int, Part]] = defaultdict(dict)
@@ -268,6 +269,7 @@ class FakeStore:
         self.previous[answer_id] = Previous(
             self.turns[answer_id].text, self.shown[answer_id], self.outcomes[answer_id]
         )
+        self.payers[answer_id] = None if press.person == question.author_id else press.person
         self._update(answer_id, state=TurnState.DRAFTING)
         for each in self._questions(answer_id):
             self._update(each.id, state=TurnState.ANSWERING)
@@ -622,6 +624,7 @@ class FakeStore:
             parts=tuple(self.parts[answer.id].values()),
             written=written,
             previous=self.previous.get(answer.id),
+            payer_id=self.payers.get(answer.id),
         )
 
     def _learn_rate(self, answer: StoredTurn, token_rate: float) -> None:

@@ -3,8 +3,10 @@
 import pytest
 
 from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import open_store
 from tests.model_server import Answer, Gate, ModelServer, Status
 from tests.pressing import LONG, answers, labels, pressed, with_button
+from tests.storage.talk import rows
 from tests.whole_bot import Stage
 
 
@@ -14,7 +16,7 @@ async def stage(tmp_path):
         yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
 
 
-async def rewriting_when_killed(stage, old="word " * 700):
+async def rewriting_when_killed(stage, old="word " * 700, *, by=None):
     """An answer of two messages of which the first shows new words, when the bot dies."""
     gate = Gate()
     stage.model.script(Answer(text=old), Answer(text=LONG, gate=gate))
@@ -22,7 +24,7 @@ async def rewriting_when_killed(stage, old="word " * 700):
     await stage.discord.until(lambda: stage.connected)
     message = await stage.ask("Why?")
     last = await stage.discord.until(lambda: next((each for each in answers(stage) if labels(each)), None))
-    await pressed(stage, last, "Regenerate")
+    await pressed(stage, last, "Regenerate", by=by)
     gate.let_out(10)
     await with_button(stage, message, "Stop")
     program.kill()
@@ -43,6 +45,19 @@ async def test_an_answer_that_is_rewritten_when_the_bot_is_killed_is_new_in_the_
     assert [text for _, text in stage.prompts()[-1]][1:] == ["Why?", "Because of scattering.", "Really?"]
     assert [each.content for each in answers(stage)] == ["Because of scattering.", "Yes."]
     assert labels(message) == ["Regenerate"]
+
+
+async def test_whoever_pressed_pays_after_the_bot_was_killed_too(stage) -> None:
+    stage.discord.set_member_permissions(stage.discord.guild, stage.ada, manage_messages=True)
+    message, _last = await rewriting_when_killed(stage, by=stage.ada)
+    stage.model.script(Answer(text="Because of scattering."))
+
+    async with stage.bot():
+        await stage.settled(message, "Because of scattering.")
+        await with_button(stage, message)
+
+    async with open_store(stage.database_url) as store:
+        assert (await rows(store, "SELECT author_id FROM model_calls ORDER BY id"))[-1] == (stage.ada.id,)
 
 
 async def test_an_answer_that_is_rewritten_when_the_bot_is_killed_is_the_old_one_if_no_other_comes(stage) -> None:

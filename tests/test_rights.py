@@ -197,6 +197,17 @@ async def test_an_answer_under_way_stops_and_goes_and_its_cost_has_no_name(stage
     ]  # fmt: skip
 
 
+async def test_what_an_answer_of_which_nothing_was_visible_yet_cost_has_no_name_either(stage):
+    stage.model.script(Answer(text="A canary.", gate=Gate()))
+    async with stage.bot(FIRST_TOKEN_SECONDS="3600"):
+        asked = await stage.discord.post(stage.general, stage.you, "A canary?")
+        await stage.model.received(1)
+        await confirmed(stage, await offered(stage))
+
+    assert stage.reply_to(asked) is None
+    assert stored(stage, "SELECT author_id FROM model_calls") == [(None,)]
+
+
 async def test_what_waits_is_not_answered_and_a_command_that_waits_is_told_so(stage):
     gate = Gate()
     stage.model.script(Answer(text="To ada.", gate=gate))

@@ -196,6 +196,7 @@ class Answerer:
             await self._store.stand(taken.answer_id)
         except Withdrawn as error:
             await reply.discard()
+            await asyncio.sleep(0)  # what it cost is on its way to the store before its row may go
             await self._store.withdraw(taken.answer_id)
             return error.code
         except DiscordUnavailable as error:
@@ -305,9 +306,8 @@ class Answerer:
             bot_id=limits.bot_id,
         )
         reply.start_typing()
-        payer = answering.payer or taken.question.author_id
         account = self._spending.account(
-            taken.conversation, prompt, person=payer, is_told=payer == taken.question.author_id
+            taken.conversation, prompt, person=taken.payer, is_told=taken.payer == taken.question.author_id
         )
         generation = Generation(
             taken,

@@ -10,14 +10,13 @@ from bot.core.ports import Clock, Reply
 
 
 class Answering:
-    def __init__(self, *, effort: Effort | None = None, payer: int | None = None) -> None:
-        """*effort*: what was done for this answer before it was begun anew. *payer*: if not whoever asked."""
+    def __init__(self, *, effort: Effort | None = None) -> None:
+        """*effort*: what was done for this answer before it was begun anew."""
         self.stopped: BotError | None = None
         self.finishing = False  # its text is stored, and on its way into the channel
         self.model = "-"  # that its text is by, in the log
         self.reply: Reply | None = None
         self.effort = effort or Effort()
-        self.payer = payer
         self._go_on = asyncio.Event()
         self._generation: Generation | None = None
         self._generating: asyncio.Task[Generated] | None = None

@@ -233,7 +233,6 @@ class ConversationQueue:
 
     async def _one_turn(self, key: ConversationKey, worker: _Worker) -> bool:
         """Answer what was taken up, or what is next. Whether that failed."""
-        ended = False
         try:
             if worker.turn is None:
                 await self._take_up(key, worker)
@@ -251,7 +250,7 @@ class ConversationQueue:
             return True
         finally:
             if (turn := worker.turn) is not None:
-                self.under_way.end(turn.taken, over=ended)
+                self.under_way.end(turn.taken)
                 worker.turn = None
                 turn.slot.give_back()
         return False

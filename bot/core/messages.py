@@ -234,6 +234,9 @@ class Previous(NamedTuple):
     call_id: int | None = None  # the record of the request that brought the text
 
 
+NOBODY = 0  # instead of a person's id: they had themselves forgotten
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TakenUp:
     """A conversation's next turn, taken up: everything that answering it needs."""
@@ -253,11 +256,17 @@ class TakenUp:
     summarised: int = 0  # turns that it is of
     left_out: int = 0  # turns since the last reset that are in neither
     missed_answer: bool = False  # the answer before could not be shown any more, and its asker does not know why
+    payer_id: int | None = None  # who has it written anew, if not whoever asked, or NOBODY
 
     @property
     def question(self) -> Turn:
         """The newest question: the one that the answer replies to."""
         return self.questions[-1]
+
+    @property
+    def payer(self) -> int | None:
+        """On whose budget its requests go; None: on nobody's own."""
+        return self.question.author_id if self.payer_id is None else self.payer_id or None
 
     @property
     def address(self) -> Address:

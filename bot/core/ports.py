@@ -122,7 +122,8 @@ class TurnStore(StoredMessages, Protocol):
     async def reopen(self, press: Press) -> Reopened:
         """Let the answer to the pressed question be written anew, if it is the last of the conversation there.
 
-        It stays as it is until a new text is written in its place, or `restore` gives up on that.
+        It stays as it is until a new text is written in its place, or `restore` gives up on that. Whoever pressed
+        pays, and is kept with it for that until it has ended.
         """
 
     async def restore(self, answer_id: int, previous: Previous) -> None:

@@ -46,10 +46,9 @@ class Presses:
             raise PressRefused(UNDER_WAY)
         # The button may be there a moment before it is stored that the answer stands.
         await self._queue.until_answered(press.question_id, press.key, within=SECONDS_TO_STAND)
-        with self._queue.under_way.paid_by(press):  # it may be taken up the moment that it is reopened
-            reopened = await self._reopen(press)
-            if reopened is not Reopened.YES:
-                raise PressRefused(_WHY_NOT[reopened])
+        reopened = await self._reopen(press)
+        if reopened is not Reopened.YES:
+            raise PressRefused(_WHY_NOT[reopened])
         self._admission.count_press(press)
         self._queue.wake(press.key)
 

@@ -1,12 +1,11 @@
 """The answers under way, as deletions and edits find them: those that are just being taken up, too."""
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 
 from bot.core.answering import Answering
 from bot.core.effort import Effort
 from bot.core.errors import BotError, Reworded, Withdrawn
-from bot.core.messages import Erased, Kind, Press, TakenUp
+from bot.core.messages import Erased, Kind, TakenUp
 
 
 class UnderWay:
@@ -16,24 +15,9 @@ class UnderWay:
         self._answers: dict[int, tuple[TakenUp, Answering]] = {}
         self._early: dict[int, BotError] = {}  # what came over answers that nobody here knew of
         self._efforts: dict[int, Effort] = {}  # by answer, of those that are begun anew
-        self._pressed: dict[int, int] = {}  # by question: who had its answer reopened
-
-    @contextmanager
-    def paid_by(self, press: Press) -> Iterator[None]:
-        """The answer is being reopened for this person, who pays for it, unless that fails."""
-        before = self._pressed.get(press.question_id)
-        self._pressed[press.question_id] = press.person
-        try:
-            yield
-        except BaseException:
-            self._pressed.pop(press.question_id, None)
-            if before is not None:  # somebody else's press, which was not in vain
-                self._pressed[press.question_id] = before
-            raise
 
     def begin(self, taken: TakenUp) -> Answering:
-        presser = self._pressed.get(taken.question.message_id or 0)
-        answering = Answering(effort=self._efforts.pop(taken.answer_id, None), payer=presser)
+        answering = Answering(effort=self._efforts.pop(taken.answer_id, None))
         self._answers[taken.answer_id] = taken, answering
         if why := self._early.get(taken.answer_id):
             answering.stop(why)
@@ -41,11 +25,8 @@ class UnderWay:
             self._early.clear()
         return answering
 
-    def end(self, taken: TakenUp, *, over: bool) -> None:
-        """*over*: it is not taken up again."""
+    def end(self, taken: TakenUp) -> None:
         _, answering = self._answers.pop(taken.answer_id)
-        if over or isinstance(answering.stopped, Withdrawn):
-            self._pressed.pop(taken.question.message_id or 0, None)
         if isinstance(answering.stopped, Reworded):
             self._efforts[taken.answer_id] = answering.effort
 

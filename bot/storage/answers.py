@@ -33,7 +33,7 @@ _UNFINISHED_ANSWER = update(turns).where(turns.c.id == bindparam("answer"), turn
 _STAND = (
     update(turns)
     .where(turns.c.id == bindparam("answer"), turns.c.state == TurnState.WRITTEN)
-    .values(state=TurnState.STANDING)
+    .values(state=TurnState.STANDING, payer_id=None)
     .returning(turns.c.kind, turns.c.outcome)
 )
 _QUESTIONS = (
@@ -122,7 +122,8 @@ def stand(connection: Connection, answer_id: int) -> bool:
 
 def undeliverable(connection: Connection, answer_id: int, *, code: str) -> None:
     ended = connection.execute(
-        _UNFINISHED_ANSWER, {"answer": answer_id, "state": TurnState.UNDELIVERABLE, "outcome": code}
+        _UNFINISHED_ANSWER,
+        {"answer": answer_id, "state": TurnState.UNDELIVERABLE, "outcome": code, "payer_id": None},
     )
     if ended.rowcount:
         _end_questions(connection, answer_id, state=TurnState.FAILED, outcome=code)
@@ -145,6 +146,7 @@ def withdraw(connection: Connection, answer_id: int) -> bool:
         return False
     ask_again(connection, [answer_id])
     blank(connection, [answer_id])
+    connection.execute(update(turns).where(turns.c.id == answer_id).values(payer_id=None))
     _forget_withdrawn(connection, answer_id)
     return True
 

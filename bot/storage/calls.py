@@ -4,18 +4,23 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, literal, null, select, update
 
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import ModelCall, Past, Usage
-from bot.core.messages import Kind, PartState, Role, TurnState
+from bot.core.messages import NOBODY, Kind, PartState, Role, TurnState
 from bot.core.why import Made
+from bot.storage.columns import Number
 from bot.storage.schema import conversations, model_calls, parts, turns
 
 # The answer may be gone by now; what it cost stays.
+_FORGOTTEN = exists().where(turns.c.id == bindparam("answer_id"), turns.c.payer_id == NOBODY)
 _INSERT = (
     insert(model_calls)
-    .values(turn_id=select(turns.c.id).where(turns.c.id == bindparam("answer_id")).scalar_subquery())
+    .values(
+        turn_id=select(turns.c.id).where(turns.c.id == bindparam("answer_id")).scalar_subquery(),
+        author_id=case((_FORGOTTEN, null()), else_=bindparam("payer", type_=Number)),
+    )
     .returning(model_calls.c.id)
 )
 _ENDED = update(model_calls).where(model_calls.c.id == bindparam("record_id"))
@@ -120,5 +125,6 @@ def _call(row: Row[*tuple[Any, ...]]) -> ModelCall:
 def _values(call: ModelCall) -> dict[str, Any]:
     values = asdict(call)
     values |= values.pop("usage") | values.pop("past")
+    values["payer"] = values.pop("author_id")
     del values["record_id"]
     return values

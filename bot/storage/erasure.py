@@ -6,7 +6,7 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, or_, select, update
 
-from bot.core.messages import Erased, Kind, PartState, Role, TurnState
+from bot.core.messages import NOBODY, Erased, Kind, PartState, Role, TurnState
 from bot.core.rights import Forgotten, Share
 from bot.storage.answers import (
     BLANK,
@@ -120,6 +120,7 @@ def share_of(connection: Connection, user_id: int, *, channel_id: int | None) ->
 
 def forget_user(connection: Connection, user_id: int, *, channel_id: int | None) -> Forgotten:
     share, tally = share_of(connection, user_id, channel_id=channel_id), _Tally()
+    _name_no_payer(connection, user_id, channel_id=channel_id)
     _erase_quotes(connection, and_(IS_QUOTE, _turns_of(user_id, channel_id)), tally)
     questions = connection.scalars(select(turns.c.id).where(_turns_of(user_id, channel_id))).all()
     for ids in _chunks(questions):
@@ -134,12 +135,17 @@ def forget_user(connection: Connection, user_id: int, *, channel_id: int | None)
     return Forgotten(share=share, erased=tally.erased(connection))
 
 
-def drafted(connection: Connection, *, channel_id: int | None) -> list[int]:
-    """The answers of which there is no text yet, in one channel or everywhere."""
-    there = IS_OPEN & (turns.c.state == TurnState.DRAFTING)
+def _name_no_payer(connection: Connection, user_id: int, *, channel_id: int | None) -> None:
+    """Of the answers under way that they pay for: what these cost is recorded later."""
+    asked = turns.alias()
+    theirs = exists().where(
+        asked.c.answered_by == turns.c.id, asked.c.author_id == user_id, asked.c.kind != Kind.QUOTE
+    )
+    pays = or_(turns.c.payer_id == user_id, turns.c.payer_id.is_(None) & theirs)
+    there = IS_OPEN & (turns.c.role == Role.ASSISTANT)
     if channel_id is not None:
         there &= turns.c.conversation_id.in_(_conversations_in(channel_id))
-    return list(connection.scalars(select(turns.c.id).where(there)))
+    connection.execute(update(turns).where(there, pays).values(payer_id=NOBODY))
 
 
 def _turns_of(user_id: int, channel_id: int | None) -> ColumnElement[bool]:

@@ -269,6 +269,7 @@ def _take_up_again(connection: Connection, place: Place, answer_id: int, *, budg
         previous=Previous(answer.text, answer.raw_text, answer.outcome, answer.call_id)
         if answer.raw_text and answer.state == TurnState.DRAFTING
         else None,
+        payer_id=answer.payer_id,
     )
 
 

@@ -10,7 +10,10 @@ from bot.storage.schema import IS_NO_QUOTE, IS_OPEN, conversations, turns
 
 
 def reopen(connection: Connection, press: Press) -> Reopened:
-    """The answer keeps its texts until others are written; what was tried for it before is no failure of this."""
+    """The answer keeps its texts until others are written; what was tried for it before is no failure of this.
+
+    Whoever pressed is kept as its payer until it stands.
+    """
     asked = _asked(connection, press)
     if asked is None or asked.state == TurnState.WITHDRAWN:
         return Reopened.GONE
@@ -24,8 +27,11 @@ def reopen(connection: Connection, press: Press) -> Reopened:
     if not _is_last(connection, asked.conversation_id, position):
         return Reopened.NOT_LAST
     anew = {"restarts": turns.c.attempts}
+    payer = None if press.person == asked.author_id else press.person
     connection.execute(
-        update(turns).where(turns.c.id == asked.answered_by).values(state=TurnState.DRAFTING, **anew)
+        update(turns)
+        .where(turns.c.id == asked.answered_by)
+        .values(state=TurnState.DRAFTING, payer_id=payer, **anew)
     )
     connection.execute(
         update(turns)

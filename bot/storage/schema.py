@@ -20,7 +20,7 @@ from sqlalchemy import (
 from bot.core.messages import PartState
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0009"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0010"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -103,6 +103,7 @@ turns = Table(
     Column("restarts", Integer, nullable=False, server_default="0"),  # of these, by no failure: see ask_again
     Column("linked_channel_id", Number),  # of a quote that a link brought: where its message is
     Column("linked_parent_id", Number),  # the channel above, if that is a thread
+    Column("payer_id", Number),  # of an unfinished answer: see TakenUp.payer_id
     PrimaryKeyConstraint("id"),
     UniqueConstraint("conversation_id", "position"),
     CheckConstraint(

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -93,7 +92,6 @@ class SqlTurnStore:
         self._database = database
         self._arrivals = Arrivals(database)
         self._clock = clock
-        self._forgotten: set[tuple[int, int]] = set()  # answers under way that stopped, and who is not to be named
 
     @property
     def ownership_lost(self) -> asyncio.Event:
@@ -158,7 +156,7 @@ class SqlTurnStore:
         token_rate: float | None = None,
     ) -> None:
         def work(connection: Connection) -> bool:
-            call_id = self._record_call(connection, call)
+            call_id = calls.record(connection, call)
             if token_rate is not None:
                 answers.learn_rate(connection, answer_id, token_rate)
             return answers.write(
@@ -232,17 +230,13 @@ class SqlTurnStore:
         return await self._database.run(partial(answers.posting_in, channel_id=channel_id))
 
     async def record_call(self, call: ModelCall) -> None:
-        await self._database.run(partial(self._record_call, call=call))
+        await self._database.run(partial(calls.record, call=call))
 
     async def begin_call(self, call: ModelCall) -> int:
-        return await self._database.run(partial(self._record_call, call=call), rank=Rank.INTAKE)
+        return await self._database.run(partial(calls.record, call=call), rank=Rank.INTAKE)
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         return await self._database.run(partial(calls.counted, scope=scope, since=since))
-
-    def _record_call(self, connection: Connection, call: ModelCall) -> int:
-        known = (call.answer_id, call.author_id) not in self._forgotten
-        return calls.record(connection, call if known else replace(call, author_id=None))
 
     async def edit(
         self,
@@ -281,13 +275,7 @@ class SqlTurnStore:
         return await self._database.run(partial(erasure.share_of, user_id=user_id, channel_id=channel_id))
 
     async def forget_user(self, user_id: int, *, channel_id: int | None = None) -> Forgotten:
-        def work(connection: Connection) -> Forgotten:
-            forgotten = erasure.forget_user(connection, user_id, channel_id=channel_id)
-            # What they asked for stopped; what they wanted written anew of others' goes on.
-            answer_ids = {*forgotten.erased.answers, *erasure.drafted(connection, channel_id=channel_id)}
-            self._forgotten |= {(answer_id, user_id) for answer_id in answer_ids}
-            return forgotten
-
+        work = partial(erasure.forget_user, user_id=user_id, channel_id=channel_id)
         return await self._database.run(work, erases=lambda _forgotten: True)
 
     async def erase_expired(self, where: Servers, *, after: int, before: int, most: int) -> Expired:

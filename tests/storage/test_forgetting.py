@@ -139,6 +139,54 @@ async def test_what_somebody_wanted_written_anew_of_another_s_answers_is_recorde
     await store.forget_user(1)
 
     await store.record_call(before)
+    again = await next_turn(store)
+    await store.record_call(call(again, author_id=again.payer))
+
+    assert await rows(store, "SELECT author_id FROM model_calls ORDER BY id") == [(2,), (None,), (None,)]
+
+
+async def test_who_had_an_answer_written_anew_is_forgotten_with_it(store):
+    await exchange(store, message("bob here", id=2, **BOB), "to bob")
+    await store.reopen(Press(id=9, question_id=2, person=1, moderates=True, key=HERE))
+
+    await store.forget_user(1, channel_id=20)
+    elsewhere = (await next_turn(store)).payer
+    await store.forget_user(1, channel_id=10)
+
+    assert (elsewhere, (await next_turn(store)).payer) == (1, None)
+    assert await rows(store, "SELECT count(*) FROM turns WHERE payer_id = 1") == [(0,)]
+
+
+async def test_who_pays_for_an_answer_to_somebody_forgotten_is_named(store):
+    await exchange(store, message("bob here", id=2, **BOB), "to bob")
+    await store.reopen(Press(id=9, question_id=2, person=1, moderates=True, key=HERE))
+    anew = await next_turn(store)
+    await store.forget_user(2)
+
+    await store.record_call(call(anew, author_id=anew.payer))
+
+    assert await rows(store, "SELECT author_id FROM model_calls ORDER BY id") == [(None,), (1,)]
+
+
+async def test_whoever_asks_after_having_been_forgotten_is_named(store):
+    taken = await take(store, message("ada here", id=1))
+    await store.forget_user(1)
+    await store.withdraw(taken.answer_id)  # SQLite gives the number of its row to the next one
+    anew = await take(store, message("ada anew", id=2))
+
     await store.record_call(call(anew))
 
-    assert await rows(store, "SELECT author_id FROM model_calls ORDER BY id") == [(2,), (None,), (2,)]
+    assert await rows(store, "SELECT author_id FROM model_calls") == [(1,)]
+
+
+async def test_whoever_had_themselves_forgotten_beside_an_answer_may_pay_for_it_later(store):
+    taken = await take(store, message("bob here", id=2, **BOB))
+    await store.forget_user(1)
+    await write(store, taken, "to bob")
+    await store.stand(taken.answer_id)
+    await store.reopen(Press(id=9, question_id=2, person=1, moderates=True, key=HERE))
+    anew = await next_turn(store)
+
+    await store.record_call(call(anew, author_id=anew.payer))
+
+    assert await rows(store, "SELECT author_id FROM model_calls ORDER BY id") == [(2,), (1,)]

@@ -183,3 +183,50 @@ async def test_neighbours_are_answered_anew_together(store):
     taken = await next_turn(store)
     assert [question.text for question in taken.questions] == ["a", "b"]
     await write(store, taken, "anew")
+
+
+PAYERS = "SELECT payer_id FROM turns WHERE payer_id IS NOT NULL"
+
+
+async def test_whoever_pressed_first_pays_for_all_take_ups(answered):
+    await reopen(answered, person=9, moderates=True)
+    refused = [
+        await reopen(answered),
+        await reopen(answered, person=8),
+        await reopen(answered, person=7, moderates=True),
+    ]
+
+    payers = [(await next_turn(answered)).payer for _ in range(2)]
+
+    assert refused == [Reopened.UNDER_WAY, Reopened.NOT_THEIRS, Reopened.UNDER_WAY]
+    assert payers == [9, 9]
+
+
+@pytest.mark.parametrize("end", ["stands", "stays", "is undeliverable", "is withdrawn"])
+async def test_who_paid_is_known_no_longer_than_until_it_has_ended(answered, end):
+    await reopen(answered, person=9, moderates=True)
+    taken = await next_turn(answered)
+    before = await rows(answered, PAYERS)
+
+    if end == "stands":
+        await answer(answered, taken, "new")
+    elif end == "stays":
+        await answered.restore(taken.answer_id, taken.previous)
+        await answered.stand(taken.answer_id)
+    elif end == "is undeliverable":
+        await answered.undeliverable(taken.answer_id, code="gone")
+    else:
+        await answered.erase_messages([1])
+        await answered.withdraw(taken.answer_id)
+
+    assert before == [(9,)]
+    assert await rows(answered, PAYERS) == []
+
+
+async def test_the_asker_pays_for_what_they_have_written_anew_themselves(answered):
+    await reopen(answered, person=9, moderates=True)
+    await answer(answered, await next_turn(answered), "new")
+    await reopen(answered)
+
+    assert (await next_turn(answered)).payer == 1
+    assert await rows(answered, PAYERS) == []
