@@ -122,7 +122,6 @@ async def assemble(
         limits=limits,
         ended=summarising.after(ended) if summarising else ended,
     )
-    stack.push_async_callback(answerer.close)
     parts = _join(
         settings, stack, outside, answerer, slots, limits=limits, budgets=budgets, clock=clock, observer=observer
     )

@@ -371,6 +371,9 @@ class FakeStore:
         await self._begin()
         self.calls.append(call)
 
+    async def settle_call(self, call: ModelCall) -> None:
+        await self.record_call(call)
+
     async def begin_call(self, call: ModelCall) -> int:
         await self._begin()
         self.begun.append(call)

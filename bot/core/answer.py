@@ -15,13 +15,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
 from bot.core.answering import Answering
-from bot.core.completions import ModelCall
 from bot.core.errors import (
     AskedLongAgo,
     BotError,
@@ -114,7 +113,6 @@ class Answerer:
         self._limits = limits
         self._ended = ended
         self._rates = TokenRates()
-        self._recording: set[asyncio.Task[None]] = set()
         self._pausing: set[Answering] = set()  # those that Discord did not take, until they are tried again
         self._oldest = snowflake_at(clock.now() - limits.answer_within)
 
@@ -173,10 +171,6 @@ class Answerer:
         """Not again each time that the queue tries again."""
         if taken.attempt == 1:
             await self._replies.say(taken.address, sentence)
-
-    async def close(self) -> None:
-        """Wait for the model calls that are still being recorded."""
-        await asyncio.gather(*self._recording, return_exceptions=True)
 
     async def _answer(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> str:
         if taken.written is None and not reply.in_time:
@@ -265,23 +259,30 @@ class Answerer:
                     return await self._keep_previous(taken, taken.previous, error)
                 sentence, code = error.user_message, error.code
             else:
-                call = generated.call
-                answering.model = call.model
-                shown = shown_answer(taken, generated.text, generated.outcome)
-                await self._store.write_answer(
-                    taken.answer_id,
-                    text=generated.text,
-                    shown=shown,
-                    outcome=generated.outcome,
-                    call=call,
-                    token_rate=self._rates.learned(
-                        taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
-                    ),
-                )
-                return _Written(shown, generated.outcome, Kind.ANSWER)
+                answering.model = generated.call.model
+                return await self._store_text(taken, generated)
         shown = shown_notice(taken, sentence)
         await self._store.write_notice(taken.answer_id, shown=shown, code=code)
         return _Written(shown, code, Kind.NOTICE)
+
+    async def _store_text(self, taken: TakenUp, generated: Generated) -> _Written:
+        call, shown = generated.call, shown_answer(taken, generated.text, generated.outcome)
+        rate = self._rates.learned(
+            taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
+        )
+        try:
+            await self._store.write_answer(
+                taken.answer_id,
+                text=generated.text,
+                shown=shown,
+                outcome=generated.outcome,
+                call=call,
+                token_rate=rate,
+            )
+        except DatabaseUnavailable as error:  # its text may be lost, and was paid for
+            self._spending.settle(replace(call, outcome=error.code))
+            raise
+        return _Written(shown, generated.outcome, Kind.ANSWER)
 
     def _came_too_late(self, taken: TakenUp) -> bool:
         """It waited while the bot was away, for too long, and nothing of an answer is there that must be ended."""
@@ -320,7 +321,7 @@ class Answerer:
             clock=self._clock,
             patience=limits.patience,
             slot=slot,
-            record=self._record,
+            record=self._spending.record,
         )
         try:
             return await answering.generate(generation)
@@ -329,21 +330,10 @@ class Answerer:
                 raise
             if reply.visible and isinstance(error, CutShort):
                 return generation.cut_off(error)
-            self._record(generation.ended_by(error))
+            self._spending.record(generation.ended_by(error))
             raise
         finally:
             account.close()
-
-    def _record(self, call: ModelCall) -> None:
-        """Store a call that brought no answer, without making the person wait for it."""
-        task = asyncio.create_task(self._store.record_call(call))
-        self._recording.add(task)
-        task.add_done_callback(self._recorded)
-
-    def _recorded(self, task: asyncio.Task[None]) -> None:
-        self._recording.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a model call could not be recorded: %s", error)
 
     @asynccontextmanager
     async def _reply(self, taken: TakenUp) -> AsyncIterator[Reply]:

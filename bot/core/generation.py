@@ -33,11 +33,10 @@ from bot.core.legible import legible
 from bot.core.messages import Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import Clock, Reply
-from bot.core.spending import Account
+from bot.core.spending import BEGUN, Account
 
 log = logging.getLogger(__name__)
 
-BEGUN = "begun"  # the outcome of a request that has none yet, or never had, since the program was killed
 UNREAD = "stopped_unread"  # of one that was stopped before anything was visible
 
 

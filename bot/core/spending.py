@@ -6,10 +6,11 @@ meanwhile, the next one counts that, since it may have been paid for.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from bot.core.budgets import Amount, Budgets, Payer, Reservation, Scope
 from bot.core.completions import ModelCall, Prompt, Usage
@@ -20,7 +21,9 @@ from bot.core.ports import Clock
 
 log = logging.getLogger(__name__)
 
+BEGUN = "begun"  # the outcome of a request that has none yet, or never had, since the program was killed
 CALLED_OFF = "called_off"  # the outcome of a request that was begun on the record and never made
+SECONDS_BETWEEN_TRIES = 5.0  # while the database is away
 _NOTHING = Amount(tokens=0, nanodollars=0)
 
 
@@ -31,6 +34,12 @@ class SpendingStore(Protocol):
         """Append a request that is about to be made to the record of model calls; its row's id."""
 
     async def record_call(self, call: ModelCall) -> None: ...
+
+    async def settle_call(self, call: ModelCall) -> None:
+        """The same where nobody knows what of it is on the record: an end that is there stays.
+
+        One that was called off is not appended.
+        """
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         """What was used since then, by person, channel or server, or in all under 0."""
@@ -46,7 +55,8 @@ class Spending:
         self._store = store
         self._models = models
         self._clock = clock
-        self._calling_off: set[asyncio.Task[None]] = set()
+        self._recording: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
     async def load(self) -> None:
         """Count what was used before. Raises DatabaseUnavailable."""
@@ -68,22 +78,55 @@ class Spending:
         amount = Amount(tokens=prompt.tokens + prompt.max_answer_tokens, nanodollars=max(costs) if costs else None)
         return Account(self, self._budgets, self._store, payer=payer, most=amount)
 
+    def record(self, call: ModelCall) -> None:
+        """Store a request that brought no answer, without making the person wait for it."""
+        self._start(self._record(call))
+
+    def settle(self, call: ModelCall) -> None:
+        """The same of one that may be on the record already, since storing what it brought failed."""
+        self._start(self._settle(call))
+
     def call_off(self, call: ModelCall, beginning: asyncio.Future[int]) -> None:
-        """*call* is not made after all: let its row, once it is stored, say so. Returns at once."""
-        task = asyncio.create_task(self._call_off(call, beginning))
-        self._calling_off.add(task)
-        task.add_done_callback(self._calling_off.discard)
+        """*call* is not made after all: let its row, if one came of *beginning*, say so. Returns at once."""
+        self._start(self._call_off(call, beginning))
 
     async def close(self) -> None:
-        """Wait for what is still being called off."""
-        await asyncio.gather(*self._calling_off)
+        """Wait for what is on its way to the record, but not for a database that is away."""
+        self._closing.set()
+        await asyncio.gather(*self._recording, return_exceptions=True)
+
+    def _start(self, recording: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(recording)
+        self._recording.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._recording.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a model call could not be recorded: %s", error)
+
+    async def _record(self, call: ModelCall) -> None:
+        try:
+            await self._store.record_call(call)
+        except DatabaseUnavailable:
+            await self._settle(call)
 
     async def _call_off(self, call: ModelCall, beginning: asyncio.Future[int]) -> None:
-        try:
-            row = await beginning
-            await self._store.record_call(replace(_counting(call, _NOTHING), record_id=row, outcome=CALLED_OFF))
-        except DatabaseUnavailable as error:
-            log.error("that a request was not made could not be stored: %s", error)  # noqa: TRY400 - it is named
+        with suppress(DatabaseUnavailable):  # which may have stored it all the same
+            await beginning
+        await self._settle(replace(_counting(call, _NOTHING), outcome=CALLED_OFF))
+
+    async def _settle(self, call: ModelCall) -> None:
+        """However long the database is away: what is not on the record is not counted after the next start."""
+        while True:
+            try:
+                return await self._store.settle_call(call)
+            except DatabaseUnavailable:
+                if self._closing.is_set():
+                    raise
+            with suppress(TimeoutError):
+                async with self._clock.deadline(SECONDS_BETWEEN_TRIES):
+                    await self._closing.wait()
 
     def cost(self, model: str, usage: Usage) -> int | None:
         return self._prices.cost(model, usage)
@@ -153,7 +196,7 @@ class Account:
             beginning = asyncio.ensure_future(self._store.begin_call(_counting(call, self._most)))
             try:
                 self._row = await asyncio.shield(beginning)
-            except asyncio.CancelledError:  # Stop, or a deletion: the row comes to be nevertheless
+            except (asyncio.CancelledError, DatabaseUnavailable):  # its row may come to be all the same
                 self._spending.call_off(call, beginning)
                 raise
         self.open = True

@@ -11,13 +11,12 @@ from bot.core.answer import AnswerLimits, Ended
 from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, NOWHERE, FairSlots
-from bot.core.generation import BEGUN
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import ChatModel, Clock, SummaryStore
 from bot.core.prompt import turn_tokens
-from bot.core.spending import Account, Spending
+from bot.core.spending import BEGUN, Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
 from bot.core.tokens import cut_to
 from bot.core.window import SHARE_TO_SUMMARISE_AT

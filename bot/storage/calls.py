@@ -1,6 +1,6 @@
 """The record of model calls: what each was, what it cost, and which answer it brought; no text."""
 
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, l
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import ModelCall, Past, Usage
 from bot.core.messages import NOBODY, Kind, PartState, Role, TurnState
+from bot.core.spending import BEGUN, CALLED_OFF
 from bot.core.why import Made
 from bot.storage.columns import Number
 from bot.storage.schema import conversations, model_calls, parts, turns
@@ -22,6 +23,17 @@ _INSERT = (
         author_id=case((_FORGOTTEN, null()), else_=bindparam("payer", type_=Number)),
     )
     .returning(model_calls.c.id)
+)
+_SAME = (
+    select(model_calls.c.id, model_calls.c.outcome)
+    .where(
+        model_calls.c.started_at == bindparam("began"),
+        model_calls.c.channel_id == bindparam("there"),
+        model_calls.c.model == bindparam("by"),
+        model_calls.c.attempt == bindparam("nth"),
+    )
+    .order_by(model_calls.c.id)
+    .limit(1)
 )
 _ENDED = update(model_calls).where(model_calls.c.id == bindparam("record_id"))
 # What an end changes. Not whose it was: they may have had themselves forgotten since it began.
@@ -81,6 +93,16 @@ def record(connection: Connection, call: ModelCall) -> int:
         return row
     connection.execute(_ENDED, {"record_id": call.record_id} | {name: values[name] for name in _AT_THE_END})
     return call.record_id
+
+
+def settle(connection: Connection, call: ModelCall) -> None:
+    """What is known of it tells which row is its: no other request began there at that very moment."""
+    same = {"began": call.started_at, "there": call.channel_id, "by": call.model, "nth": call.attempt}
+    found = connection.execute(_SAME, same).first()
+    if found is not None and found.outcome == BEGUN:
+        record(connection, replace(call, record_id=found.id))
+    elif found is None and call.outcome != CALLED_OFF:
+        record(connection, replace(call, record_id=None))
 
 
 def counted(connection: Connection, scope: Scope, *, since: datetime) -> dict[int, Amount]:

@@ -232,6 +232,9 @@ class SqlTurnStore:
     async def record_call(self, call: ModelCall) -> None:
         await self._database.run(partial(calls.record, call=call))
 
+    async def settle_call(self, call: ModelCall) -> None:
+        await self._database.run(partial(calls.settle, call=call))
+
     async def begin_call(self, call: ModelCall) -> int:
         return await self._database.run(partial(calls.record, call=call), rank=Rank.INTAKE)
 

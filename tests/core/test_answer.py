@@ -129,7 +129,7 @@ class World:
     async def idle(self) -> None:
         while tasks := [worker.task for worker in self.queue._workers.values() if worker.task]:
             await asyncio.gather(*tasks)
-        await self.answerer.close()
+        await self.answerer._spending.close()
 
     def texts(self) -> list[str]:
         return [text for _, text in self.replies.said]

@@ -222,14 +222,13 @@ async def test_a_question_that_is_deleted_while_its_request_is_put_on_the_record
     await world.intake.take(message("Why?", id=1))
     await world.store.until(lambda: world.store.begun)
     await world.intake.deleted([1])
-    await world.idle()
+    while world.queue._workers:
+        await asyncio.sleep(0)
     world.store.stored.set()
-    await world.answerer._spending.close()
+    await world.idle()
 
     assert world.model.prompts == []
-    assert [(call.outcome, call.record_id, call.counted_tokens) for call in world.store.calls] == [
-        ("called_off", 1, 0)
-    ]
+    assert [(call.outcome, call.counted_tokens) for call in world.store.calls] == [("called_off", 0)]
     assert (used(world), reserved(world)) == (0, 0)
 
 
@@ -251,6 +250,10 @@ async def test_a_request_that_cannot_be_recorded_is_not_made_and_gives_back() ->
     assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
     assert world.texts() == ["Blue."]
     assert len(world.model.prompts) == 1
+    assert [(call.outcome, call.counted_tokens) for call in world.store.calls] == [
+        ("called_off", 0),
+        ("complete", 42),
+    ]
     assert (used(world), reserved(world)) == (42, 0)
 
 

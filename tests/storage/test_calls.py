@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import Usage
 from bot.storage.turns import open_store
@@ -88,3 +90,44 @@ async def test_what_was_begun_is_counted_by_whoever_opens_the_database_next(data
 
     async with open_store(database_url) as store:
         assert await store.counted(Scope.TOTAL, since=START) == {0: Amount(tokens=500, nanodollars=900)}
+
+
+ALL = "SELECT outcome, counted_tokens FROM model_calls ORDER BY id"
+
+
+async def test_what_was_begun_and_nobody_was_told_of_ends_as_the_row_that_it_is(store):
+    calling, _row = await begun(store)
+
+    await store.settle_call(replace(calling, outcome="called_off", counted_tokens=0))
+
+    assert await rows(store, ALL) == [("called_off", 0)]
+
+
+async def test_what_has_ended_on_the_record_stays_as_it_was_recorded(store):
+    calling, row = await begun(store)
+    await store.record_call(ended(calling, row))
+
+    await store.settle_call(replace(calling, outcome="lost", counted_tokens=1))
+
+    assert await rows(store, ALL) == [("complete", 15)]
+
+
+@pytest.mark.parametrize(("outcome", "stored"), [("lost", [("lost", 500)]), ("called_off", [])])
+async def test_what_is_not_on_the_record_comes_there_if_it_was_made(store, outcome, stored):
+    taken = await take(store, message("q", id=1))
+
+    await store.settle_call(call(taken, outcome=outcome, counted_tokens=500))
+
+    assert await rows(store, ALL) == stored
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"started_at": START + timedelta(microseconds=1)}, {"channel_id": 11}, {"attempt": 2}, {"model": "b"}],
+)
+async def test_another_request_is_left_alone(store, other):
+    calling, _row = await begun(store)
+
+    await store.settle_call(replace(calling, outcome="called_off", **other))
+
+    assert await rows(store, ALL) == [("begun", 500)]
