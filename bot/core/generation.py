@@ -7,8 +7,8 @@ the prompt longer than it can read, all are asked once with half of the history.
 
 import logging
 import random
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,7 +47,9 @@ class Patience:
     attempts: int = 3  # each of which asks every model at most once
     first_token: float = 60.0  # of each model asked
     stall: float = 30.0
-    total: float = 300.0  # from the first request on, waits between attempts included, those for a budget not
+    total: float = (
+        300.0  # from the first request on, waits between attempts included, those for a budget or a place not
+    )
     backoff: float = 1.0  # before the second attempt; doubles, with jitter
     longest_backoff: float = 20.0
 
@@ -108,6 +110,7 @@ class Generation:
 
     async def run(self) -> Generated:
         """The answer, whole or cut off after visible words. Raises ModelError when there is none."""
+        self._effort.go_on(now=self._clock.monotonic())
         try:
             while True:
                 generated = await self._ask_each()
@@ -118,6 +121,7 @@ class Generation:
                 self._slot.give_back()
                 await self._clock.sleep(self._wait_before_next_attempt())
         finally:
+            self._effort.pause(now=self._clock.monotonic())
             self._slot.give_back()
 
     def cut_off(self, error: BotError) -> Generated:
@@ -171,7 +175,8 @@ class Generation:
         """Of an attempt. Raises ModelError when no model may be asked soon."""
         until = 0.0
         while True:
-            await self._slot.take()
+            with self._pausing():
+                await self._slot.take()
             trial = self._models.try_first(besides=self._given_up())
             if trial is not None:
                 return trial
@@ -212,15 +217,20 @@ class Generation:
 
     async def _reserve(self) -> None:
         """What the next request may use. Raises BudgetUsedUp."""
-        began = self._clock.monotonic()
-        try:
+        with self._pausing():
             while not self._account.reserve():
                 self._slot.give_back()
                 await self._account.room()
+            await self._slot.take()
+
+    @contextmanager
+    def _pausing(self) -> Iterator[None]:
+        """The answer's time stands still: no model is slow meanwhile."""
+        self._effort.pause(now=self._clock.monotonic())
+        try:
+            yield
         finally:
-            if self._effort.ends:
-                self._effort.ends += self._clock.monotonic() - began  # no model was slow meanwhile
-        await self._slot.take()
+            self._effort.go_on(now=self._clock.monotonic())
 
     async def _read_stream(self, trial: Trial) -> Finished | None:
         finished = None

@@ -708,6 +708,40 @@ async def test_an_answer_begun_anew_has_no_more_time_than_it_had() -> None:
     assert world.texts() == [ModelTimeout.user_message]
 
 
+async def test_waiting_for_a_place_takes_nothing_from_the_time_of_an_answer_begun_anew() -> None:
+    gate = asyncio.Event()
+    world = World(
+        [asyncio.Event()], ["x" * 9, gate], ["To the new one."], clock=ManualClock(), concurrency=1,
+        patience=Patience(total=50.0, stall=50.0),
+    )  # fmt: skip
+    await world.intake.take(message("Old?", id=1))
+    await world.intake.take(message("Elsewhere?", id=2, channel=11, author=2))
+    await world.clock.advance(10)
+    await edited(world, 1, "New?")
+    await world.clock.advance(45)
+    gate.set()
+    await world.clock.advance(1)
+
+    assert world.texts() == ["x" * 9, "To the new one."]
+
+
+async def test_waiting_for_a_place_between_two_attempts_takes_nothing_from_an_answer_s_time() -> None:
+    fault, gate = asyncio.Event(), asyncio.Event()
+    world = World(
+        [fault, ModelUnavailable("503")], ["x" * 9, gate], ["At last."], clock=ManualClock(), concurrency=1,
+        patience=Patience(total=50.0, stall=50.0),
+    )  # fmt: skip
+    await world.intake.take(message("Why?", id=1))
+    await world.intake.take(message("Elsewhere?", id=2, channel=11, author=2))
+    await world.clock.advance(10)
+    fault.set()
+    await world.clock.advance(45)
+    gate.set()
+    await world.clock.advance(10)
+
+    assert world.texts() == ["x" * 9, "At last."]
+
+
 async def test_what_was_deleted_meanwhile_is_not_sent_once_more_where_no_attempt_is_left() -> None:
     gate = asyncio.Event()
     models = [FakeModel(["one"], [gate, ModelUnavailable("503")]), FakeModel(["from the other"])]
