@@ -24,6 +24,7 @@ class Handled:
     def __init__(self) -> None:
         self._everywhere: datetime | None = None
         self._behind: dict[int, datetime] = {}  # the servers with a mark of their own
+        self._being_read: dict[int, datetime] = {}  # and those that had one, from where on
         self._failed: set[int] = set()  # of those, the ones that may be read again at once: something failed
         self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
         self._given_up: list[int] = []  # the lowest message id of which something was never stored, if any was
@@ -33,6 +34,7 @@ class Handled:
         """Go on from where an earlier run's marks stand."""
         self._everywhere = marks.get(EVERYWHERE)
         self._behind = {server: mark for server, mark in marks.items() if server != EVERYWHERE}
+        self._being_read = {}
 
     def begin(self, now: datetime) -> None:
         """The first run: what was said before it is none of ours."""
@@ -40,7 +42,8 @@ class Handled:
 
     def mark(self, server: int) -> datetime | None:
         """Since when what was said there is to be read; None before the first run."""
-        return self._behind.get(server, self._everywhere)
+        marks = (self._behind.get(server), self._being_read.get(server), self._everywhere)
+        return min((mark for mark in marks if mark is not None), default=None)
 
     @property
     def failed(self) -> frozenset[int]:
@@ -59,10 +62,16 @@ class Handled:
         self._failed.add(server)
         self.fall_behind(server, mark=mark)
 
-    def catch_up(self, server: int) -> None:
-        """What happened there is handled, or being read."""
-        self._behind.pop(server, None)
+    def begin_to_read(self, server: int) -> None:
+        """It is being read from its mark on. What is missed there meanwhile is to be read again."""
+        mark = self._behind.pop(server, None)
         self._failed.discard(server)
+        if mark is not None:
+            self._being_read[server] = min(mark, self._being_read.get(server, mark))
+
+    def caught_up(self, server: int) -> None:
+        """What was being read there is handled."""
+        self._being_read.pop(server, None)
 
     @contextmanager
     def storing(self, message: IncomingMessage) -> Iterator[None]:
@@ -114,7 +123,10 @@ class Handled:
         oldest = min([*self._being_stored, *self._given_up], default=None)
         until = heard if oldest is None else min(heard, snowflake_time(oldest))
         self._everywhere = max(until - MARGIN, self._everywhere or until - MARGIN)
-        return self._behind | {EVERYWHERE: self._everywhere}
+        own = {server: min(self._everywhere, mark) for server, mark in self._being_read.items()}
+        for server, mark in self._behind.items():
+            own[server] = min(mark, own.get(server, mark))
+        return own | {EVERYWHERE: self._everywhere}
 
 
 def server_of(guild_id: int | None) -> int:

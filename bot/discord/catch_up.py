@@ -6,8 +6,8 @@ was said than the mark covers are read, newest message first, and what is found 
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import partial
 
 import discord
 
@@ -18,6 +18,7 @@ from bot.discord.changed_channels import ChangedChannels
 from bot.discord.missed_ranges import Listener, MissedRanges
 from bot.discord.reading import Readable, may_read
 from bot.discord.refusals import REQUEST_ERRORS, translate
+from bot.discord.unread import Unread
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +54,7 @@ class CatchUp:
         self._told_everything = False  # no connection was lost whose missed events are still to come
         self._marks_known = asyncio.Event()
         self._servers_known = asyncio.Event()
-        self._session = object()  # what was begun in an earlier one says nothing of what this one missed
-        self._unread: set[int] | None = None  # channels still to be read; None: nobody knows which
-        self._read: set[int] = set()
-        self._waited_for: set[int] = set()  # long enough: turns go on, the marks do not
-        self._reading: dict[int, asyncio.Task[None]] = {}  # by channel, in this session
+        self._unread = self._nothing_known()  # another one for each session
         self._under_way: set[asyncio.Task[None]] = set()  # in any: the library does not bear to be cancelled
         self._changed = ChangedChannels(client, store=store, handled=handled, clock=clock)
 
@@ -87,11 +84,7 @@ class CatchUp:
 
     def session_begins(self) -> None:
         """READY: what was said before it will not be told. Messages may follow in the same breath."""
-        self._session = object()
-        self._reading = {}
-        self._changed.begin()
-        # The marks wait for this session's reading.
-        self._unread, self._read, self._waited_for = None, set(), set()
+        self._unread = self._nothing_known()  # the marks wait for this session's reading
         self._told_everything = True
         for known in (self._marks_known, self._servers_known):
             known.clear()
@@ -100,13 +93,13 @@ class CatchUp:
             self._marking = asyncio.create_task(self._keep_marks(), name="watermarks")
         if self._first_run:
             self._first_run = False
-            self._unread = set()  # there is nothing before it
+            self._unread.found({}, servers=[EVERYWHERE])  # there is nothing before it
             self._marks_known.set()
 
     async def learn_marks(self) -> None:
         """Where this session's reading begins."""
-        session = self._session
-        while session is self._session and not self._marks_known.is_set():
+        unread = self._unread
+        while unread is self._unread and not self._marks_known.is_set():
             # Until the marks are known nothing is read, and no new ones are written over them.
             try:
                 marks = await self._store.read_marks()
@@ -114,7 +107,7 @@ class CatchUp:
                 log.warning("where to begin reading what was missed is not known: %s", error)
                 await self._clock.sleep(SECONDS_BETWEEN_TRIES)
                 continue
-            if session is self._session:
+            if unread is self._unread:
                 self._handled.resume(marks)
                 self._marks_known.set()
 
@@ -128,25 +121,26 @@ class CatchUp:
 
     async def servers_are_known(self) -> None:
         """The servers have come in: read what is to be read, and then let the marks go on."""
-        session = self._session
+        unread = self._unread
         await self._marks_known.wait()
-        if session is not self._session:
+        if unread is not self._unread:
             return
         self._servers_known.set()
-        if self._unread is not None:
+        if unread.is_known:
             return
-        channels = await self._changed.of([*self._client.guilds, None])
-        if session is self._session:
-            self._unread = set(channels)
-            await self._read_all(channels)
-        if session is self._session:
-            self._unread = set()
+        await self._read_servers([*self._client.guilds, None], also=[EVERYWHERE])
+        if unread is self._unread:
             self._ranges.tell()
 
     def server_goes_away(self, guild: discord.Guild) -> None:
-        """When that was, nobody says: maybe long ago, if a resumed session is being told of it only now."""
-        before = None if self._told_everything else self._handled.mark(EVERYWHERE)
-        self._handled.fall_behind(guild.id, mark=before or self._clock.now() - MARGIN)
+        """When that was, nobody says: maybe long ago, if a resumed session is being told of it only now.
+
+        What is being read of it then is read anew, too.
+        """
+        mark = self._clock.now() - MARGIN
+        if not (self._told_everything and self._unread.nothing):
+            mark = self._handled.mark(guild.id) or mark
+        self._handled.fall_behind(guild.id, mark=mark)
 
     async def server_comes_back(self, guild: discord.Guild) -> None:
         await self._marks_known.wait()
@@ -158,7 +152,7 @@ class CatchUp:
         while True:
             await self._clock.sleep(SECONDS_BETWEEN_MARKS)
             ago = self._listener.heard_seconds_ago()
-            if ago is None or not self._told_everything or self._unread is None or self._unread:
+            if ago is None or not (self._told_everything and self._unread.nothing):
                 continue  # nobody is there to hear anything, or what was missed is still being told or read
             try:
                 await self._store.write_marks(
@@ -172,16 +166,14 @@ class CatchUp:
                 if guild is not None or server == DIRECT_MESSAGES:
                     await self._catch_up_with(guild)
                 else:
-                    self._handled.catch_up(server)  # we left it
+                    self._handled.begin_to_read(server)  # we left it
+                    self._handled.caught_up(server)
 
     # What the queue asks
 
     def is_read(self, channel_id: int) -> bool:
         """Or waited for long enough."""
-        return channel_id in self._waited_for or self._is_read(channel_id)
-
-    def _is_read(self, channel_id: int) -> bool:
-        return channel_id in self._read or (self._unread is not None and channel_id not in self._unread)
+        return self._unread.may_go_on(channel_id)
 
     async def read(self, channel_id: int) -> None:
         try:
@@ -190,7 +182,7 @@ class CatchUp:
                     await asyncio.wait({self._begin(channel_id)})
         except TimeoutError:
             log.warning("what was missed in channel=%d is not read yet; going on without", channel_id)
-            self._waited_for.add(channel_id)
+            self._unread.give_up_waiting(channel_id)
 
     async def close(self) -> None:
         tasks = [*self._under_way, *([self._marking] if self._marking else [])]
@@ -202,66 +194,73 @@ class CatchUp:
 
     async def _catch_up_with(self, guild: discord.Guild | None) -> None:
         """One server was away, or what was said there could not be stored."""
-        self._changed.begin_with(server_of(guild.id if guild else None))
-        channels = await self._changed.of([guild])
-        self._read -= set(channels)
-        self._waited_for -= set(channels)
-        if self._unread is not None:  # else the whole session's reading is still to come
-            self._unread |= set(channels)
-        await self._read_all(channels)
+        self._unread.begin_anew(server_of(guild.id if guild else None))
+        await self._read_servers([guild])
+
+    async def _read_servers(self, guilds: list[discord.Guild | None], *, also: Sequence[int] = ()) -> None:
+        unread = self._unread
+        servers = [server_of(guild.id if guild else None) for guild in guilds]
+        for server in servers:
+            self._handled.begin_to_read(server)
+        channels = await self._changed.of(guilds)
+        if unread is self._unread:
+            unread.found(channels, servers=[*also, *servers])
+            await self._read_all(list(channels))
 
     async def _read_all(self, channel_ids: list[int]) -> None:
-        channels, session = iter(channel_ids), self._session
+        channels, unread = iter(channel_ids), self._unread
 
         async def read_on() -> None:
             for channel_id in channels:
-                if session is not self._session:
-                    return
-                await asyncio.wait({self._begin(channel_id)})
+                while unread is self._unread and not unread.is_read(channel_id):
+                    await asyncio.wait({self._begin(channel_id)})
 
         await asyncio.gather(*(read_on() for _ in range(CHANNELS_AT_ONCE)))
 
     def _begin(self, channel_id: int) -> asyncio.Task[None]:
-        reading = self._reading.get(channel_id)
+        """The reading under way, unless what it reads may be older than what was missed."""
+        readings = self._unread.readings
+        reading = readings.get(channel_id)
         if reading is None:
-            reading = self._reading[channel_id] = asyncio.create_task(self._read_channel(channel_id))
+            reading = readings[channel_id] = asyncio.create_task(self._read_channel(channel_id))
             self._under_way.add(reading)
-            reading.add_done_callback(partial(self._ended, channel_id))
+            reading.add_done_callback(self._under_way.discard)
         return reading
 
-    def _ended(self, channel_id: int, reading: asyncio.Task[None]) -> None:
-        self._under_way.discard(reading)
-        if self._reading.get(channel_id) is reading:
-            del self._reading[channel_id]
-
-    def _done(self, channel_id: int) -> None:
-        self._read.add(channel_id)
-        if self._unread:
-            self._unread.discard(channel_id)
-
     async def _read_channel(self, channel_id: int) -> None:
-        server, session = DIRECT_MESSAGES, self._session
+        unread, this = self._unread, asyncio.current_task()
+
+        def is_heeded() -> bool:
+            return unread is self._unread and unread.readings.get(channel_id) is this
+
         try:
             await self._marks_known.wait()
-            if session is not self._session or self._is_read(channel_id):
-                return
-            channel = await self._find(channel_id)
-            if not isinstance(channel, discord.DMChannel):
-                server = channel.guild.id
-                if not may_read(channel, channel.guild.me):  # a server that is away is read when it is back
-                    return
-            since = self._changed.begins_at(server)
-            if since is not None and not _is_quiet(channel, since):
-                await self._ranges.take(channel, since)
+            if is_heeded() and not unread.is_read(channel_id):
+                await self._take(channel_id, is_heeded)
         except (*REQUEST_ERRORS, BotError) as error:
             obstacle = error if isinstance(error, BotError) else translate(error)
             log.warning("what was missed in channel=%d cannot be read: %s", channel_id, obstacle)
-            mark = self._changed.mark(server)
-            if mark is not None and not isinstance(obstacle, Undeliverable):
-                self._handled.fail(server, mark=mark)
-        finally:
-            if session is self._session:
-                self._done(channel_id)
+            if is_heeded() and not isinstance(obstacle, Undeliverable):
+                self._read_later(channel_id)
+        if is_heeded():
+            del unread.readings[channel_id]
+            unread.done(channel_id)
+
+    def _read_later(self, channel_id: int) -> None:
+        server = self._unread.server(channel_id) or DIRECT_MESSAGES
+        mark = self._handled.mark(server)
+        if mark is not None:
+            self._handled.fail(server, mark=mark)
+
+    async def _take(self, channel_id: int, is_heeded: Callable[[], bool]) -> None:
+        channel, server = await self._find(channel_id), DIRECT_MESSAGES
+        if not isinstance(channel, discord.DMChannel):
+            server = channel.guild.id
+            if not may_read(channel, channel.guild.me):  # a server that is away is read when it is back
+                return
+        since = self._changed.begins_at(server)
+        if since is not None and not _is_quiet(channel, since):
+            await self._ranges.take(channel, since, is_heeded=is_heeded)
 
     async def _find(self, channel_id: int) -> Readable | discord.DMChannel:
         channel = self._client.get_channel(channel_id)
@@ -272,6 +271,15 @@ class CatchUp:
         if not isinstance(channel, Readable | discord.DMChannel):
             raise Undeliverable("nobody writes in such a channel")
         return channel
+
+    def _nothing_known(self) -> Unread:
+        return Unread(handled=self._handled, server_of=self._server_of)
+
+    def _server_of(self, channel_id: int) -> int | None:
+        channel = self._client.get_channel(channel_id)
+        if channel is None:
+            return None
+        return DIRECT_MESSAGES if isinstance(channel, discord.abc.PrivateChannel) else channel.guild.id
 
 
 def _is_quiet(channel: Readable | discord.DMChannel, since: int) -> bool:

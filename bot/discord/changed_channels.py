@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import discord
 
@@ -19,35 +19,23 @@ MOST_ARCHIVED = 100  # threads of a server: each takes a request to learn whethe
 
 
 class ChangedChannels:
-    """Where the reading of a server begins is the same for all its channels, until `begin` or `begin_with`."""
-
     def __init__(self, client: discord.Client, *, store: MissedStore, handled: Handled, clock: Clock) -> None:
         self._client = client
         self._store = store
         self._handled = handled
         self._clock = clock
-        self.begin()
-
-    def begin(self) -> None:
-        """A session begins: each server is read from its mark."""
-        self._since: dict[int, datetime | None] = {}  # by server
-
-    def begin_with(self, server: int) -> None:
-        """One server is read anew, from its mark."""
-        self._since.pop(server, None)
-
-    def mark(self, server: int) -> datetime | None:
-        """Where the reading of a server began; None: nothing of it is read."""
-        return self._since.get(server)
 
     def begins_at(self, server: int) -> int | None:
         """The id behind which a server's messages are to be read; None: none are."""
-        mark = self._since.setdefault(server, self._handled.mark(server))
+        mark = self._handled.mark(server)
         return None if mark is None else snowflake_at(max(mark, self._clock.now() - OLDEST_READ))
 
-    async def of(self, guilds: Sequence[discord.Guild | None]) -> list[int]:
-        """Channels in which more was said than the marks cover, the newest first; None stands for DMs."""
-        changed: list[tuple[int, int]] = []
+    async def of(self, guilds: Sequence[discord.Guild | None]) -> dict[int, int]:
+        """Channels in which more was said than the marks cover, with their servers, the newest first.
+
+        None stands for DMs.
+        """
+        changed: list[tuple[int, int, int]] = []
         threads = await self._recent_threads() if any(guilds) else {}
         for guild in guilds:
             server = server_of(guild.id if guild else None)
@@ -57,17 +45,16 @@ class ChangedChannels:
             if guild is None:
                 quiet = await self._direct_channels()
             elif guild.unavailable:
-                self._handled.fall_behind(server, mark=self._since[server] or self._clock.now())
+                self._handled.fall_behind(server, mark=snowflake_time(since))
                 continue
             else:
-                changed += _changed_in(guild, since)
+                changed += ((newest, channel_id, server) for newest, channel_id in _changed_in(guild, since))
                 quiet = _unknown_threads(guild, threads)
             if quiet is None:
                 self._handled.fail(server, mark=snowflake_time(since))
                 continue
-            changed += [(since, channel_id) for channel_id in quiet]
-            self._handled.catch_up(server)
-        return [channel_id for _, channel_id in sorted(changed, reverse=True)]
+            changed += ((since, channel_id, server) for channel_id in quiet)
+        return {channel_id: server for _, channel_id, server in sorted(changed, reverse=True)}
 
     async def _recent_threads(self) -> Mapping[int, Sequence[int]] | None:
         """By server, since Discord tells nothing of those that are archived. None: nobody knows."""

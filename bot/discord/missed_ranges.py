@@ -1,6 +1,7 @@
 """One channel's missed messages: read through REST, compared with what is stored, taken as if heard just now."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -102,17 +103,26 @@ class MissedRanges:
         self._left = MOST_IN_ALL
         self._tally = _Tally()
 
-    async def take(self, channel: Readable | discord.DMChannel, since: int) -> None:
-        """Bring what is stored of the range to what is there, and take what is new, oldest first."""
-        with self._listener.told_of(channel.id) as told:
-            await self._take(channel, since, told)
+    async def take(
+        self, channel: Readable | discord.DMChannel, since: int, *, is_heeded: Callable[[], bool]
+    ) -> None:
+        """Bring what is stored of the range to what is there, and take what is new, oldest first.
 
-    async def _take(self, channel: Readable | discord.DMChannel, since: int, told: Told) -> None:
+        It ends early when it is heeded no longer: what was read may be older than what is deleted and edited now.
+        """
+        with self._listener.told_of(channel.id) as told:
+            await self._take(channel, since, told, is_heeded)
+
+    async def _take(
+        self, channel: Readable | discord.DMChannel, since: int, told: Told, is_heeded: Callable[[], bool]
+    ) -> None:
         # What is stored is looked up first: what is not among the messages then was deleted, and not just heard.
         stored = {one.message_id: one for one in await self._store.stored_since(channel.id, after=since)}
         quoted = set(await self._store.quoted_since(channel.id, after=since))
         withdrawn = set(await self._store.withdrawn_since(channel.id, after=since))
         found = await self._messages(channel, since)
+        if not is_heeded():
+            return
         self._tally.channels += 1
         self._tally.cut += not found.complete
         there = {message.id for message in found.messages}
@@ -122,10 +132,12 @@ class MissedRanges:
             self._tally.deleted += len(gone)
             await self._listener.take_deletions(gone)
         for message in reversed(found.messages):
+            if not is_heeded():
+                return
             if message.id in quoted - stored.keys() and message.edited_at:
                 await self._listener.take_edit(message)
             if message.id not in withdrawn:
-                await self._take_one(message, stored.get(message.id), told)
+                await self._take_one(message, stored.get(message.id), told, is_heeded)
 
     async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:
         """The channel's messages beyond *since*, newest first, and no more than there is room for."""
@@ -141,13 +153,15 @@ class MissedRanges:
         self._left -= len(found.messages)
         return found
 
-    async def _take_one(self, message: discord.Message, stored: StoredMessage | None, told: Told) -> None:
+    async def _take_one(
+        self, message: discord.Message, stored: StoredMessage | None, told: Told, is_heeded: Callable[[], bool]
+    ) -> None:
         if stored is not None:
             if message.edited_at and (stored.edited_at is None or stored.edited_at < message.edited_at):
                 await self._listener.take_edit(message)
             return
         question = await self._listener.question_in(told.newest(message))
-        if question is None or self._handled.was_told(message.id):
+        if question is None or not is_heeded() or self._handled.was_told(message.id):
             return
         if message.id in told.deleted | self._listener.erased_of(question):
             return

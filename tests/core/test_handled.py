@@ -37,7 +37,10 @@ def test_a_server_whose_message_could_not_be_stored_falls_behind_until_it_is_rea
     assert handled.marks(heard=NOON)[SERVER] == snowflake_time(EARLIER) - MARGIN
     assert handled.failed == {SERVER}
     assert handled.was_told(EARLIER)
-    handled.catch_up(SERVER)
+    handled.begin_to_read(SERVER)
+    assert handled.mark(SERVER) == snowflake_time(EARLIER) - MARGIN
+    assert not handled.failed
+    handled.caught_up(SERVER)
     assert handled.marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
 
 
@@ -57,6 +60,19 @@ def test_a_server_that_is_away_keeps_its_oldest_mark():
     handled.fall_behind(SERVER, mark=NOON + timedelta(hours=1))
 
     assert handled.marks(heard=NOON + timedelta(hours=2))[SERVER] == NOON
+
+
+def test_what_falls_behind_anew_while_it_is_read_keeps_its_oldest_mark() -> None:
+    handled = Handled()
+    handled.begin(NOON + timedelta(hours=1))
+    handled.fall_behind(SERVER, mark=NOON)
+
+    handled.begin_to_read(SERVER)
+    handled.fall_behind(SERVER, mark=NOON + timedelta(minutes=30))
+
+    assert handled.mark(SERVER) == handled.marks(heard=NOON + timedelta(hours=2))[SERVER] == NOON
+    handled.caught_up(SERVER)
+    assert handled.mark(SERVER) == NOON + timedelta(minutes=30)
 
 
 def test_an_earlier_runs_marks_go_on():

@@ -1,0 +1,103 @@
+"""Something more is missed while a channel is still being read: the whole bot over real sockets."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from bot.core import handled
+from bot.discord import catch_up, connecting
+from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import SqlTurnStore
+from tests.model_server import ModelServer
+from tests.whole_bot import Stage
+
+
+@pytest.fixture
+async def met(tmp_path, monkeypatch):
+    """A stage on which the bot has been, and is not any more; its marks have no margin that would hide a gap."""
+    for module in (handled, catch_up):
+        monkeypatch.setattr(module, "MARGIN", timedelta())
+    for pause in ("SECONDS_BETWEEN_SESSIONS", "LONGEST_PAUSE_SECONDS"):
+        monkeypatch.setattr(connecting, pause, 0.0)
+    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
+        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
+        async with stage.bot():
+            await stage.ask("I was here")
+        yield stage
+
+
+def _hang(stage):
+    """The next reading of the channel gets what is there now, and not before it is let go."""
+    where = rf"/{stage.general.id}/messages$"
+    return stage.discord.faults.add("GET", where, what="hang", when="after", times=1)
+
+
+async def _seen(stage):
+    """The bot was told of all that happened before: events come in order."""
+    await stage.ask("elsewhere", channel=stage.discord.open_dm(stage.ada), author=stage.ada)
+
+
+async def _say_in_an_outage(stage, author, text):
+    await stage.discord.remove_guild(stage.discord.guild, unavailable=True)
+    await _seen(stage)
+    return await stage.discord.post(stage.general, author, text)
+
+
+async def test_an_outage_while_what_came_before_it_is_read_is_read_as_well(met) -> None:
+    before = await met.discord.post(met.general, met.you, "before")
+    reading = _hang(met)
+    async with met.bot():
+        await met.discord.until(lambda: not reading.times)
+        during = await _say_in_an_outage(met, met.ada, "during")
+        await met.discord.restore_guild(met.discord.guild)
+        await _seen(met)
+        reading.release()
+
+        await met.discord.until(lambda: met.reply_to(before) and met.reply_to(during))
+
+
+async def test_an_outage_while_the_one_before_it_is_read_is_read_as_well(met, monkeypatch) -> None:
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.01)
+    async with met.bot():
+        await _seen(met)
+        first = await _say_in_an_outage(met, met.you, "first")
+        reading = _hang(met)
+        await met.discord.restore_guild(met.discord.guild)
+        await met.discord.until(lambda: not reading.times)
+        second = await _say_in_an_outage(met, met.ada, "second")
+        await met.discord.restore_guild(met.discord.guild)
+        await _seen(met)
+        reading.release()
+
+        await met.discord.until(lambda: met.reply_to(first) and met.reply_to(second))
+
+
+@pytest.mark.parametrize("change", ["deleted", "edited"])
+async def test_what_was_read_for_an_earlier_session_is_stored_no_longer(met, change, monkeypatch) -> None:
+    looked_up, look_up = [], SqlTurnStore.withdrawn_since
+
+    async def note(store, channel_id, **how):
+        found = await look_up(store, channel_id, **how)
+        looked_up.append(channel_id)
+        return found
+
+    monkeypatch.setattr(SqlTurnStore, "withdrawn_since", note)
+    missed = await met.discord.post(met.general, met.you, "the old words")
+    earlier = _hang(met)
+    async with met.bot():
+        await met.discord.until(lambda: not earlier.times)
+        met.discord.faults.invalidate_session(resumable=False)
+        await met.discord.until(lambda: not met.connected)
+        if change == "deleted":
+            await met.discord.delete(missed)
+        else:
+            await met.discord.edit(missed, "the new words")
+        async with asyncio.timeout(10):
+            while looked_up.count(met.general.id) < 2:
+                await asyncio.sleep(0)
+        earlier.release()
+        await met.ask("and now?")
+
+    assert "the old words" not in str(met.prompts())
+    assert ("the new words" in str(met.prompts()[-1])) == (change == "edited")
