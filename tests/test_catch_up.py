@@ -3,11 +3,13 @@
 import asyncio
 import logging
 
+import discord
 import pytest
 
 from bot.core.handled import EVERYWHERE
 from bot.core.wording import GREETING
 from bot.discord import catch_up, connecting
+from bot.discord.missed_ranges import MissedRanges
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore, open_store
 from tests.model_server import ModelServer
@@ -320,3 +322,40 @@ async def test_no_mark_passes_a_channel_that_takes_too_long_to_read(met, monkeyp
 
     assert written_meanwhile == []
     assert [question.split(": ")[-1] for question in _asked(met)] == ["live", "elsewhere", "missed"]
+
+
+async def test_a_message_that_is_not_understood_takes_no_other_along(met, monkeypatch, caplog) -> None:
+    understand = discord.Message.__init__
+
+    def fail_at_one(message, *, state, channel, data):
+        if data["content"] == "new to the library":
+            raise KeyError("type")
+        understand(message, state=state, channel=channel, data=data)
+
+    monkeypatch.setattr(discord.Message, "__init__", fail_at_one)
+    before = await met.discord.post(met.general, met.you, "before")
+    odd = await met.discord.post(met.general, met.ada, "new to the library")
+    after = await met.discord.post(met.general, met.ada, "after")
+
+    async with met.bot():
+        await met.discord.until(lambda: met.reply_to(before) and met.reply_to(after))
+
+    assert f"message={odd.id} in channel={met.general.id} is not understood" in caplog.text
+
+
+async def test_a_channel_that_is_not_read_after_a_fault_of_ours_is_read_with_a_later_mark(
+    met, monkeypatch
+) -> None:
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.05)
+    take, faults = MissedRanges.take, [KeyError("a fault"), KeyError("another")]
+
+    async def fail_at_first(ranges, channel, since, **how):
+        if faults:
+            raise faults.pop()
+        await take(ranges, channel, since, **how)
+
+    monkeypatch.setattr(MissedRanges, "take", fail_at_first)
+    missed = await met.discord.post(met.general, met.you, "missed")
+
+    async with met.bot():
+        await met.discord.until(lambda: met.reply_to(missed))

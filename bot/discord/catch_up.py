@@ -242,6 +242,10 @@ class CatchUp:
             log.warning("what was missed in channel=%d cannot be read: %s", channel_id, obstacle)
             if is_heeded() and not isinstance(obstacle, Undeliverable):
                 self._read_later(channel_id)
+        except Exception:
+            log.exception("what was missed in channel=%d is not read, after a fault of ours", channel_id)
+            if is_heeded():
+                self._read_later(channel_id)
         if is_heeded():
             del unread.readings[channel_id]
             unread.done(channel_id)

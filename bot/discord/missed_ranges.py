@@ -1,17 +1,18 @@
 """One channel's missed messages: read through REST, compared with what is stored, taken as if heard just now."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import discord
 
 from bot.core.handled import Handled
 from bot.core.messages import LARGEST_ID, IncomingMessage, StoredMessage
 from bot.core.ports import Clock, MissedStore
+from bot.discord.outbound import MESSAGES_IN_A_PAGE
 from bot.discord.reading import Readable
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ class Listener(Protocol):
 class _Found:
     """A channel's range, as it was read. *complete*: nothing of it was left out."""
 
-    messages: list[discord.Message]
+    messages: list[discord.Message] = field(default_factory=list)
+    ids: set[int] = field(default_factory=set)  # of those that are not understood, too
     complete: bool = True
 
 
@@ -125,9 +127,8 @@ class MissedRanges:
             return
         self._tally.channels += 1
         self._tally.cut += not found.complete
-        there = {message.id for message in found.messages}
-        behind = since if found.complete else min(there, default=LARGEST_ID)
-        gone = sorted(id_ for id_ in stored.keys() | quoted if id_ not in there and id_ > behind)
+        behind = since if found.complete else min(found.ids, default=LARGEST_ID)
+        gone = sorted(id_ for id_ in stored.keys() | quoted if id_ not in found.ids and id_ > behind)
         if gone:
             self._tally.deleted += len(gone)
             await self._listener.take_deletions(gone)
@@ -142,15 +143,17 @@ class MissedRanges:
     async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:
         """The channel's messages beyond *since*, newest first, and no more than there is room for."""
         most = min(MOST_PER_CHANNEL, self._left)
-        found = _Found(messages=[])
-        async for message in channel.history(limit=most + 1):
-            if message.id <= since:
+        found = _Found()
+        async for raw in _newest_first(channel, most=most + 1):
+            if int(raw["id"]) <= since:
                 break
-            if len(found.messages) == most:
+            if len(found.ids) == most:
                 found.complete = False
                 break
-            found.messages.append(message)
-        self._left -= len(found.messages)
+            found.ids.add(int(raw["id"]))
+            if (message := _understand(channel, raw)) is not None:
+                found.messages.append(message)
+        self._left -= len(found.ids)
         return found
 
     async def _take_one(
@@ -194,3 +197,23 @@ class MissedRanges:
                 tally.deleted,
                 tally.cut,
             )
+
+
+async def _newest_first(channel: Readable | discord.DMChannel, *, most: int) -> AsyncIterator[Any]:
+    """As the library's `history`, which fails as a whole where it does not understand one message."""
+    http, before = channel._state.http, None  # noqa: SLF001 - nothing public gives them raw
+    while most > 0:
+        page = await http.logs_from(channel.id, min(most, MESSAGES_IN_A_PAGE), before=before)
+        for raw in page:
+            yield raw
+        if len(page) < MESSAGES_IN_A_PAGE:
+            return
+        before, most = page[-1]["id"], most - len(page)
+
+
+def _understand(channel: Readable | discord.DMChannel, raw: Any) -> discord.Message | None:
+    try:
+        return channel._state.create_message(channel=channel, data=raw)  # noqa: SLF001
+    except Exception:
+        log.exception("message=%s in channel=%d is not understood and left alone", raw["id"], channel.id)
+        return None
