@@ -36,12 +36,8 @@ class Handled:
         self._behind = {server: mark for server, mark in marks.items() if server != EVERYWHERE}
         self._being_read = {}
 
-    def begin(self, now: datetime) -> None:
-        """The first run: what was said before it is none of ours."""
-        self._everywhere = now
-
     def mark(self, server: int) -> datetime | None:
-        """Since when what was said there is to be read; None before the first run."""
+        """Since when what was said there is to be read; None: nobody knows yet."""
         marks = (self._behind.get(server), self._being_read.get(server), self._everywhere)
         return min((mark for mark in marks if mark is not None), default=None)
 

@@ -7,7 +7,7 @@ was said than the mark covers are read, newest message first, and what is found 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import discord
 
@@ -34,6 +34,7 @@ class CatchUp:
 
     _listener: Listener
     _ranges: MissedRanges
+    _started: datetime  # where reading begins if nothing was ever handled
 
     def __init__(
         self,
@@ -50,7 +51,6 @@ class CatchUp:
         self._clock = clock
         self._answer_within = answer_within
         self._marking: asyncio.Task[None] | None = None
-        self._first_run = False  # and nothing was connected yet
         self._told_everything = False  # no connection was lost whose missed events are still to come
         self._marks_known = asyncio.Event()
         self._servers_known = asyncio.Event()
@@ -73,12 +73,11 @@ class CatchUp:
 
     async def before_sessions(self) -> None:
         """The first run starts at now: that must be known before anything is said that could be missed."""
+        self._started = self._clock.now()
         try:
-            self._handled.resume(await self._store.read_marks())
-            if self._handled.mark(EVERYWHERE) is None:
-                self._handled.begin(self._clock.now())
-                await self._store.write_marks(self._handled.marks(heard=self._clock.now()))
-                self._first_run = True
+            marks = await self._store.read_marks()
+            if EVERYWHERE not in marks:
+                await self._store.write_marks({EVERYWHERE: self._started})
         except DatabaseUnavailable as error:
             log.warning("where to begin reading what was missed is not known: %s", error)
 
@@ -91,10 +90,6 @@ class CatchUp:
         self._ranges.begin()
         if self._marking is None:
             self._marking = asyncio.create_task(self._keep_marks(), name="watermarks")
-        if self._first_run:
-            self._first_run = False
-            self._unread.found({}, servers=[EVERYWHERE])  # there is nothing before it
-            self._marks_known.set()
 
     async def learn_marks(self) -> None:
         """Where this session's reading begins."""
@@ -108,7 +103,7 @@ class CatchUp:
                 await self._clock.sleep(SECONDS_BETWEEN_TRIES)
                 continue
             if unread is self._unread:
-                self._handled.resume(marks)
+                self._handled.resume({EVERYWHERE: self._started} | marks)
                 self._marks_known.set()
 
     def connection_lost(self) -> None:

@@ -64,7 +64,7 @@ def test_a_server_that_is_away_keeps_its_oldest_mark():
 
 def test_what_falls_behind_anew_while_it_is_read_keeps_its_oldest_mark() -> None:
     handled = Handled()
-    handled.begin(NOON + timedelta(hours=1))
+    handled.resume({EVERYWHERE: NOON + timedelta(hours=1)})
     handled.fall_behind(SERVER, mark=NOON)
 
     handled.begin_to_read(SERVER)
@@ -85,9 +85,9 @@ def test_an_earlier_runs_marks_go_on():
     assert Handled().mark(SERVER) is None
 
 
-def test_what_was_said_before_the_first_run_is_none_of_ours() -> None:
+def test_a_mark_never_goes_back() -> None:
     handled = Handled()
-    handled.begin(NOON)
+    handled.resume({EVERYWHERE: NOON})
 
     assert handled.marks(heard=NOON) == {EVERYWHERE: NOON}
     assert handled.marks(heard=NOON + MARGIN / 2) == {EVERYWHERE: NOON}
@@ -106,7 +106,7 @@ def test_no_mark_passes_what_is_changed_until_that_is_stored() -> None:
 
 def test_a_change_of_an_old_message_lets_no_mark_go_back() -> None:
     handled = Handled()
-    handled.begin(NOON)
+    handled.resume({EVERYWHERE: NOON})
 
     with handled.changing([EARLIER]):
         assert handled.marks(heard=NOON + 2 * MARGIN) == {EVERYWHERE: NOON}
