@@ -46,6 +46,12 @@ def _read_channels(stage):
     }
 
 
+async def _caught_up(caplog):
+    async with asyncio.timeout(10):
+        while "caught up: " not in caplog.text:
+            await asyncio.sleep(0)
+
+
 async def test_what_was_asked_meanwhile_is_answered_in_order(met) -> None:
     first = await met.discord.post(met.general, met.you, "first")
     second = await met.discord.post(met.general, met.ada, "second")
@@ -228,9 +234,7 @@ async def test_of_an_archived_thread_in_which_nothing_was_said_no_messages_are_r
 
     async with stage.bot():
         await stage.discord.until(lambda: stage.reply_to(missed))
-        async with asyncio.timeout(10):
-            while "caught up: " not in caplog.text:
-                await asyncio.sleep(0)
+        await _caught_up(caplog)
 
     assert _read_channels(stage) == {stage.general.id}
 
@@ -273,9 +277,7 @@ async def test_what_was_said_during_a_server_s_outage_is_answered_when_it_is_bac
     caplog.set_level(logging.INFO)
     async with met.bot():
         await met.ask("before")
-        async with asyncio.timeout(10):
-            while "caught up: " not in caplog.text:  # with what came before it connected
-                await asyncio.sleep(0)
+        await _caught_up(caplog)  # with what came before it connected
         await met.discord.remove_guild(met.discord.guild, unavailable=True)
         missed = await met.discord.post(met.general, met.you, "missed")
         await met.discord.restore_guild(met.discord.guild)
@@ -372,3 +374,23 @@ async def test_a_channel_that_is_not_read_after_a_fault_of_ours_is_read_with_a_l
 
     async with met.bot():
         await met.discord.until(lambda: met.reply_to(missed))
+
+
+async def test_a_question_in_the_same_breath_as_its_server_s_return_waits_for_what_was_missed(met, caplog) -> None:
+    caplog.set_level(logging.INFO)
+    async with met.bot():
+        await met.ask("before")
+        await _caught_up(caplog)
+        await met.discord.remove_guild(met.discord.guild, unavailable=True)
+        missed = await met.discord.post(met.general, met.you, "missed")
+        reading = met.discord.faults.add("GET", r"/messages$", what="hang", times=1)
+        await met.discord.restore_guild(met.discord.guild)
+        live = await met.discord.post(met.general, met.ada, "live")
+        await met.discord.until(lambda: not reading.times)
+        await met.ask(f"{met.discord.bot_user.mention} in a DM", channel=met.discord.open_dm(met.you))
+        asked_meanwhile = _asked(met)
+        reading.release()
+        await met.discord.until(lambda: met.reply_to(missed) and met.reply_to(live))
+
+    assert [question.split(": ")[-1] for question in asked_meanwhile] == ["before", "in a DM"]
+    assert [question.split(": ")[-1] for question in _asked(met)] == ["before", "in a DM", "missed", "live"]

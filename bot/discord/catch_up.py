@@ -121,7 +121,7 @@ class CatchUp:
         if unread is not self._unread:
             return
         self._servers_known.set()
-        if unread.is_known:
+        if not unread.is_unsure(EVERYWHERE):
             return
         await self._read_servers([*self._client.guilds, None], also=[EVERYWHERE])
         if unread is self._unread:
@@ -137,10 +137,16 @@ class CatchUp:
             mark = self._handled.mark(guild.id) or mark
         self._handled.fall_behind(guild.id, mark=mark)
 
-    async def server_comes_back(self, guild: discord.Guild) -> None:
-        await self._marks_known.wait()
+    def server_comes_back(self, guild: discord.Guild) -> None:
+        """Messages may follow in the same breath: they wait for what was missed there."""
         if self._handled.is_behind(guild.id):
-            await self._catch_up_with(guild)
+            self._unread.begin_anew(guild.id)
+
+    async def server_is_back(self, guild: discord.Guild) -> None:
+        unread = self._unread
+        await self._marks_known.wait()
+        if unread is self._unread and unread.is_unsure(guild.id):
+            await self._read_servers([guild])
 
     async def _keep_marks(self) -> None:
         """Write, over and over, until when everything was handled."""

@@ -242,7 +242,8 @@ class ConfabClient(discord.Client):
         self.catch_up.server_goes_away(guild)
 
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        self._keep(self.catch_up.server_comes_back(guild))
+        self.catch_up.server_comes_back(guild)
+        self._keep(self.catch_up.server_is_back(guild))
 
     @property
     def me(self) -> discord.ClientUser:

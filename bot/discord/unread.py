@@ -23,14 +23,14 @@ class Unread:
     def nothing(self) -> bool:
         return not self._channels and not self._unsure
 
-    @property
-    def is_known(self) -> bool:
-        return EVERYWHERE not in self._unsure
+    def is_unsure(self, server: int) -> bool:
+        """Nobody knows yet in which of its channels something was said."""
+        return server in self._unsure
 
     def is_read(self, channel_id: int) -> bool:
         if channel_id in self._channels:
             return False
-        return channel_id in self._read or not self._is_unsure(channel_id)
+        return channel_id in self._read or not self._is_of_unsure(channel_id)
 
     def may_go_on(self, channel_id: int) -> bool:
         return channel_id in self._waited_for or self.is_read(channel_id)
@@ -67,7 +67,7 @@ class Unread:
         if self._unsure.isdisjoint((server, EVERYWHERE)) and server not in self._channels.values():
             self._handled.caught_up(server)
 
-    def _is_unsure(self, channel_id: int) -> bool:
+    def _is_of_unsure(self, channel_id: int) -> bool:
         if not self._unsure or EVERYWHERE in self._unsure:
             return bool(self._unsure)
         return self._server_of(channel_id) in (None, *self._unsure)
