@@ -257,9 +257,7 @@ class ConversationQueue:
 
     async def _take_up(self, key: ConversationKey, worker: _Worker) -> None:
         """What is next, when there is a place at the model for it."""
-        await self._missed.read(key.channel_id)
-        first = self.line.first(key)
-        slot = await self._slots.take(key, first.author_id if first else 0)
+        slot = await self._place_at_the_model(key)
         try:
             if self._closing.is_set():
                 return
@@ -275,6 +273,15 @@ class ConversationQueue:
         finally:
             if worker.turn is None:
                 slot.give_back()
+
+    async def _place_at_the_model(self, key: ConversationKey) -> Slot:
+        while True:
+            await self._missed.read(key.channel_id)
+            first = self.line.first(key)
+            slot = await self._slots.take(key, first.author_id if first else 0)
+            if self._missed.is_read(key.channel_id):
+                return slot
+            slot.give_back()  # while it waited something was missed
 
     def _took_up(self, worker: _Worker, taken: TakenUp, slot: Slot) -> None:
         self.line.leave(taken.conversation.key, [turn.message_id for turn in taken.questions if turn.message_id])

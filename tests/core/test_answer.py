@@ -286,6 +286,25 @@ async def test_channels_do_not_wait_for_each_other_and_share_nothing() -> None:
     assert all("secret" not in text for _, text in world.model.turns(1))
 
 
+async def test_what_is_missed_while_a_question_waits_for_a_place_at_the_model_comes_before_it() -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], ["two"], ["three"], concurrency=1)
+    await world.intake.take(message("elsewhere", id=1, channel=8))
+    await world.intake.take(message("live", id=3))
+    while not world.queue._slots.waiting:
+        await asyncio.sleep(0)
+    missed = world.missed.unread[10] = asyncio.Event()
+    gate.set()
+    for _ in range(50):
+        await asyncio.sleep(0)
+    await world.intake.take(message("missed", id=2, author=2))
+    missed.set()
+    await world.idle()
+
+    asked = [world.model.turns(n)[-1][1] for n in range(3)]
+    assert [text.split(": ")[-1] for text in asked] == ["elsewhere", "missed", "live"]
+
+
 async def test_model_concurrency_bounds_what_is_asked_at_once() -> None:
     gate = asyncio.Event()
     world = World([gate, "a"], [gate, "b"], ["c"], concurrency=2)
