@@ -6,7 +6,8 @@ import logging
 import discord
 import pytest
 
-from bot.core.handled import EVERYWHERE
+from bot.core.errors import DatabaseUnavailable
+from bot.core.handled import EVERYWHERE, Handled
 from bot.core.wording import GREETING
 from bot.discord import catch_up, connecting
 from bot.discord.catch_up import CatchUp
@@ -394,3 +395,34 @@ async def test_a_question_in_the_same_breath_as_its_server_s_return_waits_for_wh
 
     assert [question.split(": ")[-1] for question in asked_meanwhile] == ["before", "in a DM"]
     assert [question.split(": ")[-1] for question in _asked(met)] == ["before", "in a DM", "missed", "live"]
+
+
+async def test_a_question_neither_stored_nor_refused_is_read_again_before_a_newer_one(
+    met, monkeypatch, caplog
+) -> None:
+    caplog.set_level(logging.INFO)
+    receive, could_not_tell, in_vain = SqlTurnStore.receive, Handled.could_not_tell, []
+
+    async def refuse_at_first(store, message, **how):
+        if not in_vain:
+            raise DatabaseUnavailable("it is locked")
+        return await receive(store, message, **how)
+
+    def note(handled, message):
+        could_not_tell(handled, message)
+        in_vain.append(message)
+
+    async with met.bot():
+        await met.ask("before")
+        await _caught_up(caplog)
+        monkeypatch.setattr(SqlTurnStore, "receive", refuse_at_first)
+        monkeypatch.setattr(Handled, "could_not_tell", note)
+        met.discord.faults.add("POST", r"/messages$", status=400, times=1)
+        missed = await met.discord.post(met.general, met.you, "missed")
+        async with asyncio.timeout(10):
+            while not in_vain:
+                await asyncio.sleep(0)
+        live = await met.discord.post(met.general, met.ada, "live")
+        await met.discord.until(lambda: met.reply_to(missed) and met.reply_to(live))
+
+    assert [question.split(": ")[-1] for question in _asked(met)] == ["before", "missed", "live"]

@@ -28,6 +28,7 @@ class Handled:
         self._failed: set[int] = set()  # of those, the ones that may be read again at once: something failed
         self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
         self._given_up: list[int] = []  # the lowest message id of which something was never stored, if any was
+        self._unheard: set[int] = set()  # channels in which somebody asked in vain, and does not know it
         self._told: deque[int] = deque(maxlen=TOLD_REMEMBERED)
 
     def resume(self, marks: Mapping[int, datetime]) -> None:
@@ -105,7 +106,16 @@ class Handled:
         """Its author does not know that it was not stored: it is read again, and answered then."""
         with suppress(ValueError):
             self._told.remove(message.message_id)
+        self._unheard.add(message.key.channel_id)
         self._read_again(message)
+
+    def is_unheard(self, channel_id: int) -> bool:
+        """A question there is read again, and comes before any newer one."""
+        return channel_id in self._unheard
+
+    def heard(self, channel_id: int) -> None:
+        """What was asked there is read, or cannot be had."""
+        self._unheard.discard(channel_id)
 
     def was_told(self, message_id: int) -> bool:
         """Its author knows that it was not stored, and is not answered later."""

@@ -28,7 +28,7 @@ class Unread:
         return server in self._unsure
 
     def is_read(self, channel_id: int) -> bool:
-        if channel_id in self._channels:
+        if channel_id in self._channels or self._handled.is_unheard(channel_id):
             return False
         return channel_id in self._read or not self._is_of_unsure(channel_id)
 
@@ -59,6 +59,7 @@ class Unread:
 
     def done(self, channel_id: int) -> None:
         self._read.add(channel_id)
+        self._handled.heard(channel_id)
         server = self._channels.pop(channel_id, None)
         if server is not None:
             self._maybe_caught_up(server)

@@ -948,7 +948,7 @@ async def test_what_is_told_too_late_to_be_read_again_is_read_once_more() -> Non
     question = message("Hi", id=1)
     with pytest.raises(DatabaseUnavailable), world.handled.storing(question):
         raise DatabaseUnavailable
-    world.handled.catch_up(5)
+    world.handled.begin_to_read(5)
 
     world.handled.could_not_tell(question)
 
