@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import discord
 import pytest
@@ -426,3 +427,14 @@ async def test_a_question_neither_stored_nor_refused_is_read_again_before_a_newe
         await met.discord.until(lambda: met.reply_to(missed) and met.reply_to(live))
 
     assert [question.split(": ")[-1] for question in _asked(met)] == ["before", "missed", "live"]
+
+
+async def test_a_mark_from_a_clock_that_was_ahead_hides_nothing(met, caplog) -> None:
+    async with open_store(met.database_url) as store:
+        await store.write_marks({EVERYWHERE: met.clock.now() + timedelta(hours=1)})
+    missed = await met.discord.post(met.general, met.you, "missed")
+
+    async with met.bot():
+        await met.discord.until(lambda: met.reply_to(missed))
+
+    assert "but marks were written at" in caplog.text

@@ -128,7 +128,10 @@ class Handled:
         """The marks, to be stored. *heard*: when Discord last said something."""
         oldest = min([*self._being_stored, *self._given_up], default=None)
         until = heard if oldest is None else min(heard, snowflake_time(oldest))
-        self._everywhere = max(until - MARGIN, self._everywhere or until - MARGIN)
+        before = self._everywhere
+        if before is None or before > heard:  # a clock that was ahead
+            before = until - MARGIN
+        self._everywhere = max(until - MARGIN, before)
         own = {server: min(self._everywhere, mark) for server, mark in self._being_read.items()}
         for server, mark in self._behind.items():
             own[server] = min(mark, own.get(server, mark))

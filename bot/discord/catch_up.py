@@ -14,7 +14,7 @@ import discord
 from bot.core.errors import BotError, DatabaseUnavailable, Undeliverable
 from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled, server_of
 from bot.core.ports import Clock, MissedStore
-from bot.discord.changed_channels import ChangedChannels
+from bot.discord.changed_channels import ChangedChannels, believed
 from bot.discord.missed_ranges import Listener, MissedRanges
 from bot.discord.reading import Readable, may_read
 from bot.discord.refusals import REQUEST_ERRORS, translate
@@ -103,7 +103,7 @@ class CatchUp:
                 await self._clock.sleep(SECONDS_BETWEEN_TRIES)
                 continue
             if unread is self._unread:
-                self._handled.resume({EVERYWHERE: self._started} | marks)
+                self._handled.resume({EVERYWHERE: self._started} | believed(marks, now=self._clock.now()))
                 self._marks_known.set()
 
     def connection_lost(self) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import discord
 
@@ -16,6 +16,18 @@ log = logging.getLogger(__name__)
 
 OLDEST_READ = timedelta(hours=24)
 MOST_ARCHIVED = 100  # threads of a server: each takes a request to learn whether anything was said there
+
+
+def believed(marks: Mapping[int, datetime], *, now: datetime) -> dict[int, datetime]:
+    """A clock that was ahead for a moment would hide every gap until it is as late as that again."""
+    if ahead := [mark for mark in marks.values() if mark > now]:
+        log.warning(
+            "the clock says %s, but marks were written at %s: either was wrong; reading %.0f hours back",
+            now.isoformat(timespec="seconds"),
+            max(ahead).isoformat(timespec="seconds"),
+            OLDEST_READ / timedelta(hours=1),
+        )
+    return {server: mark if mark <= now else now - OLDEST_READ for server, mark in marks.items()}
 
 
 class ChangedChannels:

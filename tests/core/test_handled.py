@@ -85,13 +85,20 @@ def test_an_earlier_runs_marks_go_on():
     assert Handled().mark(SERVER) is None
 
 
-def test_a_mark_never_goes_back() -> None:
+def test_a_mark_does_not_go_back() -> None:
     handled = Handled()
     handled.resume({EVERYWHERE: NOON})
 
     assert handled.marks(heard=NOON) == {EVERYWHERE: NOON}
     assert handled.marks(heard=NOON + MARGIN / 2) == {EVERYWHERE: NOON}
     assert handled.marks(heard=NOON + 2 * MARGIN) == {EVERYWHERE: NOON + MARGIN}
+
+
+def test_a_mark_from_a_clock_that_was_ahead_goes_back() -> None:
+    handled = Handled()
+    handled.marks(heard=NOON + timedelta(hours=1))
+
+    assert handled.marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
 
 
 def test_no_mark_passes_what_is_changed_until_that_is_stored() -> None:

@@ -71,7 +71,7 @@ def history_of_all_channels() -> None:
 def no_catch_up() -> None:
     """What was said while the bot was away stays unread."""
 
-    async def nothing(_self: MissedRanges, *_range: Any) -> None:
+    async def nothing(_self: MissedRanges, *_range: Any, **_how: Any) -> None:
         return
 
     MissedRanges.take = nothing  # type: ignore[method-assign]
