@@ -452,6 +452,7 @@ class FakeStore:
             StoredMessage(message_id=turn.message_id)
             for turn in self.turns.values()
             if self.room_of[turn.id].channel_id == channel_id
+            and turn.kind is Kind.MESSAGE
             and turn.message_id
             and turn.message_id > after
             and turn.state is not TurnState.WITHDRAWN
