@@ -6,6 +6,7 @@ import pytest
 
 from bot.core import changes
 from bot.core.errors import DatabaseUnavailable
+from bot.discord.missed_ranges import MissedRanges
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
@@ -56,12 +57,15 @@ def untried_for_an_hour(stage, monkeypatch):
 def ten_minutes_later(stage, monkeypatch):
     """Let time pass until marks are written that know of it."""
     written, write = asyncio.Semaphore(0), SqlTurnStore.write_marks
+    caught_up = asyncio.Event()  # no marks are written before
 
     async def write_and_tell(store, marks):
         await write(store, marks)
         written.release()
 
     async def pass_time():
+        async with asyncio.timeout(10):
+            await caught_up.wait()
         while not written.locked():
             await written.acquire()
         for _ in range(2):  # the first may have been under way
@@ -70,6 +74,7 @@ def ten_minutes_later(stage, monkeypatch):
                 await written.acquire()
 
     monkeypatch.setattr(SqlTurnStore, "write_marks", write_and_tell)
+    monkeypatch.setattr(MissedRanges, "tell", lambda _ranges: caught_up.set())
     return pass_time
 
 
