@@ -139,8 +139,7 @@ class CatchUp:
 
     def server_comes_back(self, guild: discord.Guild) -> None:
         """Messages may follow in the same breath: they wait for what was missed there."""
-        if self._handled.is_behind(guild.id):
-            self._unread.begin_anew(guild.id)
+        self._unread.begin_anew(guild.id)
 
     async def server_is_back(self, guild: discord.Guild) -> None:
         unread = self._unread
@@ -195,14 +194,14 @@ class CatchUp:
 
     async def _catch_up_with(self, guild: discord.Guild | None) -> None:
         """One server was away, or what was said there could not be stored."""
-        self._unread.begin_anew(server_of(guild.id if guild else None))
         await self._read_servers([guild])
 
     async def _read_servers(self, guilds: list[discord.Guild | None], *, also: Sequence[int] = ()) -> None:
         unread = self._unread
         servers = [server_of(guild.id if guild else None) for guild in guilds]
         for server in servers:
-            self._handled.begin_to_read(server)
+            if self._handled.is_behind(server):  # maybe since some of its channels were read
+                unread.begin_anew(server)
         channels = await self._changed.of(guilds)
         if unread is self._unread:
             unread.found(channels, servers=[*also, *servers])

@@ -43,6 +43,7 @@ class Unread:
 
     def begin_anew(self, server: int) -> None:
         """Something more was missed there: what was read before, or is being read, says nothing of it."""
+        self._handled.begin_to_read(server)
         self._unsure.add(server)
         known = {*self._read, *self._waited_for, *self.readings}
         for channel_id in [each for each in known if self.server(each) in (server, None)]:
