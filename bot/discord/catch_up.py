@@ -202,8 +202,11 @@ class CatchUp:
         for server in servers:
             if self._handled.is_behind(server):  # maybe since some of its channels were read
                 unread.begin_anew(server)
+        causes = unread.causes.copy()
         channels = await self._changed.of(guilds)
         if unread is self._unread:
+            # One that came back meanwhile is looked at by itself.
+            servers = [server for server in servers if unread.causes[server] == causes[server]]
             unread.found(channels, servers=[*also, *servers])
             await self._read_all(list(channels))
 

@@ -1,6 +1,7 @@
 """Which channels are still to be read for what was missed: known for one session, and thrown away with it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 from bot.core.handled import EVERYWHERE, Handled
@@ -15,6 +16,7 @@ class Unread:
         self._unsure: set[int] = {
             EVERYWHERE
         }  # servers of which nobody knows yet in which channels something was said
+        self.causes: Counter[int] = Counter()  # to read a server anew, so far
         self._read: set[int] = set()
         self._waited_for: set[int] = set()  # long enough: turns go on, the marks do not
         self.readings: dict[int, asyncio.Task[None]] = {}  # under way, by channel; only these are heeded
@@ -44,6 +46,7 @@ class Unread:
     def begin_anew(self, server: int) -> None:
         """Something more was missed there: what was read before, or is being read, says nothing of it."""
         self._handled.begin_to_read(server)
+        self.causes[server] += 1
         self._unsure.add(server)
         known = {*self._read, *self._waited_for, *self.readings}
         for channel_id in [each for each in known if self.server(each) in (server, None)]:
