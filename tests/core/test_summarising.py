@@ -21,7 +21,6 @@ from bot.core.messages import (
     Role,
     TakenUp,
     Turn,
-    TurnState,
 )
 from bot.core.models import Models
 from bot.core.periods import Period
@@ -160,7 +159,7 @@ async def test_it_is_looked_for_when_the_longest_answer_can_have_brought_what_th
 
 
 async def test_what_was_asked_counts_for_that():
-    question = Turn(id=1, kind=Kind.MESSAGE, state=TurnState.ANSWERED, text="word " * 160)  # some 300 tokens
+    question = Turn(id=1, kind=Kind.MESSAGE, text="word " * 160)  # some 300 tokens
     desk = Desk(["They spoke of why."], most=100_000)
 
     await desk.summarise(replace(ENDED, history_tokens=0, questions=(question,)))
