@@ -20,6 +20,7 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import BotError, DatabaseInUse, OwnershipLost, StartupRefused
 from bot.core.messages import ConversationKey, Remembered
 from bot.core.ports import Clock
+from bot.discord.client import ConfabClient
 from bot.discord.pacer import Pacer
 from bot.discord.preflight import is_token_refused, token_refused
 from bot.llm.chat_model import OPENAI_URL
@@ -54,6 +55,7 @@ class Running:
     serving: asyncio.Task[None]
     store: SqlTurnStore
     pacer: Pacer
+    client: ConfabClient
 
 
 async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
@@ -167,7 +169,7 @@ async def running_bot(
         telling = asyncio.create_task(parts.notices.run(), name="waiting notices")
         doubting = asyncio.create_task(_settle_doubts(parts.pacer, settings, clock=clock), name="token")
         try:
-            yield Running(serving=serving, store=parts.store, pacer=parts.pacer)
+            yield Running(serving=serving, store=parts.store, pacer=parts.pacer, client=parts.client)
         finally:
             parts.intake.closed = True
             telling.cancel()

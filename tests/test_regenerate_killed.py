@@ -23,7 +23,9 @@ async def rewriting_when_killed(stage, old="word " * 700, *, by=None):
     program = await stage.start()
     await stage.discord.until(lambda: stage.connected)
     message = await stage.ask("Why?")
-    last = await stage.discord.until(lambda: next((each for each in answers(stage) if labels(each)), None))
+    last = await stage.discord.until(
+        lambda: next((each for each in answers(stage) if labels(each) == ["Regenerate"]), None)
+    )
     await pressed(stage, last, "Regenerate", by=by)
     gate.let_out(10)
     await with_button(stage, message, "Stop")

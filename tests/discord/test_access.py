@@ -23,6 +23,7 @@ def bot_with(monkeypatch):
 
         async with connected(monkeypatch, chat_channels=["#general"], access=access) as here:
             await here.hear(here.discord.post(here.random, here.bot, "now the server has come in"))
+            await here.catch_up.read(here.random.id)  # or that, later, asks for roles beside the test
             yield here
 
     return bot_with

@@ -292,6 +292,8 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
         )
         running = asyncio.create_task(here.client.run_forever(here.discord.token))
         await here.discord.until(lambda: here.discord.commands and here.discord.sessions)
+        for channel in (here.general, here.random):  # or their questions wait for that, for unequal times
+            await here.catch_up.read(channel.id)
 
         asked = await here.discord.post(here.general, here.you, f"{here.bot.mention} Why is the sky blue?")
         called = await here.discord.slash(here.random, here.ada, "chat", {"message": "And the sea?"})

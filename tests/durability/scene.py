@@ -6,7 +6,7 @@ import re
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,9 +85,16 @@ class Scene:
         self.programs.append(program)
         return program
 
-    def bot(self) -> AbstractAsyncContextManager[Running]:
-        """The same in the test's own process, where faults can be put into it; it is not killed."""
-        return self.stage.bot(**self._environment())
+    @asynccontextmanager
+    async def bot(self) -> AsyncIterator[Running]:
+        """The same in the test's own process, where faults can be put into it; it is not killed.
+
+        It has read what was missed: what is asked now waits for nothing, and nobody is told to wait.
+        """
+        async with self.stage.bot(**self._environment()) as running:
+            for channel in self.channels:
+                await running.client.catch_up.read(channel.id)
+            yield running
 
     def _environment(self) -> dict[str, str]:
         bounds = ("PER_PERSON", "PER_CHANNEL")
