@@ -274,8 +274,6 @@ class SummaryStore(Protocol):
     async def drop_summaries(self) -> None:
         """Erase all there are."""
 
-    async def record_call(self, call: ModelCall) -> None: ...
-
 
 class Missed(Protocol):
     """What was said in a channel while nobody listened comes before what is said now."""

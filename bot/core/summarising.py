@@ -154,7 +154,7 @@ class Summarising:
             raise
         finally:
             ended = call(ended_at=self._clock.now(), outcome=outcome, first_token_at=read.began, usage=read.usage)
-            await self._store.record_call(account.end(ended, fault))
+            self._spending.record(account.end(ended, fault))
         return read.text
 
     async def _read(self, model: ChatModel, prompt: Prompt, read: _Read) -> None:

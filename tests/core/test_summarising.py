@@ -9,7 +9,7 @@ from bot.core.answer import AnswerLimits
 from bot.core.breaker import FAULTS, FIRST_REST
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Scope
 from bot.core.completions import ModelCall
-from bot.core.errors import ModelUnavailable
+from bot.core.errors import DatabaseUnavailable, ModelUnavailable
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
 from bot.core.messages import (
@@ -51,6 +51,13 @@ class SummaryStore(FakeStore):
         self.window_start = 2
         self.pieces = 1
         self.keeps = True
+        self.unrecorded = 0  # so many requests fail to be recorded
+
+    async def record_call(self, call):
+        if self.unrecorded:
+            self.unrecorded -= 1
+            raise DatabaseUnavailable("away")
+        await super().record_call(call)
 
     async def to_summarise(self, key, *, budget):
         turns = (PastTurn(Role.USER, "Why?", None), PastTurn(Role.ASSISTANT, "Because.", None))
@@ -81,12 +88,13 @@ class Desk:
         self.models = Models([FakeModel(*scripts)], clock=self.clock)
         total = Budget(scope=Scope.TOTAL, period=Period.DAY, limit=Limit(most=most))
         self.budgets = Budgets([total], least=Amount(tokens=1), clock=self.clock)
+        self.spending = Spending(
+            prices=FakePrices(), budgets=self.budgets, store=self.store, models=[], clock=self.clock
+        )
         self.summarising = Summarising(
             store=self.store,
             models=self.models,
-            spending=Spending(
-                prices=FakePrices(), budgets=self.budgets, store=self.store, models=[], clock=self.clock
-            ),
+            spending=self.spending,
             slots=FairSlots(1),
             clock=self.clock,
             limits=limits,
@@ -95,6 +103,7 @@ class Desk:
     async def summarise(self, ended: TakenUp = ENDED) -> None:
         self.summarising.after(None)(ended, Outcome.COMPLETE.value)
         await self.summarising.idle()
+        await self.spending.close()
 
     def budgets_used(self) -> int:
         return sum(self.budgets._used.values())
@@ -119,6 +128,16 @@ async def test_it_goes_on_the_budgets_of_its_place_and_of_nobody():
     (call,) = desk.calls
     assert desk.store.kept == ["They spoke of why."]
     assert (call.purpose, call.author_id, call.counted_tokens) == ("summary", None, desk.budgets_used())
+
+
+async def test_one_whose_request_the_database_did_not_record_is_kept_and_its_request_recorded_later():
+    desk = Desk(["They spoke of why."], most=100_000)
+    desk.store.unrecorded = 1
+
+    await desk.summarise()
+
+    assert desk.store.kept == ["They spoke of why."]
+    assert [(call.outcome, call.counted_tokens) for call in desk.calls] == [("complete", desk.budgets_used())]
 
 
 async def test_what_takes_several_prompts_is_made_at_once_one_after_the_other():
