@@ -70,6 +70,7 @@ class Answering:
             self._generating.cancel()
             self._generating = None
         if isinstance(self.stopped, Reworded):  # as the last word came
+            generation.set_aside(generated, self.stopped)
             raise self.stopped
         return generated
 

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.core.breaker import Trial
@@ -134,6 +134,10 @@ class Generation:
     def ended_by(self, error: BotError) -> ModelCall:
         """The request under way, of which nobody reads anything."""
         return self._ended(UNREAD if isinstance(error, Stopped) else error.code, error)
+
+    def set_aside(self, generated: Generated, error: BotError) -> None:
+        """It came whole, and nobody reads it: it was paid for."""
+        self._record(replace(generated.call, outcome=error.code))
 
     async def _ask_each(self) -> Generated | None:
         """One attempt: the models that may be asked, one after the other. None when none of them answered."""

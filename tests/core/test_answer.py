@@ -8,7 +8,6 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
-from bot.core.answering import Answering
 from bot.core.budgets import Amount, Budgets
 from bot.core.changes import SECONDS_BETWEEN_TRIES
 from bot.core.completions import Finished, FinishReason, Usage
@@ -22,7 +21,6 @@ from bot.core.errors import (
     ModelBusy,
     ModelTimeout,
     ModelUnavailable,
-    Reworded,
     ShuttingDown,
     Stopped,
     TextRefused,
@@ -30,7 +28,7 @@ from bot.core.errors import (
     WrongModel,
 )
 from bot.core.fair_slots import FairSlots
-from bot.core.generation import Patience
+from bot.core.generation import Generated, Generation, Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.links import Links
@@ -907,18 +905,22 @@ async def test_a_question_that_is_edited_and_deleted_at_once_gets_no_answer() ->
     assert len(world.model.prompts) == 1
 
 
-async def test_an_edit_that_comes_with_the_last_word_is_heeded() -> None:
-    class Generation:
-        asked = True
+async def test_an_edit_that_comes_with_the_last_word_is_heeded_and_the_answer_recorded(monkeypatch) -> None:
+    world = World(["To the old one."], ["To the new one."])
+    run, edits = Generation.run, [1]
 
-        async def run(self) -> str:
-            asyncio.get_running_loop().call_soon(lambda: answering.reword(question=True))
-            return "To the old one."
+    async def edited_at_the_end(self: Generation) -> Generated:
+        generated = await run(self)
+        if edits:
+            answers = [self._taken.answer_id]
+            asyncio.get_running_loop().call_soon(world.queue.under_way.reworded, edits.pop(), answers)
+        return generated
 
-    answering = Answering()
+    monkeypatch.setattr(Generation, "run", edited_at_the_end)
+    await world.ask(message("Old?", id=1))
 
-    with pytest.raises(Reworded):
-        await answering.generate(Generation())
+    assert world.texts() == ["To the new one."]
+    assert sorted(call.outcome for call in world.store.calls) == ["complete", "reworded"]
 
 
 async def test_a_database_that_fails_at_intake_is_told_in_the_channel() -> None:
