@@ -123,7 +123,16 @@ async def assemble(
         ended=summarising.after(ended) if summarising else ended,
     )
     parts = _join(
-        settings, stack, outside, answerer, slots, limits=limits, budgets=budgets, clock=clock, observer=observer
+        settings,
+        stack,
+        outside,
+        answerer,
+        slots,
+        limits=limits,
+        budgets=budgets,
+        spending=spending,
+        clock=clock,
+        observer=observer,
     )
     if observer is not None:
         observer.watch(
@@ -190,6 +199,7 @@ def _join(
     *,
     limits: AnswerLimits,
     budgets: Budgets,
+    spending: Spending,
     clock: Clock,
     observer: "Observer | None",
 ) -> Parts:
@@ -220,6 +230,7 @@ def _join(
         clock=clock,
         handled=handled,
         admission=admission,
+        spending=spending,
         stored=observer.question_stored if observer else None,
     )
     buttons = settings.answer_buttons == "on"

@@ -18,6 +18,7 @@ from bot.core.messages import ConversationKey, IncomingMessage, Interaction, Ope
 from bot.core.ports import Clock, Replies, TurnStore
 from bot.core.quotes import Link
 from bot.core.rights import Share
+from bot.core.spending import Spending
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Intake:
         clock: Clock,
         handled: Handled,
         admission: Admission,
+        spending: Spending,
         stored: Callable[[float], None] | None = None,
     ) -> None:
         """*stored* is told how many seconds it took to store a question."""
@@ -65,6 +67,7 @@ class Intake:
         self._clock = clock
         self._handled = handled
         self._admission = admission
+        self._spending = spending
         self._stored = stored
         self._turning_away = OnceAnHour(clock)
         self._erasures = Erasures(clock)
@@ -203,6 +206,7 @@ class Intake:
         How much it was, and the commands of theirs that waited: nobody answers those now.
         """
         waiting = [place for place in self._queue.line if _is_of(place, person, channel_id)]
+        self._spending.forget(person, channel_id=channel_id)
         with self._erasures.erasing(Whole(person=person, channel_id=channel_id)):
             forgotten = await self._store.forget_user(person, channel_id=channel_id)
         never_begun = [place.question.address for place in waiting if not place.left.is_set()]

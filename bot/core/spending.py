@@ -56,6 +56,7 @@ class Spending:
         self._models = models
         self._clock = clock
         self._recording: set[asyncio.Task[None]] = set()
+        self._forgotten: dict[tuple[int, int | None], datetime] = {}  # by person and channel; None: everywhere
         self._closing = asyncio.Event()
 
     async def load(self) -> None:
@@ -86,6 +87,10 @@ class Spending:
         """The same of one that may be on the record already, since storing what it brought failed."""
         self._start(self._settle(call))
 
+    def forget(self, person: int, *, channel_id: int | None) -> None:
+        """What they asked until now is recorded without them, however late; to be said before they are erased."""
+        self._forgotten[person, channel_id] = self._clock.now()
+
     def call_off(self, call: ModelCall, beginning: asyncio.Future[int]) -> None:
         """*call* is not made after all: let its row, if one came of *beginning*, say so. Returns at once."""
         self._start(self._call_off(call, beginning))
@@ -107,7 +112,7 @@ class Spending:
 
     async def _record(self, call: ModelCall) -> None:
         try:
-            await self._store.record_call(call)
+            await self._store.record_call(self._without_forgotten(call))
         except DatabaseUnavailable:
             await self._settle(call)
 
@@ -120,13 +125,20 @@ class Spending:
         """However long the database is away: what is not on the record is not counted after the next start."""
         while True:
             try:
-                return await self._store.settle_call(call)
+                return await self._store.settle_call(self._without_forgotten(call))
             except DatabaseUnavailable:
                 if self._closing.is_set():
                     raise
             with suppress(TimeoutError):
                 async with self._clock.deadline(SECONDS_BETWEEN_TRIES):
                     await self._closing.wait()
+
+    def _without_forgotten(self, call: ModelCall) -> ModelCall:
+        if call.author_id is None:
+            return call
+        moments = [self._forgotten.get((call.author_id, where)) for where in (None, call.channel_id)]
+        gone = any(moment is not None and call.started_at <= moment for moment in moments)
+        return replace(call, author_id=None) if gone else call
 
     def cost(self, model: str, usage: Usage) -> int | None:
         return self._prices.cost(model, usage)

@@ -82,7 +82,7 @@ class World:
             answer_within=answer_within,
         )
         self.budgets = Budgets(budgets, least=Amount(tokens=500, nanodollars=1_000), clock=self.clock)
-        spending = Spending(
+        self.spending = Spending(
             prices=FakePrices(),
             budgets=self.budgets,
             store=self.store,
@@ -92,7 +92,7 @@ class World:
         self.answerer = Answerer(
             store=self.store,
             models=Models(models, clock=self.clock),
-            spending=spending,
+            spending=self.spending,
             links=Links(store=self.store, reader=links or FakeLinks()),
             replies=self.replies,
             clock=self.clock,
@@ -117,6 +117,7 @@ class World:
             admission=Admission(
                 self.queue.line, clock=self.clock, limits=AdmissionLimits(**admission), budgets=self.budgets
             ),
+            spending=self.spending,
         )
 
     async def ask(self, *messages) -> None:
@@ -127,7 +128,7 @@ class World:
     async def idle(self) -> None:
         while tasks := [worker.task for worker in self.queue._workers.values() if worker.task]:
             await asyncio.gather(*tasks)
-        await self.answerer._spending.close()
+        await self.spending.close()
 
     def texts(self) -> list[str]:
         return [text for _, text in self.replies.said]

@@ -1,11 +1,12 @@
 """What an answer's requests reserve, use and give back, whatever comes of them."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from bot.core.budgets import Amount, Budget, Limit, Payer, Scope
-from bot.core.completions import Finished, FinishReason, Usage
+from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import (
     BudgetUsedUp,
     ContextTooLong,
@@ -16,9 +17,11 @@ from bot.core.errors import (
     Stopped,
     WrongModel,
 )
-from bot.core.messages import ConversationKey, Press, TurnState
+from bot.core.messages import Conversation, ConversationKey, Press, TurnState
 from bot.core.periods import Period
 from bot.core.presses import Presses
+from bot.core.spending import SECONDS_BETWEEN_TRIES
+from tests.clock import ManualClock
 from tests.core.test_answer import LONG, World
 from tests.fakes import FakeModel, FakeStore, message
 
@@ -291,7 +294,7 @@ async def test_dollars_are_reserved_at_the_price_of_the_dearest_model() -> None:
     world = World(
         models=[FakeModel(["Blue.", END], name="cheap"), FakeModel(name="dear")], budgets=[dollars(10**9)]
     )
-    world.answerer._spending._prices = Dear()
+    world.spending._prices = Dear()
 
     await world.ask(message("Why?", id=1))
 
@@ -304,9 +307,29 @@ async def test_what_was_used_before_the_start_is_loaded_for_each_budget() -> Non
     world = World(budgets=[tokens(1_000, Scope.PERSON), tokens(1_000)])
     world.store.counted_before = {Scope.PERSON: {1: Amount(tokens=900)}, Scope.TOTAL: {0: Amount(tokens=400)}}
 
-    await world.answerer._spending.load()
+    await world.spending.load()
 
     refusals = [
         world.budgets.refuse(Payer(person=person, channel_id=10, guild_id=5)) is not None for person in (1, 2)
     ]
     assert refusals == [True, False]
+
+
+@pytest.mark.parametrize(("where", "named"), [(None, None), (10, None), (11, 1)])
+async def test_what_is_recorded_late_does_not_name_whoever_was_forgotten_meanwhile(where, named) -> None:
+    world = World(clock=ManualClock())
+    here = Conversation(id=1, key=ConversationKey(channel_id=10), guild_id=None, labelled=False)
+    prompt = Prompt(messages=(), tokens=10, max_answer_tokens=10)
+    now = world.clock.now()
+    account = world.spending.account(here, prompt, person=1)
+    ended = account.call(prompt, model="m", started_at=now, ended_at=now, outcome="empty", usage=Usage())
+    world.store.fault = DatabaseUnavailable("away")
+    world.spending.record(ended)
+    await world.clock.advance(0.1)
+    world.store.fault = None
+    await world.intake.forget(1, channel_id=where)
+    await world.clock.advance(SECONDS_BETWEEN_TRIES)
+    world.spending.record(replace(ended, started_at=world.clock.now()))
+    await world.idle()
+
+    assert [call.author_id for call in world.store.calls] == [named, 1]

@@ -253,12 +253,13 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             answer_within=timedelta(hours=1),
         )
         budgets = no_budgets(here.clock)
+        spending = Spending(
+            prices=FakePrices(), budgets=budgets, store=here.store, models=[model.name], clock=here.clock
+        )
         answerer = Answerer(
             store=here.store,
             models=Models([model], clock=here.clock),
-            spending=Spending(
-                prices=FakePrices(), budgets=budgets, store=here.store, models=[model.name], clock=here.clock
-            ),
+            spending=spending,
             links=Links(store=here.store, reader=FakeLinks()),
             replies=replies,
             clock=here.clock,
@@ -279,6 +280,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             clock=here.clock,
             handled=Handled(),
             admission=Admission(queue.line, clock=here.clock, limits=AdmissionLimits(), budgets=budgets),
+            spending=spending,
         )
         here.client.wire(
             intake=intake,
