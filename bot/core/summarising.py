@@ -73,7 +73,8 @@ class Summarising:
         labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
         asked = sum(turn_tokens(turn, labelled=labelled) for turn in taken.questions)
         said = taken.history_tokens + asked + self._limits.max_answer_tokens / rate
-        room = replace(self._budget, rate=rate).for_turns - self._budget.most_of_a_summary
+        budget = replace(self._budget, rate=rate)
+        room = budget.for_turns - budget.most_of_a_summary
         return said >= room * SHARE_TO_SUMMARISE_AT
 
     async def idle(self) -> None:
@@ -110,9 +111,8 @@ class Summarising:
             del self._failed[key]
             return  # the next turn looks again
         text, model = answer
-        kept = await self._store.keep_summary(
-            task, text=cut_to(legible(text).strip(), tokens=self._budget.most_of_a_summary), model=model
-        )
+        most = replace(self._budget, rate=task.conversation.token_rate).most_of_a_summary
+        kept = await self._store.keep_summary(task, text=cut_to(legible(text).strip(), tokens=most), model=model)
         del self._failed[key]
         if kept and task.before < task.until:
             self._due[key] = None

@@ -58,7 +58,8 @@ def summary_prompt(
     task: ToSummarise, budget: TokenBudget, *, system_prompt: str, max_answer_tokens: int, bot_id: int
 ) -> Prompt:
     labelled = task.conversation.labelled
-    room = replace(budget, rate=task.conversation.token_rate).for_a_summary
+    budget = replace(budget, rate=task.conversation.token_rate)
+    room = budget.for_a_summary(task.former)
     asked = ASKED_FOR.format(words=budget.most_of_a_summary // _TOKENS_PER_WORD)
     messages = [PromptMessage(Role.SYSTEM, system_prompt), *summary_message(task.former)]
     # One that takes more by itself is the only one in its prompt.

@@ -3,7 +3,7 @@
 import string
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SHARE_KEPT = 0.5  # of what there is for turns, at most, for those that stay when the window moves: decision 0024
 SHARE_OF_A_SUMMARY = 0.1  # of what there is for turns, at most
@@ -61,20 +61,24 @@ class TokenBudget:
 
     @property
     def most_of_a_summary(self) -> int:
-        """Whatever the rate: else one would be made anew when it rises."""
-        return int((self.history_tokens - self.system_tokens) * SHARE_OF_A_SUMMARY)
+        """Of one that is made now."""
+        tokens = int(self.history_tokens / max(self.rate, 1.0))  # or what is made at a low rate would be too much
+        return int((tokens - self.system_tokens) * SHARE_OF_A_SUMMARY)
 
-    @property
-    def for_a_summary(self) -> int:
+    def for_a_summary(self, former: str) -> int:
         """Of turns that one is made from, beside the former and itself, as if both took all they may.
 
-        So it is the same for each piece of a long one, and how many there will be is known.
+        So it is the same for each piece of a long one, and how many there will be is known. 0: each request would
+        read more of what is no turn than of turns, and is not worth its price.
         """
-        return self.for_turns - 2 * self.most_of_a_summary
+        most = self.most_of_a_summary
+        if self.for_turns - 2 * most < self.system_tokens + most:
+            return 0
+        return max(self.for_turns - most - max(most, estimate_tokens(former)), 0)  # it may be of a lower rate
 
     def is_too_much(self, summary: str) -> bool:
-        """It was made when there was more for turns."""
-        return estimate_tokens(summary) > self.most_of_a_summary
+        """It was made when there was more for turns. Whatever the rate: else it was made anew as that rises."""
+        return estimate_tokens(summary) > replace(self, rate=1.0).most_of_a_summary
 
 
 def estimate_tokens(text: str) -> int:

@@ -49,7 +49,7 @@ def to_summarise(connection: Connection, key: ConversationKey, budget: TokenBudg
     if any(budget.is_too_much(each.text) for each in _of(connection, place)):
         _erase(connection, summaries.c.conversation_id == place.conversation.id)
     ready, shown = _ready_and_shown(connection, place)
-    if budget.for_a_summary <= 0:
+    if not budget.for_a_summary((ready or shown or _NONE).text):
         return None
     if shown is not None and not shown.text:
         task = _task(connection, place, budget, since=shown.since, before=shown.before, former=ready, anew=True)
@@ -162,18 +162,19 @@ def _task(
 
     They are the oldest of what MOST_REQUESTS hold; of what is older, nothing is summarised.
     """
+    room = budget.for_a_summary(former.text if former else "")
     read, positions = _read(
         connection,
         place,
         since=former.before if former else since,
         before=before,
         most_of_a_quote=budget.most_of_a_quote,
-        tokens=budget.for_a_summary * MOST_REQUESTS,
+        tokens=room * MOST_REQUESTS,
     )
     if not read:
         return None
     labelled = place.conversation.labelled
-    first, *others = in_pieces(read[::-1], tokens=budget.for_a_summary, labelled=labelled)[-MOST_REQUESTS:]
+    first, *others = in_pieces(read[::-1], tokens=room, labelled=labelled)[-MOST_REQUESTS:]
     later = sum(map(len, others))
     positions = positions[: later + len(first)][::-1]
     return ToSummarise(

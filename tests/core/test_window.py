@@ -1,10 +1,13 @@
+from dataclasses import replace
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.messages import Kind, PastTurn, Role, Turn
 from bot.core.prompt import turn_tokens
 from bot.core.quotes import Link
-from bot.core.tokens import TokenBudget
+from bot.core.tokens import TokenBudget, cut_to, estimate_tokens
 from bot.core.window import asked_tokens, first_within, leaving, staying, without_orphans
 
 
@@ -151,6 +154,24 @@ def test_a_budget_has_room_for_turns_beside_the_system_prompt():
 
     assert (budget.for_turns, budget.kept, budget.most_of_a_quote) == (900, 450, 200)
     assert budget.most_of_a_summary == 90
+
+
+def test_a_summary_takes_its_share_of_what_the_rate_leaves_and_one_of_a_lower_rate_stands():
+    low = TokenBudget(history_tokens=1000, system_tokens=100, rate=0.5)
+    usual, high = replace(low, rate=1.0), replace(low, rate=2.0)
+
+    assert [each.most_of_a_summary for each in (low, usual, high)] == [90, 90, 40]
+    assert high.for_a_summary("") == high.for_turns - 80
+    longest = cut_to("word " * 100, tokens=usual.most_of_a_summary)
+    assert not high.is_too_much(longest)
+    assert high.for_a_summary(longest) == high.for_turns - 40 - estimate_tokens(longest)
+
+
+@pytest.mark.parametrize(("system_tokens", "worth"), [(280, True), (300, False)])
+def test_no_summary_is_asked_for_that_would_read_more_beside_the_turns_than_turns(system_tokens, worth):
+    budget = TokenBudget(history_tokens=1400, system_tokens=system_tokens, rate=2.0)
+
+    assert bool(budget.for_a_summary("")) is worth
 
 
 class TestSummaries:
