@@ -187,3 +187,24 @@ async def test_what_is_asked_once_the_database_is_back_comes_after_what_was_chan
 
     assert "the old words" not in str(stage.prompts()[-1])
     assert ("the new words" in str(stage.prompts()[-1])) == (change == "edited")
+
+
+@pytest.mark.parametrize("change", NAMES)
+async def test_one_change_that_is_never_stored_keeps_nobody_else_from_answers_nor_does_a_restart(
+    untried_for_an_hour, monkeypatch, change
+) -> None:
+    stage, bot = untried_for_an_hour, untried_for_an_hour.discord.bot_user
+    async with stage.bot():
+        question = await _ask(stage, "the old words")
+        refusing = Refusing(monkeypatch, NAMES[change], times=1_000_000)
+        await _change(stage, question, change)
+        async with asyncio.timeout(10):
+            await refusing.refused.wait()
+        while refusing.times > 1_000_000 - 2:  # as told, and again at once
+            await asyncio.sleep(0)
+        elsewhere = await stage.ask(f"{bot.mention} elsewhere", author=stage.ada, channel=stage.random)
+    monkeypatch.setattr(changes, "SECONDS_BETWEEN_TRIES", 0.001)
+    async with stage.bot():
+        later = await stage.ask(f"{bot.mention} later", author=stage.ada, channel=stage.random)
+
+    assert "memory" not in elsewhere.content + later.content

@@ -186,6 +186,7 @@ class ConversationQueue:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
             received = await self._store.receive(message, take_up=False, budget=self._budget)
+            self.changes.others_stored()
             self.wake(key)  # a message told of again may have been stored by a bot that is gone
             return received.stored
         worker = self._workers[key] = _Worker()

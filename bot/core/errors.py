@@ -253,6 +253,10 @@ class DatabaseUnavailable(BotError):
     user_message = "I can't reach my memory right now, so I can't answer. Please try again in a few minutes."
 
 
+class SetAside(DatabaseUnavailable):
+    """Only one thing is not stored, while others are: it is tried again now and then."""
+
+
 class Undeliverable(BotError):
     """Discord will not take the message: no permission, channel gone, AutoMod, expired interaction."""
 

@@ -1,7 +1,7 @@
 """Should the bot answer, and the first, durable step: what happens to messages reaches the store here."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -11,7 +11,7 @@ from bot.core.admission import Admission, Refusal
 from bot.core.changes import Changes
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.erasures import Erasures, Whole
-from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires
+from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires, SetAside
 from bot.core.handled import Handled
 from bot.core.line import Place
 from bot.core.messages import ConversationKey, IncomingMessage, Interaction, OpenCommand
@@ -166,8 +166,7 @@ class Intake:
             )
             self._queue.under_way.reworded(message_id, answers)
 
-        with self._handled.changing([message_id]):
-            await self._queue.changes.surely(edit)
+        await self._change([message_id], edit)
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         """Forget deleted messages; an answer under way to one of them stops and goes."""
@@ -176,9 +175,18 @@ class Intake:
         async def erase() -> None:
             self._queue.under_way.stop_erased(await self._store.erase_messages(message_ids))
 
-        with self._handled.changing(message_ids):
-            await self._queue.changes.surely(erase)
+        await self._change(message_ids, erase)
         self._replies.clean_up()  # a question that waited leaves a notice behind
+
+    async def _change(self, message_ids: Sequence[int], carry_out: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with self._handled.changing(message_ids):
+                await self._queue.changes.surely(carry_out)
+        except SetAside as error:  # no reading of what was missed is to end over it, nor to begin again
+            for message_id in message_ids:
+                log.error(  # noqa: TRY400 - the cause is named
+                    "an edit or deletion alone is not stored, and set aside: message=%d: %s", message_id, error
+                )
 
     async def channel_deleted(self, channel_id: int) -> None:
         with self._erasures.erasing(Whole(channel_id=channel_id)):
