@@ -208,3 +208,26 @@ async def test_one_change_that_is_never_stored_keeps_nobody_else_from_answers_no
         later = await stage.ask(f"{bot.mention} later", author=stage.ada, channel=stage.random)
 
     assert "memory" not in elsewhere.content + later.content
+
+
+async def test_an_edit_that_was_stored_while_nobody_knew_is_asked_anew(stage, monkeypatch) -> None:
+    edit, gate, unsure = SqlTurnStore.edit, Gate(), [True]
+
+    async def commit_and_fail(store, *args, **how):
+        answers = await edit(store, *args, **how)
+        if unsure:
+            unsure.clear()
+            raise DatabaseUnavailable("the connection was lost in COMMIT")
+        return answers
+
+    monkeypatch.setattr(SqlTurnStore, "edit", commit_and_fail)
+    async with stage.bot():
+        stage.model.script(Answer(text="To the old words.", gate=gate))
+        question = await stage.discord.post(stage.general, stage.you, "the old words")
+        await stage.model.received(1)
+        await stage.discord.edit(question, "the new words")
+        await stage.model.received(2)
+        gate.open()
+        await stage.discord.until(lambda: stage.reply_to(question))
+
+    assert "the new words" in str(stage.prompts()[-1])

@@ -159,11 +159,16 @@ class Intake:
         links: Sequence[Link] = (),
     ) -> None:
         """Replace the stored wording; an answer to it of which nothing is visible yet is begun anew."""
+        tries = 0
 
         async def edit() -> None:
+            nonlocal tries
+            tries += 1
             answers = await self._store.edit(
                 message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at, links=links
             )
+            if tries > 1 and not answers:  # an earlier try may have been stored, and nobody learnt of it
+                answers = self._queue.under_way.asked(message_id)
             self._queue.under_way.reworded(message_id, answers)
 
         await self._change([message_id], edit)

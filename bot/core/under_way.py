@@ -30,6 +30,14 @@ class UnderWay:
         if isinstance(answering.stopped, Reworded):
             self._efforts[taken.answer_id] = answering.effort
 
+    def asked(self, message_id: int) -> tuple[int, ...]:
+        """The answers to this message, or to what brought it along."""
+        return tuple(
+            answer_id
+            for answer_id, (taken, _) in self._answers.items()
+            if any(turn.message_id == message_id for turn in taken.questions)
+        )
+
     def stop_erased(self, erased: Erased) -> None:
         """Stop the answers whose question was deleted, and begin those anew whose prompt is to hold what was."""
         for answer_id in erased.answers:
