@@ -3,7 +3,7 @@
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
-from bot.discord import connecting
+from bot.discord import catch_up, connecting
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
@@ -131,3 +131,27 @@ async def test_a_refusal_is_told_while_the_database_is_away_too(met, monkeypatch
         refused = await met.ask("two")
 
     assert refused.content.startswith("Please give me a moment: you can ask again in ")
+
+
+async def test_a_refusal_that_could_not_be_recorded_at_first_is_told_when_it_is_read_again(
+    met, monkeypatch
+) -> None:
+    record, failing = SqlTurnStore.record_refused, [True]
+
+    async def fail_once(store, message):
+        if failing:
+            failing.clear()
+            raise DatabaseUnavailable("it is locked")
+        await record(store, message)
+
+    monkeypatch.setattr(SqlTurnStore, "record_refused", fail_once)
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.01)
+    met.clock.leap(MINUTE - met.clock.now().second)  # to the beginning of one
+    said = await _say(met, 5, minutes_between=0, authors=(met.you,))
+
+    async with met.bot(MESSAGES_PER_MINUTE_PER_PERSON="2"):
+        await met.discord.until(lambda: any(REFUSED in each for each in _from_bot(met)))
+        await met.ask("now", author=met.ada)
+
+    assert _from_bot(met).count(REFUSED) == 1
+    assert met.reply_to(said[2]).content == REFUSED

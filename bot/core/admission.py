@@ -65,20 +65,26 @@ class Admission:
         self._admitted: deque[int] = deque(maxlen=ADMITTED_REMEMBERED)
         self._known: set[int] = set()
         self._refused: dict[int, NotTakenOn] = {}  # messages that may be read again, oldest first
+        self._untold: dict[int, NotTakenOn] = {}  # of those, whose authors could not be told
         self._standing: dict[_Told, _About] = {}  # in the order of the refusals
 
     def admit(self, message: IncomingMessage, *, missed: bool = False) -> Refusal | None:
         """Count the question, or say why it is not taken on. *missed*: it is read later."""
         if message.message_id in self._known:
             return None
-        if message.message_id in self._refused:
+        judged = self._untold.pop(message.message_id, None)
+        if judged is None and message.message_id in self._refused:
             return Refusal(error=self._refused[message.message_id], told=True)
         where = (message.author_id, message.key.channel_id)
         payer = Payer(person=message.author_id, channel_id=message.key.channel_id, guild_id=message.guild_id)
-        error = self._budgets.refuse(payer) or (
-            self._sent_too_often(message)
-            if missed
-            else self._too_many_waiting(message) or self._asked_too_often(*where)
+        error = (
+            judged
+            or self._budgets.refuse(payer)
+            or (
+                self._sent_too_often(message)
+                if missed
+                else self._too_many_waiting(message) or self._asked_too_often(*where)
+            )
         )
         if error is None:
             self._remember(message.message_id)
@@ -92,6 +98,14 @@ class Admission:
             return Refusal(error=error, told=self._stands(_Told(*where, missed=False), error.about))
         about = snowflake_time(message.message_id).date() if missed else None
         return Refusal(error=error, told=self._stands(_Told(*where, missed=missed), about))
+
+    def could_not_tell(self, message: IncomingMessage) -> None:
+        """Its author does not know that it is refused: that, or the next of theirs, is told."""
+        if error := self._refused.get(message.message_id):
+            self._untold[message.message_id] = error
+        for missed in (False, True):
+            where = _Told(message.author_id, message.key.channel_id, missed=missed)
+            self._standing.pop(where, None)
 
     def refuse_press(self, press: Press) -> NotTakenOn | None:
         """Why an answer is not rewritten just now. If it is, `count_press`: like a question, that takes a turn.
@@ -129,7 +143,9 @@ class Admission:
     def _remember_refused(self, message_id: int, error: NotTakenOn) -> None:
         self._refused[message_id] = error
         if len(self._refused) > REFUSALS_KEPT:
-            del self._refused[next(iter(self._refused))]
+            oldest = next(iter(self._refused))
+            del self._refused[oldest]
+            self._untold.pop(oldest, None)
 
     def _count(self, person: int, channel_id: int) -> None:
         self._people.take(person)

@@ -97,16 +97,21 @@ class Intake:
         if refusal is None:
             await self.take(message)
             return True
-        await self._store.record_refused(message)  # first: no later start decides anew
-        if not refusal.told:
-            await self._turn_down(message, refusal.error)
+        try:
+            await self._store.record_refused(message)  # first: no later start decides anew
+        except DatabaseUnavailable:
+            if not refusal.told:
+                self._admission.could_not_tell(message)
+            raise
+        if not refusal.told and not await self._turn_down(message, refusal.error):
+            self._admission.could_not_tell(message)
         return False
 
-    async def _turn_down(self, message: IncomingMessage, why: NotTakenOn) -> None:
+    async def _turn_down(self, message: IncomingMessage, why: NotTakenOn) -> bool:
         log.info(
             "not taken on: channel=%d message=%d code=%s", message.key.channel_id, message.message_id, why.code
         )
-        await self._replies.say(message.address, why.user_message)
+        return await self._replies.say(message.address, why.user_message)
 
     async def take(self, message: IncomingMessage) -> None:
         """Take a question on that is not refused.
