@@ -262,3 +262,14 @@ def test_a_refused_question_takes_nothing_of_the_minute():
 
     assert door.come(1).startswith("Your budget")
     assert door.come(2, author=2) == "waits"
+
+
+def test_after_a_refusal_that_could_not_be_told_the_next_one_is():
+    door = Door(per_minute_per_person=1)
+    door.come(1, missed=True)
+    first = door.come(2, missed=True)
+
+    door.admission.could_not_tell(message("q", id=2))
+
+    assert first
+    assert [door.come(3, missed=True), door.come(4, missed=True)] == [first, ""]
