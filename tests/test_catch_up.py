@@ -10,8 +10,9 @@ import pytest
 from bot.core.errors import DatabaseUnavailable
 from bot.core.handled import EVERYWHERE, Handled
 from bot.core.wording import GREETING
-from bot.discord import catch_up, connecting
+from bot.discord import catch_up, connecting, hearing
 from bot.discord.catch_up import CatchUp
+from bot.discord.inbound import read_message
 from bot.discord.missed_ranges import MissedRanges
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore, open_store
@@ -358,6 +359,22 @@ async def test_a_message_that_is_not_understood_takes_no_other_along(met, monkey
         await met.discord.until(lambda: met.reply_to(before) and met.reply_to(after))
 
     assert f"message={odd.id} in channel={met.general.id} is not understood" in caplog.text
+
+
+async def test_a_message_over_which_our_code_fails_takes_no_other_along(met, monkeypatch, caplog) -> None:
+    def fail_at_one(message, **how):
+        if message.content == "odd":
+            raise ValueError("a fault of ours")
+        return read_message(message, **how)
+
+    monkeypatch.setattr(hearing, "read_message", fail_at_one)
+    odd = await met.discord.post(met.general, met.you, "odd")
+    after = await met.discord.post(met.general, met.ada, "after")
+
+    async with met.bot():
+        await met.discord.until(lambda: met.reply_to(after))
+
+    assert f"message={odd.id} in channel={met.general.id} is left alone" in caplog.text
 
 
 async def test_a_channel_that_is_not_read_after_a_fault_of_ours_is_read_with_a_later_mark(

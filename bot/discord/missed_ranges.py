@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import discord
 
+from bot.core.errors import BotError
 from bot.core.handled import Handled
 from bot.core.messages import LARGEST_ID, IncomingMessage, StoredMessage
 from bot.core.ports import Clock, MissedStore
@@ -135,10 +136,17 @@ class MissedRanges:
         for message in reversed(found.messages):
             if not is_heeded():
                 return
-            if message.id in quoted - stored.keys() and message.edited_at:
-                await self._listener.take_edit(message)
-            if message.id not in withdrawn:
-                await self._take_one(message, stored.get(message.id), told, is_heeded)
+            try:
+                if message.id in quoted - stored.keys() and message.edited_at:
+                    await self._listener.take_edit(message)
+                if message.id not in withdrawn:
+                    await self._take_one(message, stored.get(message.id), told, is_heeded)
+            except BotError:
+                raise  # nothing is wrong with the message: the channel is read again
+            except Exception:
+                log.exception(
+                    "message=%d in channel=%d is left alone, after a fault of ours", message.id, channel.id
+                )
 
     async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:
         """The channel's messages beyond *since*, newest first, and no more than there is room for."""
