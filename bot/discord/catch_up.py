@@ -139,7 +139,7 @@ class CatchUp:
 
     def server_comes_back(self, guild: discord.Guild) -> None:
         """Messages may follow in the same breath: they wait for what was missed there."""
-        self._unread.begin_anew(guild.id)
+        self._begin_anew(guild.id)
 
     async def server_is_back(self, guild: discord.Guild) -> None:
         unread = self._unread
@@ -201,7 +201,7 @@ class CatchUp:
         servers = [server_of(guild.id if guild else None) for guild in guilds]
         for server in servers:
             if self._handled.is_behind(server):  # maybe since some of its channels were read
-                unread.begin_anew(server)
+                self._begin_anew(server)
         causes = unread.causes.copy()
         channels = await self._changed.of(guilds)
         if unread is self._unread:
@@ -209,6 +209,11 @@ class CatchUp:
             servers = [server for server in servers if unread.causes[server] == causes[server]]
             unread.found(channels, servers=[*also, *servers])
             await self._read_all(list(channels))
+
+    def _begin_anew(self, server: int) -> None:
+        if self._unread.nothing:
+            self._ranges.begin()  # an absence of its own, with bounds of its own
+        self._unread.begin_anew(server)
 
     async def _read_all(self, channel_ids: list[int]) -> None:
         channels, unread = iter(channel_ids), self._unread

@@ -150,7 +150,7 @@ class MissedRanges:
 
     async def _messages(self, channel: Readable | discord.DMChannel, since: int) -> _Found:
         """The channel's messages beyond *since*, newest first, and no more than there is room for."""
-        most = min(MOST_PER_CHANNEL, self._left)
+        most = min(MOST_PER_CHANNEL, max(0, self._left))  # channels read at once overdraw it
         found = _Found()
         async for raw in _newest_first(channel, most=most + 1):
             if int(raw["id"]) <= since:
@@ -161,7 +161,9 @@ class MissedRanges:
             found.ids.add(int(raw["id"]))
             if (message := _understand(channel, raw)) is not None:
                 found.messages.append(message)
-        self._left -= len(found.ids)
+        left, self._left = self._left, self._left - len(found.ids)
+        if left > 0 >= self._left:
+            log.warning("%d missed messages are read: no more are, of this absence", MOST_IN_ALL)
         return found
 
     async def _take_one(
