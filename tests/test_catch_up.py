@@ -7,6 +7,7 @@ from datetime import timedelta
 import discord
 import pytest
 
+from bot.core.clock import SystemClock
 from bot.core.errors import DatabaseUnavailable
 from bot.core.handled import EVERYWHERE, Handled
 from bot.core.wording import GREETING
@@ -113,6 +114,23 @@ async def test_the_first_run_starts_at_now(stage) -> None:
         await stage.ask("now")
 
     assert _asked(stage) == ["now"]
+
+
+async def test_the_first_run_starts_at_now_also_where_the_clock_is_set_back_meanwhile(stage, monkeypatch) -> None:
+    now, before_sessions, ahead = SystemClock.now, CatchUp.before_sessions, timedelta(seconds=90)
+
+    async def start_ahead(reader):
+        with monkeypatch.context() as fast:
+            fast.setattr(SystemClock, "now", lambda clock: now(clock) + ahead)
+            await before_sessions(reader)
+
+    monkeypatch.setattr(CatchUp, "before_sessions", start_ahead)
+    await stage.discord.post(stage.general, stage.you, "long ago")
+
+    async with stage.bot():
+        await stage.ask("now")
+
+    assert "long ago" not in str(stage.prompts())
 
 
 async def test_what_is_said_before_the_first_run_is_connected_is_answered(stage, monkeypatch) -> None:

@@ -103,7 +103,7 @@ class CatchUp:
                 await self._clock.sleep(SECONDS_BETWEEN_TRIES)
                 continue
             if unread is self._unread:
-                self._handled.resume({EVERYWHERE: self._started} | believed(marks, now=self._clock.now()))
+                self._handled.resume(believed(marks, started=self._started, now=self._clock.now()))
                 self._marks_known.set()
 
     def connection_lost(self) -> None:

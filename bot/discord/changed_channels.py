@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import discord
 
 from bot.core.errors import DatabaseUnavailable
-from bot.core.handled import Handled, server_of
+from bot.core.handled import EVERYWHERE, Handled, server_of
 from bot.core.messages import snowflake_at, snowflake_time
 from bot.core.ports import Clock, MissedStore
 from bot.discord.reading import Readable, may_read
@@ -18,8 +18,13 @@ OLDEST_READ = timedelta(hours=24)
 MOST_ARCHIVED = 100  # threads of a server: each takes a request to learn whether anything was said there
 
 
-def believed(marks: Mapping[int, datetime], *, now: datetime) -> dict[int, datetime]:
-    """A clock that was ahead for a moment would hide every gap until it is as late as that again."""
+def believed(marks: Mapping[int, datetime], *, started: datetime, now: datetime) -> dict[int, datetime]:
+    """A clock that was ahead for a moment would hide every gap until it is as late as that again.
+
+    *started*, the first run's mark: before that there was no gap, however the clock is set meanwhile.
+    """
+    marks = {EVERYWHERE: started} | dict(marks)
+    marks = {server: min(mark, now) if mark == started else mark for server, mark in marks.items()}
     if ahead := [mark for mark in marks.values() if mark > now]:
         log.warning(
             "the clock says %s, but marks were written at %s: either was wrong; reading %.0f hours back",
