@@ -36,6 +36,7 @@ class Handled:
         self._everywhere = marks.get(EVERYWHERE)
         self._behind = {server: mark for server, mark in marks.items() if server != EVERYWHERE}
         self._being_read = {}
+        self._given_up = []  # all from those marks on is compared before any is written: that is made up for
 
     def mark(self, server: int) -> datetime | None:
         """Since when what was said there is to be read; None: nobody knows yet."""

@@ -119,11 +119,35 @@ def test_a_change_of_an_old_message_lets_no_mark_go_back() -> None:
         assert handled.marks(heard=NOON + 2 * MARGIN) == {EVERYWHERE: NOON}
 
 
-def test_no_mark_ever_passes_a_change_that_was_given_up() -> None:
+def test_no_mark_passes_a_change_that_was_given_up() -> None:
     handled = Handled()
 
     for message_ids in ([EARLIER], [EARLIER + (1 << 40)], []):
         with pytest.raises(DatabaseUnavailable), handled.changing(message_ids):
             raise DatabaseUnavailable
+
+    assert handled.marks(heard=NOON) == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
+
+
+def test_marks_go_on_once_all_from_before_a_change_that_was_given_up_is_read_again() -> None:
+    handled = Handled()
+    with pytest.raises(DatabaseUnavailable), handled.changing([EARLIER]):
+        raise DatabaseUnavailable
+
+    handled.resume(handled.marks(heard=NOON))
+
+    assert handled.marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
+
+
+def test_no_mark_passes_a_change_that_is_given_up_while_all_is_read_again() -> None:
+    handled = Handled()
+
+    def give_up_while_it_is_read():
+        with handled.changing([EARLIER]):
+            handled.resume({EVERYWHERE: snowflake_time(EARLIER) - MARGIN})
+            raise DatabaseUnavailable
+
+    with pytest.raises(DatabaseUnavailable):
+        give_up_while_it_is_read()
 
     assert handled.marks(heard=NOON) == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
