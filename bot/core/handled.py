@@ -18,6 +18,7 @@ DIRECT_MESSAGES = 1
 
 MARGIN = timedelta(seconds=60)  # for events still on their way here, and for a clock that goes wrong
 TOLD_REMEMBERED = 10_000
+MOST_PASSED_OVER = 31  # marks, one in ten seconds: a server that fails for long is read every five minutes
 
 
 class Handled:
@@ -26,6 +27,7 @@ class Handled:
         self._behind: dict[int, datetime] = {}  # the servers with a mark of their own
         self._being_read: dict[int, datetime] = {}  # and those that had one, from where on
         self._failed: set[int] = set()  # of those, the ones that may be read again at once: something failed
+        self._tries: dict[int, tuple[int, int]] = {}  # to read those, and how often each is to be passed over
         self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
         self._given_up: list[int] = []  # the lowest message id of which something was never stored, if any was
         self._unheard: set[int] = set()  # channels in which somebody asked in vain, and does not know it
@@ -43,10 +45,17 @@ class Handled:
         marks = (self._behind.get(server), self._being_read.get(server), self._everywhere)
         return min((mark for mark in marks if mark is not None), default=None)
 
-    @property
-    def failed(self) -> frozenset[int]:
-        """Servers of which something could not be read or stored, and may be now."""
-        return frozenset(self._failed)
+    def due(self) -> list[int]:
+        """Servers of which something could not be read or stored, and that may be read now.
+
+        Each is passed over in more and more calls while it goes on failing.
+        """
+        self._tries = {server: self._tries.get(server, (0, 0)) for server in self._failed}
+        due = [server for server, (_, passed_over) in self._tries.items() if not passed_over]
+        for server, (tries, passed_over) in self._tries.items():
+            again = (tries + 1, min(2**tries - 1, MOST_PASSED_OVER))
+            self._tries[server] = (tries, passed_over - 1) if passed_over else again
+        return due
 
     def is_behind(self, server: int) -> bool:
         return server in self._behind

@@ -161,7 +161,7 @@ class CatchUp:
             except DatabaseUnavailable as error:
                 log.debug("the marks stay where they are: %s", error)
                 continue
-            for server in self._handled.failed:  # the store works again
+            for server in self._handled.due():  # the store works again
                 guild = self._client.get_guild(server)
                 if guild is not None or server == DIRECT_MESSAGES:
                     await self._catch_up_with(guild)

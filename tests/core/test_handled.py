@@ -35,11 +35,11 @@ def test_a_server_whose_message_could_not_be_stored_falls_behind_until_it_is_rea
         raise DatabaseUnavailable
 
     assert handled.marks(heard=NOON)[SERVER] == snowflake_time(EARLIER) - MARGIN
-    assert handled.failed == {SERVER}
+    assert handled.due() == [SERVER]
     assert handled.was_told(EARLIER)
     handled.begin_to_read(SERVER)
     assert handled.mark(SERVER) == snowflake_time(EARLIER) - MARGIN
-    assert not handled.failed
+    assert not handled.due()
     handled.caught_up(SERVER)
     assert handled.marks(heard=NOON) == {EVERYWHERE: NOON - MARGIN}
 
@@ -50,7 +50,7 @@ def test_dms_have_a_mark_of_their_own():
     with pytest.raises(DatabaseUnavailable), handled.storing(message("q", id=EARLIER, guild_id=None)):
         raise DatabaseUnavailable
 
-    assert handled.failed == {DIRECT_MESSAGES}
+    assert handled.due() == [DIRECT_MESSAGES]
 
 
 def test_a_server_that_is_away_keeps_its_oldest_mark():
@@ -142,7 +142,7 @@ def test_marks_go_on_once_all_from_before_a_change_that_was_given_up_is_read_aga
 def test_no_mark_passes_a_change_that_is_given_up_while_all_is_read_again() -> None:
     handled = Handled()
 
-    def give_up_while_it_is_read():
+    def give_up_while_it_is_read() -> None:
         with handled.changing([EARLIER]):
             handled.resume({EVERYWHERE: snowflake_time(EARLIER) - MARGIN})
             raise DatabaseUnavailable
@@ -151,3 +151,28 @@ def test_no_mark_passes_a_change_that_is_given_up_while_all_is_read_again() -> N
         give_up_while_it_is_read()
 
     assert handled.marks(heard=NOON) == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
+
+
+def test_a_server_that_goes_on_failing_is_read_again_after_longer_and_longer_pauses() -> None:
+    handled, read = Handled(), []
+
+    for mark in range(80):
+        handled.fail(SERVER, mark=NOON)
+        if handled.due():
+            read.append(mark)
+            handled.begin_to_read(SERVER)
+
+    assert read == [0, 1, 3, 7, 15, 31, 63]
+
+
+def test_a_server_that_was_read_is_read_at_once_when_it_fails_another_time() -> None:
+    handled = Handled()
+    for _ in range(3):
+        handled.fail(SERVER, mark=NOON)
+        handled.due()
+    handled.begin_to_read(SERVER)
+    handled.due()
+
+    handled.fail(SERVER, mark=NOON)
+
+    assert handled.due() == [SERVER]
