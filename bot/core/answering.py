@@ -1,8 +1,8 @@
 """One answer under way, as others reach it: to end it early, begin it anew, or try it again at once."""
 
 import asyncio
-from contextlib import suppress
 
+from bot.core.clock import wait_at_most
 from bot.core.effort import Effort
 from bot.core.errors import BotError, Reworded, Withdrawn
 from bot.core.generation import Generated, Generation
@@ -76,9 +76,7 @@ class Answering:
 
     async def pause(self, seconds: float, clock: Clock) -> None:
         """Wait before it is tried again, until it is stopped or hurried."""
-        with suppress(TimeoutError):
-            async with clock.deadline(seconds):
-                await self._go_on.wait()
+        await wait_at_most(self._go_on, seconds, clock=clock)
 
     def hurry(self) -> None:
         """End its pause."""

@@ -1,10 +1,12 @@
-"""The real clock. Tests have one that they move by hand."""
+"""The real clock, and how any is waited by. Tests have one that they move by hand."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+
+from bot.core.ports import Clock
 
 
 class _LoopDeadline:
@@ -29,3 +31,10 @@ class SystemClock:
     async def deadline(self, seconds: float) -> AsyncIterator[_LoopDeadline]:
         async with asyncio.timeout(seconds) as timeout:
             yield _LoopDeadline(timeout)
+
+
+async def wait_at_most(event: asyncio.Event, seconds: float, *, clock: Clock) -> None:
+    """Until it is set, or for so long."""
+    with suppress(TimeoutError):
+        async with clock.deadline(seconds):
+            await event.wait()

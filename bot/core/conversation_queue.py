@@ -15,6 +15,7 @@ from typing import NamedTuple
 from bot.core.answer import Answerer
 from bot.core.answering import Answering
 from bot.core.changes import Changes
+from bot.core.clock import wait_at_most
 from bot.core.errors import DatabaseUnavailable, ShuttingDown
 from bot.core.fair_slots import FairSlots, Slot
 from bot.core.line import Line
@@ -293,9 +294,7 @@ class ConversationQueue:
 
     async def _pause(self, failures: int) -> None:
         """Wait longer after each failure, or until the queue is closed."""
-        with suppress(TimeoutError):
-            async with self._clock.deadline(min(2.0**failures, LONGEST_PAUSE)):
-                await self._closing.wait()
+        await wait_at_most(self._closing, min(2.0**failures, LONGEST_PAUSE), clock=self._clock)
 
     async def _all_end_within(self, seconds: float) -> bool:
         return await self._within(seconds, lambda: not self._workers)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 
 from bot.core.breaker import Breaker, Trial
+from bot.core.clock import wait_at_most
 from bot.core.ports import ChatModel, Clock
 
 
@@ -52,9 +52,7 @@ class Models:
         if not rests:
             await self._changed.wait()
             return
-        with suppress(TimeoutError):
-            async with self._clock.deadline(min(rests)):
-                await self._changed.wait()
+        await wait_at_most(self._changed, min(rests), clock=self._clock)
 
     def _others(self, besides: Collection[str]) -> list[Breaker]:
         return [breaker for breaker in self._breakers if breaker.model.name not in besides]

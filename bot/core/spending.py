@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bot.core.budgets import Amount, Budgets, Payer, Reservation, Scope
+from bot.core.clock import wait_at_most
 from bot.core.completions import ModelCall, Prompt, Usage
 from bot.core.costs import Prices
 from bot.core.errors import BotError, DatabaseUnavailable, ModelError
@@ -129,9 +130,7 @@ class Spending:
             except DatabaseUnavailable:
                 if self._closing.is_set():
                     raise
-            with suppress(TimeoutError):
-                async with self._clock.deadline(SECONDS_BETWEEN_TRIES):
-                    await self._closing.wait()
+            await wait_at_most(self._closing, SECONDS_BETWEEN_TRIES, clock=self._clock)
 
     def _without_forgotten(self, call: ModelCall) -> ModelCall:
         if call.author_id is None:

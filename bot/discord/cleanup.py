@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from datetime import timedelta
 
+from bot.core.clock import wait_at_most
 from bot.core.errors import BotError, Undeliverable
 from bot.core.messages import Part, SurplusPart, snowflake_at
 from bot.core.ports import Clock, TurnStore
@@ -59,9 +59,7 @@ class Cleanup:
                 log.exception("parts to be deleted are left to the next start by a fault of ours")
                 return
             if left:
-                with suppress(TimeoutError):
-                    async with self._clock.deadline(pause):
-                        await self._woken.wait()
+                await wait_at_most(self._woken, pause, clock=self._clock)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _delete_all(self) -> bool:

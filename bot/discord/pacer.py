@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from discord.http import Route
 
+from bot.core.clock import wait_at_most
 from bot.core.errors import DiscordUnavailable
 from bot.core.ports import Clock
 from bot.discord.buckets import NEVER, Bucket, Key, key_of, new_bucket
@@ -319,9 +320,7 @@ class Pacer:
             if seconds is None:
                 await self._changed.wait()
                 continue
-            with suppress(TimeoutError):
-                async with self._clock.deadline(seconds):
-                    await self._changed.wait()
+            await wait_at_most(self._changed, seconds, clock=self._clock)
 
     def _bucket(self, key: Key) -> Bucket:
         bucket = self._buckets.get(key)
