@@ -14,7 +14,7 @@ from bot.core.erasures import Erasures, Whole
 from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires, SetAside
 from bot.core.handled import Handled
 from bot.core.line import Place
-from bot.core.messages import ConversationKey, IncomingMessage, Interaction, OpenCommand
+from bot.core.messages import ConversationKey, Erased, IncomingMessage, Interaction, OpenCommand
 from bot.core.ports import Clock, Replies, TurnStore
 from bot.core.quotes import Link
 from bot.core.rights import Share
@@ -199,14 +199,14 @@ class Intake:
                 )
 
     async def channel_deleted(self, channel_id: int) -> None:
-        with self._erasures.erasing(Whole(channel_id=channel_id)):
-            erased = await self._changes.surely(partial(self._store.erase_channel, channel_id))
-        self._queue.under_way.stop_erased(erased)
-        await self._changes.surely(self._queue.look_again)
+        await self._erase(Whole(channel_id=channel_id), partial(self._store.erase_channel, channel_id))
 
     async def guild_left(self, guild_id: int) -> None:
-        with self._erasures.erasing(Whole(guild_id=guild_id)):
-            erased = await self._changes.surely(partial(self._store.erase_guild, guild_id))
+        await self._erase(Whole(guild_id=guild_id), partial(self._store.erase_guild, guild_id))
+
+    async def _erase(self, whole: Whole, erase: Callable[[], Awaitable[Erased]]) -> None:
+        with self._erasures.erasing(whole):
+            erased = await self._changes.surely(erase)
         self._queue.under_way.stop_erased(erased)
         await self._changes.surely(self._queue.look_again)
 
