@@ -15,6 +15,7 @@ from bot.core.messages import (
     Address,
     Conversation,
     ConversationKey,
+    Edit,
     Erased,
     IncomingMessage,
     Kind,
@@ -383,20 +384,11 @@ class FakeStore:
         await self._begin()
         return self.counted_before.get(scope, {})
 
-    async def edit(
-        self,
-        message_id: int,
-        *,
-        text: str,
-        raw_text: str,
-        note: str | None,
-        edited_at: datetime,
-        links: Sequence[Link] = (),  # tests/storage holds what follows from them
-    ) -> tuple[int, ...]:
+    async def edit(self, edit: Edit) -> tuple[int, ...]:  # tests/storage holds what follows from its links
         await self._begin()
-        edited = [turn.id for turn in self.turns.values() if turn.message_id == message_id]
+        edited = [turn.id for turn in self.turns.values() if turn.message_id == edit.message_id]
         for turn_id in edited:
-            self._update(turn_id, text=text, note=note)
+            self._update(turn_id, text=edit.text, note=edit.note)
         return self._drafted_beside(edited)
 
     def _drafted_beside(self, turn_ids: Iterable[int]) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from bot.core.access import OnceAnHour
@@ -14,9 +13,8 @@ from bot.core.erasures import Erasures, Whole
 from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires, SetAside
 from bot.core.handled import Handled
 from bot.core.line import Place
-from bot.core.messages import ConversationKey, Erased, IncomingMessage, Interaction, OpenCommand
+from bot.core.messages import ConversationKey, Edit, Erased, IncomingMessage, Interaction, OpenCommand
 from bot.core.ports import Clock, Replies, TurnStore
-from bot.core.quotes import Link
 from bot.core.rights import Share
 from bot.core.spending import Spending
 
@@ -153,30 +151,19 @@ class Intake:
             answering.stop(ResponseExpires())
         return True
 
-    async def edited(
-        self,
-        message_id: int,
-        *,
-        text: str,
-        raw_text: str,
-        note: str | None,
-        edited_at: datetime,
-        links: Sequence[Link] = (),
-    ) -> None:
+    async def edited(self, edit: Edit) -> None:
         """Replace the stored wording; an answer to it of which nothing is visible yet is begun anew."""
         tries = 0
 
-        async def edit() -> None:
+        async def store() -> None:
             nonlocal tries
             tries += 1
-            answers = await self._store.edit(
-                message_id, text=text, raw_text=raw_text, note=note, edited_at=edited_at, links=links
-            )
+            answers = await self._store.edit(edit)
             if tries > 1 and not answers:  # an earlier try may have been stored, and nobody learnt of it
-                answers = self._queue.under_way.asked(message_id)
-            self._queue.under_way.reworded(message_id, answers)
+                answers = self._queue.under_way.asked(edit.message_id)
+            self._queue.under_way.reworded(edit.message_id, answers)
 
-        await self._change([message_id], edit)
+        await self._change([edit.message_id], store)
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         """Forget deleted messages; an answer under way to one of them stops and goes."""

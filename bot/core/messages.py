@@ -309,6 +309,18 @@ class Received:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Edit:
+    """A message's new wording, and what it links to by then."""
+
+    message_id: int
+    text: str
+    raw_text: str
+    note: str | None
+    edited_at: datetime
+    links: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StoredMessage:
     """One of a channel's messages that is a stored turn, or a part of one."""
 

@@ -14,6 +14,7 @@ from bot.core.completions import Delta, Finished, ModelCall, Prompt
 from bot.core.messages import (
     Address,
     ConversationKey,
+    Edit,
     Erased,
     IncomingMessage,
     OpenCommand,
@@ -186,16 +187,7 @@ class TurnStore(StoredMessages, Protocol):
     async def record_call(self, call: ModelCall) -> None:
         """Append to the record of model calls."""
 
-    async def edit(
-        self,
-        message_id: int,
-        *,
-        text: str,
-        raw_text: str,
-        note: str | None,
-        edited_at: datetime,
-        links: Sequence[Link] = (),
-    ) -> tuple[int, ...]:
+    async def edit(self, edit: Edit) -> tuple[int, ...]:
         """Replace a question's text, note and links, and the text where it is quoted, if it is stored.
 
         The answers without text in the conversations where that changed something.

@@ -10,7 +10,7 @@ import discord
 from bot.core.access import AccessRules
 from bot.core.errors import AccessRefused, DirectMessagesOff
 from bot.core.intake import Intake, should_answer
-from bot.core.messages import IncomingMessage
+from bot.core.messages import Edit, IncomingMessage
 from bot.core.ports import Clock
 from bot.discord.askers import Askers
 from bot.discord.inbound import hear, read_message
@@ -68,12 +68,14 @@ class Hearing:
                 told.edit(message)
         said = read_message(message, me=self._me)
         await self._intake.edited(
-            message.id,
-            text=said.text,
-            raw_text=said.raw_text,
-            note=said.note,
-            edited_at=message.edited_at,
-            links=said.links,
+            Edit(
+                message_id=message.id,
+                text=said.text,
+                raw_text=said.raw_text,
+                note=said.note,
+                edited_at=message.edited_at,
+                links=said.links,
+            )
         )
 
     async def take_deletions(self, message_ids: list[int]) -> None:

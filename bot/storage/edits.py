@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, insert, or_, select, update
 
-from bot.core.messages import TurnState
+from bot.core.messages import Edit, TurnState
 from bot.core.quotes import Link
 from bot.storage import quotes
 from bot.storage.erasure import drafted_in, drop_quotes
@@ -18,36 +18,27 @@ _NOT_OPENED = and_(turns.c.linked_channel_id.is_not(None), turns.c.author_id.is_
 _Changed = Sequence[Row[tuple[int, int]]]
 
 
-def edit(
-    connection: Connection,
-    message_id: int,
-    *,
-    text: str,
-    raw_text: str,
-    note: str | None,
-    links: Sequence[Link],
-    edited_at: datetime,
-) -> tuple[int, ...] | None:
+def edit(connection: Connection, edit: Edit) -> tuple[int, ...] | None:
     """The drafted answers in the conversations where it is replaced.
 
     None when there is nothing to replace, or a newer wording is stored.
     """
-    wording = {"text": text, "raw_text": raw_text}
+    wording = {"text": edit.text, "raw_text": edit.raw_text}
     question, quote = (
-        IS_NO_QUOTE & (turns.c.message_id == message_id),
-        IS_QUOTE & (turns.c.message_id == message_id),
+        IS_NO_QUOTE & (turns.c.message_id == edit.message_id),
+        IS_QUOTE & (turns.c.message_id == edit.message_id),
     )
     # Each has an index of its own. What a quote's note would say, the question that brought it says.
-    asked = _reword(connection, question, wording | {"note": note}, edited_at)
-    quoted = _reword(connection, quote & ~_NOT_OPENED, wording, edited_at)
+    asked = _reword(connection, question, wording | {"note": edit.note}, edit.edited_at)
+    quoted = _reword(connection, quote & ~_NOT_OPENED, wording, edit.edited_at)
     places = {row.conversation_id for row in (*asked, *quoted)}
     if places:
         drop_covering(connection, question)
         drop_covering(connection, quote)
     for row in asked:
-        _follow_links(connection, row.id, row.conversation_id, links)
+        _follow_links(connection, row.id, row.conversation_id, edit.links)
     # Whether a link's words may be read is decided when it is opened; until then it only counts that they changed.
-    connection.execute(update(turns).where(quote, _NOT_OPENED).values(edited_at=edited_at))
+    connection.execute(update(turns).where(quote, _NOT_OPENED).values(edited_at=edit.edited_at))
     return drafted_in(connection, places) if places else None
 
 

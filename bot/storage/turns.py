@@ -14,6 +14,7 @@ from bot.core.completions import ModelCall
 from bot.core.errors import Withdrawn
 from bot.core.messages import (
     ConversationKey,
+    Edit,
     Erased,
     IncomingMessage,
     Kind,
@@ -32,7 +33,7 @@ from bot.core.messages import (
     WaitingQuestion,
 )
 from bot.core.ports import Clock
-from bot.core.quotes import Link, Opened
+from bot.core.quotes import Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
 from bot.core.summary import ToSummarise
 from bot.core.tokens import TokenBudget
@@ -241,25 +242,8 @@ class SqlTurnStore:
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         return await self._database.run(partial(calls.counted, scope=scope, since=since))
 
-    async def edit(
-        self,
-        message_id: int,
-        *,
-        text: str,
-        raw_text: str,
-        note: str | None,
-        edited_at: datetime,
-        links: Sequence[Link] = (),
-    ) -> tuple[int, ...]:
-        work = partial(
-            edits.edit,
-            message_id=message_id,
-            text=text,
-            raw_text=raw_text,
-            note=note,
-            links=links,
-            edited_at=edited_at,
-        )
+    async def edit(self, edit: Edit) -> tuple[int, ...]:
+        work = partial(edits.edit, edit=edit)
         return await self._database.run(work, erases=lambda drafted: drafted is not None) or ()
 
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:

@@ -32,7 +32,17 @@ from bot.core.generation import Generated, Generation, Patience
 from bot.core.handled import Handled
 from bot.core.intake import Intake
 from bot.core.links import Links
-from bot.core.messages import ConversationKey, Erased, Interaction, Kind, Part, Press, TurnState, snowflake_at
+from bot.core.messages import (
+    ConversationKey,
+    Edit,
+    Erased,
+    Interaction,
+    Kind,
+    Part,
+    Press,
+    TurnState,
+    snowflake_at,
+)
 from bot.core.models import Models
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.spending import Spending
@@ -645,7 +655,7 @@ async def test_a_deleted_question_and_its_answer_are_history_no_more() -> None:
 
 
 async def edited(world: World, message_id: int, text: str) -> None:
-    await world.intake.edited(message_id, text=text, raw_text=text, note=None, edited_at=NOW)
+    await world.intake.edited(Edit(message_id=message_id, text=text, raw_text=text, note=None, edited_at=NOW))
 
 
 async def asked(world: World, count: int) -> None:

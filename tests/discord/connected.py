@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import discord
 import pytest
@@ -15,8 +15,7 @@ from bot.core.access import AccessRules
 from bot.core.admission import Refusal
 from bot.core.errors import AccessRefused
 from bot.core.handled import Handled
-from bot.core.messages import ConversationKey, IncomingMessage
-from bot.core.quotes import Link
+from bot.core.messages import ConversationKey, Edit, IncomingMessage
 from bot.core.rights import Policy
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
@@ -60,17 +59,8 @@ class Notebook:
     async def turn_away(self, message: IncomingMessage, refusal: AccessRefused) -> None:
         await self._note("turned away", message.message_id, refusal.code)
 
-    async def edited(
-        self,
-        message_id: int,
-        *,
-        text: str,
-        raw_text: str,
-        note: str | None,
-        edited_at: datetime,
-        links: Sequence[Link] = (),
-    ) -> None:
-        await self._note("edited", message_id, text, raw_text, note, edited_at)
+    async def edited(self, edit: Edit) -> None:
+        await self._note("edited", edit.message_id, edit.text, edit.raw_text, edit.note, edit.edited_at)
 
     async def deleted(self, message_ids: Sequence[int]) -> None:
         await self._note("deleted", *message_ids)

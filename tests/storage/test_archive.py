@@ -8,7 +8,7 @@ import pytest
 
 from bot.core import export as exports
 from bot.core.export import HEAD_BYTES, MOST_BYTES, Title, export_conversation, export_own
-from bot.core.messages import ConversationKey, Interaction, Kind
+from bot.core.messages import ConversationKey, Edit, Interaction, Kind
 from bot.core.quotes import Link, Opened
 from bot.core.recall import recall
 from tests.clock import START
@@ -115,7 +115,7 @@ async def test_what_was_erased_is_not_found(store):
 async def test_what_was_edited_is_found_by_its_current_words_alone(store):
     await exchange(store, message("zebra", id=1), "ok")
 
-    await store.edit(1, text="okapi", raw_text="okapi", note=None, edited_at=START)
+    await store.edit(Edit(message_id=1, text="okapi", raw_text="okapi", note=None, edited_at=START))
 
     assert await found(store, "zebra") == []
     assert await found(store, "okapi") == ["okapi"]

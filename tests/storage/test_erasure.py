@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.errors import Withdrawn
-from bot.core.messages import ConversationKey, Erased, Interaction, Kind
+from bot.core.messages import ConversationKey, Edit, Erased, Interaction, Kind
 from bot.core.rights import Forgotten, Share
 from bot.core.tokens import TokenBudget
 from bot.storage.turns import open_store
@@ -233,7 +233,7 @@ class TestEdits:
     async def test_the_newest_wording_is_history(self, store):
         await exchange(store, message("old", id=1), "answer")
 
-        await store.edit(1, text="new", raw_text="raw new", note=None, edited_at=START)
+        await store.edit(Edit(message_id=1, text="new", raw_text="raw new", note=None, edited_at=START))
 
         assert await history(store, message("?", id=2)) == ["new", "answer"]
         assert await rows(store, "SELECT raw_text FROM turns WHERE id = 1") == [("raw new",)]
@@ -241,15 +241,19 @@ class TestEdits:
     async def test_what_could_not_be_read_of_it_may_be_gone(self, store):
         await wait(store, message("look", id=1, note="I can't open files yet."))
 
-        await store.edit(1, text="look", raw_text="look", note=None, edited_at=START)
+        await store.edit(Edit(message_id=1, text="look", raw_text="look", note=None, edited_at=START))
 
         assert (await next_turn(store)).question.note is None
 
     async def test_an_edit_that_arrives_late_changes_nothing(self, store):
         await wait(store, message("old", id=1))
-        await store.edit(1, text="newest", raw_text="newest", note=None, edited_at=START + timedelta(seconds=2))
+        await store.edit(
+            Edit(message_id=1, text="newest", raw_text="newest", note=None, edited_at=START + timedelta(seconds=2))
+        )
 
-        await store.edit(1, text="newer", raw_text="newer", note=None, edited_at=START + timedelta(seconds=1))
+        await store.edit(
+            Edit(message_id=1, text="newer", raw_text="newer", note=None, edited_at=START + timedelta(seconds=1))
+        )
 
         assert (await next_turn(store)).question.text == "newest"
 
@@ -259,16 +263,16 @@ class TestEdits:
         elsewhere = await take(store, message("there", id=3, channel=11))
         new = {"text": "new", "raw_text": "new", "note": None, "edited_at": START}
 
-        concerned = [await store.edit(edited, **new) for edited in (1, 2, 3, 4, 2)]
+        concerned = [await store.edit(Edit(message_id=edited, **new)) for edited in (1, 2, 3, 4, 2)]
         await write(store, taken, "words")
-        after = await store.edit(2, text="newer", raw_text="newer", note=None, edited_at=START)
+        after = await store.edit(Edit(message_id=2, text="newer", raw_text="newer", note=None, edited_at=START))
 
         assert concerned == [(taken.answer_id,), (taken.answer_id,), (elsewhere.answer_id,), (), ()]
         assert after == ()
 
     async def test_an_answer_begun_anew_is_taken_up_in_the_new_wording_and_that_is_no_failure(self, store):
         taken = await take(store, message("old", id=1))
-        await store.edit(1, text="new", raw_text="new", note=None, edited_at=START)
+        await store.edit(Edit(message_id=1, text="new", raw_text="new", note=None, edited_at=START))
 
         await store.begin_anew(taken.answer_id)
 
@@ -286,7 +290,7 @@ class TestEdits:
     async def test_quotes_of_it_change_too(self, store):
         await wait(store, message("re", id=6, reply_to=5, quote=quote("old", id=5)))
 
-        await store.edit(5, text="new", raw_text="new", note=None, edited_at=START)
+        await store.edit(Edit(message_id=5, text="new", raw_text="new", note=None, edited_at=START))
 
         assert [turn.text for turn in (await next_turn(store)).questions] == ["new", "re"]
 
@@ -294,7 +298,7 @@ class TestEdits:
         await wait(store, message("goes", id=1))
         await store.erase_messages([1])
 
-        await store.edit(1, text="back", raw_text="back", note=None, edited_at=START)
+        await store.edit(Edit(message_id=1, text="back", raw_text="back", note=None, edited_at=START))
 
         assert await rows(store, "SELECT text, raw_text FROM turns") == [("", "")]
 
@@ -394,7 +398,7 @@ class TestOnTheDisk:
             asked = message(text, id=n, channel=10 + n % 3, author=1 + n % 2, name=self.SECRET)
             await exchange(store, asked, text, posted=[1000 + n])
             if n % 3 == 0:
-                await store.edit(n, text=text * 2, raw_text=text, note=None, edited_at=START)
+                await store.edit(Edit(message_id=n, text=text * 2, raw_text=text, note=None, edited_at=START))
 
     @pytest.mark.parametrize("way", ["messages", "channel", "guild", "user", "user here"])
     async def test_erased_text_is_in_no_file_of_the_database(self, store, path, way):
@@ -417,7 +421,7 @@ class TestOnTheDisk:
     async def test_an_edited_wording_is_in_no_file_of_the_database(self, store, path):
         await wait(store, message(self.SECRET, id=1))
 
-        await store.edit(1, text="harmless", raw_text="harmless", note=None, edited_at=START)
+        await store.edit(Edit(message_id=1, text="harmless", raw_text="harmless", note=None, edited_at=START))
 
         assert self.found(path) == []
 

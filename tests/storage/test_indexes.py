@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import event
 
-from bot.core.messages import ConversationKey, Press, Previous
+from bot.core.messages import ConversationKey, Edit, Press, Previous
 from bot.core.quotes import Link, Opened
 from bot.core.rights import Servers
 from bot.core.tokens import TokenBudget
@@ -43,7 +43,7 @@ async def everything(store):
     await store.read_marks()
     await store.unfinished()
     await store.waiting()
-    await store.edit(3, text="e", raw_text="e", note=None, edited_at=START + timedelta(1))
+    await store.edit(Edit(message_id=3, text="e", raw_text="e", note=None, edited_at=START + timedelta(1)))
     await answer(store, await next_turn(store), "a", posted=[73])
     await take(store, message("q", id=5))
     await store.reset(HERE)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.messages import Kind
+from bot.core.messages import Edit, Kind
 from bot.core.quotes import CHANGED_MEANWHILE, Link, Opened
 from tests.clock import START
 from tests.fakes import message
@@ -76,10 +76,10 @@ async def test_what_is_in_sight_or_replied_to_is_not_linked_as_well(store):
 async def test_an_edit_does_not_open_a_link(store):
     await wait(store, linking(5))
 
-    await store.edit(5, text="secret", raw_text="secret", note=None, edited_at=LATER)
+    await store.edit(Edit(message_id=5, text="secret", raw_text="secret", note=None, edited_at=LATER))
     taken = await next_turn(store)
     await store.open_link(taken.questions[0].id, Opened(note="not for you"))
-    await store.edit(5, text="secret", raw_text="secret", note=None, edited_at=LATER)
+    await store.edit(Edit(message_id=5, text="secret", raw_text="secret", note=None, edited_at=LATER))
 
     assert await rows(store, "SELECT count(*) FROM turns WHERE text = 'secret' OR raw_text = 'secret'") == [(0,)]
 
@@ -87,7 +87,7 @@ async def test_an_edit_does_not_open_a_link(store):
 @pytest.mark.parametrize(("edited_at", "text"), [(None, ""), (START, ""), (LATER, "the linked")])
 async def test_what_was_edited_while_it_was_read_is_not_taken_in_its_old_wording(store, edited_at, text):
     taken = await take(store, linking(5))
-    await store.edit(5, text="new", raw_text="new", note=None, edited_at=LATER)
+    await store.edit(Edit(message_id=5, text="new", raw_text="new", note=None, edited_at=LATER))
 
     turn = await store.open_link(taken.questions[0].id, opened("the linked", edited_at=edited_at))
 
@@ -99,7 +99,7 @@ async def test_an_edit_reaches_what_was_opened(store):
     await store.open_link(taken.questions[0].id, opened("the linked"))
     await answer(store, taken, "hm")
 
-    await store.edit(5, text="edited", raw_text="edited", note=None, edited_at=LATER)
+    await store.edit(Edit(message_id=5, text="edited", raw_text="edited", note=None, edited_at=LATER))
 
     assert await history(store, message("?", id=901)) == ["edited", "what of this?", "hm"]
 
@@ -133,7 +133,7 @@ async def test_what_was_linked_goes_with(store, erase):
 async def reword(store, *message_ids, id=900):  # noqa: A002 - reads as the message's id
     links = tuple(Link(channel_id=20, message_id=message_id) for message_id in message_ids)
     text = f"what of {message_ids}?"
-    await store.edit(id, text=text, raw_text=text, note=None, edited_at=LATER, links=links)
+    await store.edit(Edit(message_id=id, text=text, raw_text=text, note=None, edited_at=LATER, links=links))
 
 
 async def test_the_links_of_a_question_that_waits_follow_its_edits(store):
@@ -166,7 +166,14 @@ async def test_an_older_wording_brings_its_links_no_more(store):
     await reword(store, 6)
 
     await store.edit(
-        900, text="old", raw_text="old", note=None, edited_at=START, links=[Link(channel_id=20, message_id=5)]
+        Edit(
+            message_id=900,
+            text="old",
+            raw_text="old",
+            note=None,
+            edited_at=START,
+            links=(Link(channel_id=20, message_id=5),),
+        )
     )
 
     assert [turn.message_id for turn in (await next_turn(store)).questions] == [6, 900]

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.core.messages import ConversationKey, StoredMessage
+from bot.core.messages import ConversationKey, Edit, StoredMessage
 from bot.core.quotes import Link, Quote
 from bot.core.tokens import TokenBudget
 from tests.clock import START
@@ -39,7 +39,7 @@ async def test_what_is_stored_of_a_range_are_questions_and_answers_of_the_channe
     await exchange(store, message("before", id=10), "a", posted=[11])
     await exchange(store, message("q", id=20), "a", posted=[21, 22])
     await exchange(store, message("q", id=30, channel=11), "a")
-    await store.edit(20, text="e", raw_text="e", note=None, edited_at=START)
+    await store.edit(Edit(message_id=20, text="e", raw_text="e", note=None, edited_at=START))
 
     stored = await store.stored_since(10, after=11)
 

@@ -6,7 +6,7 @@ import pytest
 
 from bot.core.archive import Memory
 from bot.core.completions import Past, Usage
-from bot.core.messages import ConversationKey, Kind, Outcome, Press, TurnState
+from bot.core.messages import ConversationKey, Edit, Kind, Outcome, Press, TurnState
 from bot.core.prompt import build_prompt, turn_tokens
 from bot.core.rights import Servers
 from bot.core.tokens import TokenBudget, system_tokens
@@ -140,7 +140,7 @@ async def expired(store):
 
 
 async def emptied(store):
-    await store.edit(2, text="", raw_text="", note="I can't look at pictures.", edited_at=START)
+    await store.edit(Edit(message_id=2, text="", raw_text="", note="I can't look at pictures.", edited_at=START))
 
 
 async def quote_deleted(store):
@@ -178,7 +178,7 @@ async def test_what_is_erased_within_the_window_need_not_be_counted_anew(store):
 
 async def test_an_answer_whose_question_has_no_words_any_more_is_left_out(store):
     await say(store, 1)
-    await store.edit(1, text="", raw_text="", note="I can't look at pictures.", edited_at=START)
+    await store.edit(Edit(message_id=1, text="", raw_text="", note="I can't look at pictures.", edited_at=START))
 
     assert past(await say(store, 2)) == (0, 0, 1)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.core.messages import ConversationKey, Role
+from bot.core.messages import ConversationKey, Edit, Role
 from bot.core.prompt import build_prompt
 from bot.core.quotes import Quote
 from bot.core.rights import Servers
@@ -170,7 +170,7 @@ async def answer_deleted(store):
 
 
 async def edited(store):
-    await store.edit(2, text="other", raw_text="other", note=None, edited_at=START)
+    await store.edit(Edit(message_id=2, text="other", raw_text="other", note=None, edited_at=START))
 
 
 async def forgotten(store):

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from bot.core.messages import Outcome
+from bot.core.messages import Edit, Outcome
 from bot.core.prompt import build_prompt
 from bot.core.quotes import Link, Opened
 from bot.core.tokens import CUT, TokenBudget
@@ -61,7 +61,7 @@ async def test_what_is_deleted_or_edited_before_it_changes_nothing(store):
     assert int(first(before)) > 2
 
     await store.erase_messages([1])
-    await store.edit(2, text="other", raw_text="other", note=None, edited_at=START)
+    await store.edit(Edit(message_id=2, text="other", raw_text="other", note=None, edited_at=START))
     after = await say(store, 12)
 
     assert after[: len(before)] == before
