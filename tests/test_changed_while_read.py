@@ -4,18 +4,13 @@ import pytest
 
 from bot.core.intake import Intake
 from bot.discord.hearing import Hearing
-from bot.playground.loopback import LoopbackDiscord
-from tests.model_server import ModelServer
-from tests.whole_bot import Stage
+from tests.whole_bot import met_before
 
 
 @pytest.fixture
 async def met(tmp_path):
     """A stage on which the bot has been, and is not any more."""
-    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
-        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
-        async with stage.bot():
-            await stage.ask("I was here")
+    async with met_before(tmp_path) as stage:
         yield stage
 
 

@@ -17,6 +17,7 @@ What is held elsewhere:
 
 import asyncio
 import sqlite3
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -113,18 +114,23 @@ async def test_an_answer_that_somebody_between_refuses_comes_when_it_does_no_mor
     assert len(stage.model.requests) == 1
 
 
+@asynccontextmanager
+async def answering_in_a_thread(stage):
+    """The thread, the answer that has shown its first words there, and the gate that the rest waits for."""
+    thread, gate = stage.discord.add_thread(stage.general, "side"), Gate()
+    stage.model.script(Answer(text=ANSWER, gate=gate))
+    async with stage.bot():
+        asking = asyncio.create_task(stage.ask("Why?", channel=thread))
+        gate.let_out(10)
+        yield thread, await asking, gate
+
+
 def refused_edits(stage):
     return [each for each in stage.discord.requests if each.method == "PATCH" and each.status == 400]
 
 
 async def test_an_answer_in_a_thread_that_is_archived_meanwhile_is_finished_there(stage) -> None:
-    thread = stage.discord.add_thread(stage.general, "side")
-    gate = Gate()
-    stage.model.script(Answer(text=ANSWER, gate=gate))
-    async with stage.bot():
-        asking = asyncio.create_task(stage.ask("Why?", channel=thread))
-        gate.let_out(10)
-        message = await asking
+    async with answering_in_a_thread(stage) as (thread, message, gate):
         await stage.discord.set_thread_state(thread, archived=True)
         gate.let_out(3)
         await stage.discord.until(lambda: refused_edits(stage))  # a draft
@@ -138,27 +144,15 @@ async def test_an_answer_in_a_thread_that_is_archived_meanwhile_is_finished_ther
 
 
 async def test_a_draft_whose_question_is_deleted_goes_from_an_archived_thread_too(stage) -> None:
-    thread = stage.discord.add_thread(stage.general, "side")
-    gate = Gate()
-    stage.model.script(Answer(text=ANSWER, gate=gate))
-    async with stage.bot():
-        asking = asyncio.create_task(stage.ask("Why?", channel=thread))
-        gate.let_out(10)
-        message = await asking
+    async with answering_in_a_thread(stage) as (thread, message, _gate):
         await stage.discord.set_thread_state(thread, archived=True)
         await stage.discord.delete(message.replied_to)
         await stage.discord.until(lambda: message.deleted)
 
 
 async def test_a_thread_that_was_locked_stays_closed_and_the_answer_is_given_up_once(stage) -> None:
-    thread = stage.discord.add_thread(stage.general, "side")
     stage.discord.set_permissions(stage.general, manage_threads=True)  # it could be opened
-    gate = Gate()
-    stage.model.script(Answer(text=ANSWER, gate=gate))
-    async with stage.bot():
-        asking = asyncio.create_task(stage.ask("Why?", channel=thread))
-        gate.let_out(10)
-        message = await asking
+    async with answering_in_a_thread(stage) as (thread, message, gate):
         await stage.discord.set_thread_state(thread, archived=True, locked=True)
         gate.open()
         await until_stored(

@@ -4,11 +4,10 @@ import pytest
 
 from bot.core.errors import DatabaseUnavailable
 from bot.discord import catch_up, connecting
-from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
-from tests.model_server import Answer, Gate, ModelServer
-from tests.whole_bot import Stage
+from tests.model_server import Answer, Gate
+from tests.whole_bot import met_before
 
 REFUSED = "Catching up, I found that you sent me more within a minute than I take on. I won't answer the rest."
 MINUTE = 60.0  # seconds
@@ -18,10 +17,7 @@ MINUTE = 60.0  # seconds
 async def met(tmp_path):
     """A stage on which the bot has been, and is not any more; its clock can be set forward."""
     clock = LeapingClock()
-    async with LoopbackDiscord(clock=clock, rate_limits=False) as discord, ModelServer() as model:
-        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", clock=clock)
-        async with stage.bot():
-            await stage.ask("I was here")
+    async with met_before(tmp_path, clock=clock) as stage:
         clock.leap(2 * MINUTE)
         yield stage
 

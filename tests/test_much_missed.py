@@ -6,9 +6,7 @@ import logging
 import pytest
 
 from bot.discord import catch_up, missed_ranges
-from bot.playground.loopback import LoopbackDiscord
-from tests.model_server import ModelServer
-from tests.whole_bot import Stage
+from tests.whole_bot import met_before
 
 MOST = 4  # messages, of an absence
 
@@ -18,10 +16,7 @@ async def met(tmp_path, monkeypatch, caplog):
     """A stage on which the bot has been, and is not any more; it reads next to nothing of what it missed."""
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(missed_ranges, "MOST_IN_ALL", MOST)
-    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
-        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
-        async with stage.bot():
-            await stage.ask("I was here")
+    async with met_before(tmp_path) as stage:
         yield stage
 
 

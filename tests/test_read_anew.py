@@ -7,10 +7,8 @@ import pytest
 
 from bot.core import handled
 from bot.discord import catch_up, connecting
-from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
-from tests.model_server import ModelServer
-from tests.whole_bot import Stage
+from tests.whole_bot import met_before
 
 
 @pytest.fixture
@@ -20,10 +18,7 @@ async def met(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "MARGIN", timedelta())
     for pause in ("SECONDS_BETWEEN_SESSIONS", "LONGEST_PAUSE_SECONDS"):
         monkeypatch.setattr(connecting, pause, 0.0)
-    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
-        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
-        async with stage.bot():
-            await stage.ask("I was here")
+    async with met_before(tmp_path) as stage:
         yield stage
 
 

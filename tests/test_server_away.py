@@ -5,19 +5,14 @@ import gc
 import pytest
 
 from bot.core.tokens import TokenBudget
-from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import open_store
 from tests.fakes import message
-from tests.model_server import ModelServer
-from tests.whole_bot import Stage
+from tests.whole_bot import met_before
 
 
 @pytest.fixture
 async def stage(tmp_path):
-    async with LoopbackDiscord(rate_limits=False) as discord, ModelServer() as model:
-        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db")
-        async with stage.bot():
-            await stage.ask("I was here")
+    async with met_before(tmp_path) as stage:
         yield stage
 
 

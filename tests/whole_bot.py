@@ -144,3 +144,14 @@ def noting_what_stands(monkeypatch: pytest.MonkeyPatch) -> asyncio.Semaphore:
 
     monkeypatch.setattr(SqlTurnStore, "stand", stand_and_tell)
     return stood
+
+
+@asynccontextmanager
+async def met_before(folder: Path, *, clock: Clock | None = None) -> AsyncIterator[Stage]:
+    """A stage on which the bot has been, and is not any more."""
+    clock = clock or SystemClock()
+    async with LoopbackDiscord(clock=clock, rate_limits=False) as discord, ModelServer() as model:
+        stage = Stage(discord=discord, model=model, database_url=f"sqlite:///{folder}/bot.db", clock=clock)
+        async with stage.bot():
+            await stage.ask("I was here")
+        yield stage

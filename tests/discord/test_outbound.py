@@ -160,19 +160,8 @@ async def test_discord_being_down_is_told_after_two_repetitions(deaf_stage):
     assert len(stage.asked_of_discord(*CREATE)) == 3
 
 
-async def test_a_page_of_cloudflares_is_no_message(deaf_stage):
-    stage = deaf_stage
-    stage.discord.faults.add("POST", MESSAGES, what="html", status=200)
-    creating = stage.spawn(stage.outbox.create(stage.channel.id, "Hello!", nonce="a"))
-
-    await stage.clock.advance(1.0)
-    await creating
-
-    assert stage.said() == ["Hello!"]
-
-
-@pytest.mark.parametrize("status", [400, 403, 404])
-async def test_what_somebody_between_refuses_is_asked_again(deaf_stage, status):
+@pytest.mark.parametrize("status", [200, 400, 403, 404])
+async def test_a_page_of_somebody_between_is_no_message_and_no_refusal(deaf_stage, status):
     stage = deaf_stage
     stage.discord.faults.add("POST", MESSAGES, what="html", status=status)
     creating = stage.spawn(stage.outbox.create(stage.channel.id, "Hello!", nonce="a"))
