@@ -213,5 +213,6 @@ async def test_an_enormous_token_comes_whole(stage) -> None:
 
     assert shown.attachments[0].upload.data.decode() == enormous
     assert stored(stage, "SELECT outcome FROM turns WHERE role = 'assistant'") == ["complete", "complete"]
-    assert len(stage.model.requests) == 2
-    assert [text for _, text in stage.prompts()[-1]][1:] == ["And now?"]  # more than the budget holds
+    assert stored(stage, "SELECT outcome FROM model_calls WHERE purpose = 'answer'") == ["complete", "complete"]
+    prompts = [[text for _, text in prompt[1:]] for prompt in stage.prompts()]
+    assert [prompt for prompt in prompts if prompt[-1] == "And now?"] == [["And now?"]]  # the budget holds no more

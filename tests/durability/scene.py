@@ -89,11 +89,16 @@ class Scene:
     async def bot(self) -> AsyncIterator[Running]:
         """The same in the test's own process, where faults can be put into it; it is not killed.
 
-        It has read what was missed: what is asked now waits for nothing, and nobody is told to wait.
+        It has read what was missed, and answered: what is asked now waits for nothing, and is asked by itself.
         """
         async with self.stage.bot(**self._environment()) as running:
-            for channel in self.channels:
-                await running.client.catch_up.read(channel.id)
+            catch_up = running.client.catch_up
+            async with asyncio.timeout(SETTLED_SECONDS):
+                for channel in self.channels:
+                    while not catch_up._unread.is_read(channel.id):  # a hurried clock gives up waiting early
+                        await catch_up.read(channel.id)
+                        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            await self.at_rest()
             yield running
 
     def _environment(self) -> dict[str, str]:
