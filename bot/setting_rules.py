@@ -12,6 +12,7 @@ from bot.core.budgets import Limit
 from bot.core.costs import ModelPrice, whole_nanodollars
 from bot.redaction import holds_secret
 
+DISCORD_API = "https://discord.com/api/v10"
 _LONGEST_NAME = 200
 _LONGEST_PAGE = 500  # /privacy is one message
 _DOLLARS = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"

@@ -12,7 +12,8 @@ from pydantic import SecretStr, ValidationError
 from bot.core.budgets import Limit
 from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
-from bot.settings import _CURES, Settings, examine_settings, load_settings, names_given
+from bot.setting_faults import CURES
+from bot.settings import Settings, examine_settings, load_settings, names_given
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.canary-canary-canary-canary-canary-12"
 KEY = "sk-proj-canary0123456789canary"
@@ -139,8 +140,8 @@ def test_everything_wrong_is_refused_at_once_with_name_fault_and_cure():
         "HISTORY_TOKENS is not a whole number.",
         "MAX_ANSWER_TOKENS is not a whole number.",
     ]
-    assert _CURES["discord_token"] in text
-    assert _CURES["history_tokens"] in text
+    assert CURES["discord_token"] in text
+    assert CURES["history_tokens"] in text
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_a_wrong_value_is_refused_with_its_fault_and_never_quoted(name, value, f
     text = refusal(**ENOUGH | {name: value})
 
     assert f"  {name} {fault}" in text
-    assert _CURES[name.lower()] in text
+    assert CURES[name.lower()] in text
     assert text.count("\n\n") == 2
     assert "canary" not in text
 
@@ -312,7 +313,7 @@ def test_what_is_right_can_be_used_beside_what_is_wrong():
 
 
 def test_every_setting_has_a_cure():
-    assert _CURES.keys() == Settings.model_fields.keys()
+    assert CURES.keys() == Settings.model_fields.keys()
 
 
 def test_the_example_names_every_setting_with_its_default_and_one_line():

@@ -12,7 +12,8 @@ from bot.discord.checkup import check_discord
 from bot.discord.clock_checkup import check_clock
 from bot.limits import budget_faults, budgets_set, known_prices, patience, small_budgets
 from bot.llm.checkup import check_model
-from bot.settings import SettingFault, Settings, examine_settings
+from bot.setting_faults import SettingFault
+from bot.settings import Settings, examine_settings
 from bot.storage.checkup import check_database
 
 _MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
