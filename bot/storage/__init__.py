@@ -5,10 +5,11 @@ postgresql (faults: what drivers raise). What the tables are: schema (columns, u
 there.
 
 A question: arrivals (many that come in at once) → receiving (its rows) → questions (taken up, alone or
-together) → conversations, window → history, with quotes and summaries. Rows become values in rows.
+together) → conversations, window → history, with quotes and summaries. Rows become values in rows. Which have no
+answer yet: unanswered.
 
-An answer: answers (text, parts, end), rewriting (Regenerate: reopened, and closed again), notices (for those
-who wait), calls (what it cost) → usage.
+An answer: answers (text and end), answer_parts (its messages in Discord), rewriting (Regenerate: reopened, and
+closed again), notices (for those who wait), calls (what it cost) → usage.
 
 What changes or goes: edits, erasure, retention. What was missed: missed. What people look back at: archive.
 

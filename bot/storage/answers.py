@@ -1,30 +1,13 @@
-"""An answer on its way: its text, its parts in the channel, how it ended."""
+"""An answer on its way: its text, and how it ended."""
 
-from collections.abc import Collection
-from datetime import datetime
-from typing import Any
+from sqlalchemy import Connection, bindparam, or_, select, update
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    bindparam,
-    case,
-    delete,
-    exists,
-    or_,
-    select,
-    update,
-)
-
-from bot.core.fingerprints import fingerprint
-from bot.core.messages import Kind, Part, PartState, Role, SurplusPart, TurnState
+from bot.core.messages import Kind, TurnState
 from bot.core.wording import TOLD
-from bot.storage.schema import IS_DELETING, IS_OPEN, conversations, parts, turns
-from bot.storage.upsert import inserts
+from bot.storage.answer_parts import forget_withdrawn, remove_parts
+from bot.storage.schema import conversations, turns
 
 UNFINISHED = (TurnState.DRAFTING, TurnState.WRITTEN)
-OURS_TO_DELETE = (PartState.DELETING, PartState.DELETED)
 BLANK = {"text": "", "raw_text": "", "position": None, "state": TurnState.WITHDRAWN}
 
 # Built once: SQLAlchemy then finds their SQL without looking through them again. What a call sets is no part of
@@ -52,29 +35,6 @@ _LEARN_RATE = (
     )
     .values(token_rate=bindparam("rate"))
 )
-_STATE = select(turns.c.state).where(turns.c.id == bindparam("answer"))
-_PART = update(parts).where(parts.c.turn_id == bindparam("answer"), parts.c.n == bindparam("number"))
-# A part that is to be deleted stays so, even if the request that posted it ends only now.
-_PART_POSTED = _PART.values(
-    state=case((parts.c.state == PartState.DELETING, PartState.DELETING), else_=PartState.POSTED)
-)
-_ADD_PART = {
-    dialect: statement.on_conflict_do_update(
-        index_elements=[parts.c.turn_id, parts.c.n],
-        set_={
-            "attempt": statement.excluded.attempt,
-            "channel_id": statement.excluded.channel_id,
-            "message_id": None,
-            "nonce": statement.excluded.nonce,
-            "first_tried_at": statement.excluded.first_tried_at,
-            "state": PartState.PENDING,
-            "text": statement.excluded.text,
-        },
-        # A part that may be in the channel keeps its nonce: a second one would post it twice.
-        where=parts.c.state == PartState.DELETED,
-    )
-    for dialect, statement in inserts(parts).items()
-}
 
 
 def write(
@@ -147,7 +107,7 @@ def withdraw(connection: Connection, answer_id: int) -> bool:
     ask_again(connection, [answer_id])
     blank(connection, [answer_id])
     connection.execute(update(turns).where(turns.c.id == answer_id).values(payer_id=None))
-    _forget_withdrawn(connection, answer_id)
+    forget_withdrawn(connection, answer_id)
     return True
 
 
@@ -155,18 +115,6 @@ def blank(connection: Connection, answer_ids: list[int]) -> None:
     """Withdraw unfinished answers: no text stays, and what is in the channel must go."""
     connection.execute(update(turns).where(turns.c.id.in_(answer_ids)).values(BLANK))
     remove_parts(connection, answer_ids)
-
-
-def remove_parts(connection: Connection, turn_ids: Collection[int]) -> None:
-    """What is in the channel of them must go."""
-    mine = parts.c.turn_id.in_(turn_ids)
-    for row in connection.execute(
-        select(parts).where(mine, parts.c.message_id.is_(None), parts.c.text != "")
-    ).all():
-        kept = fingerprint(row.text, salt=row.nonce)  # a reply to what is gone would be found by nothing else
-        connection.execute(update(parts).where(parts.c.id == row.id).values(fingerprint=kept))
-    state = case((parts.c.state == PartState.DELETED, PartState.DELETED), else_=PartState.DELETING)
-    connection.execute(update(parts).where(mine).values(text="", state=state))
 
 
 def ask_again(connection: Connection, answer_ids: list[int]) -> None:
@@ -188,121 +136,6 @@ def begin_anew(connection: Connection, answer_id: int) -> bool:
     again = {"restarts": turns.c.restarts + 1}
     connection.execute(update(turns).where(asked).values(again))
     return connection.execute(update(turns).where(drafted).values(again)).rowcount == 1
-
-
-def add_part(connection: Connection, answer_id: int, *, attempt: int, part: Part, now: datetime) -> bool:
-    """False when the answer was withdrawn."""
-    state = connection.scalar(_STATE, {"answer": answer_id})
-    if state is None or state == TurnState.WITHDRAWN:
-        return False
-    connection.execute(_ADD_PART[connection.dialect.name], pending(answer_id, part, attempt=attempt, now=now))
-    return True
-
-
-def pending(turn_id: int, part: Part, *, attempt: int, now: datetime) -> dict[str, Any]:
-    """The row of a part that is about to be posted."""
-    return {
-        "turn_id": turn_id,
-        "attempt": attempt,
-        "n": part.n,
-        "channel_id": part.channel_id,
-        "nonce": part.nonce,
-        "first_tried_at": now,
-        "state": PartState.PENDING,
-        "text": part.text,
-    }
-
-
-def part_posted(connection: Connection, answer_id: int, *, n: int, message_id: int) -> None:
-    connection.execute(_PART_POSTED, {"answer": answer_id, "number": n, "message_id": message_id})
-
-
-def part_refused(connection: Connection, answer_id: int, *, n: int) -> None:
-    connection.execute(
-        delete(parts).where(parts.c.turn_id == answer_id, parts.c.n == n, parts.c.message_id.is_(None))
-    )
-
-
-def part_deleting(connection: Connection, answer_id: int, *, n: int) -> None:
-    connection.execute(_PART, {"answer": answer_id, "number": n, "state": PartState.DELETING, "text": ""})
-
-
-def part_deleted(connection: Connection, answer_id: int, *, n: int) -> None:
-    connection.execute(_PART, {"answer": answer_id, "number": n, "state": PartState.DELETED, "text": ""})
-    _forget_withdrawn(connection, answer_id)
-
-
-def posting_in(connection: Connection, channel_id: int) -> bool:
-    is_pending = exists().where(
-        parts.c.turn_id == turns.c.id, parts.c.channel_id == channel_id, parts.c.state == PartState.PENDING
-    )
-    return connection.scalar(select(turns.c.id).where(IS_OPEN, is_pending).limit(1)) is not None
-
-
-def surplus(connection: Connection) -> list[SurplusPart]:
-    before = parts.alias()
-    behind = select(before.c.message_id).where(before.c.turn_id == parts.c.turn_id, before.c.n == parts.c.n - 1)
-    rows = connection.execute(
-        select(parts, conversations.c.private_to, behind.scalar_subquery().label("behind"))
-        .join(turns, parts.c.turn_id == turns.c.id)
-        .join(conversations, turns.c.conversation_id == conversations.c.id)
-        .where(IS_DELETING)
-        .order_by(parts.c.turn_id, parts.c.n.desc())
-    )
-    return [
-        SurplusPart(
-            answer_id=row.turn_id,
-            attempt=row.attempt,
-            part=as_part(row),
-            private=row.private_to != 0,
-            behind=row.behind,
-            fingerprint=row.fingerprint,
-        )
-        for row in rows
-    ]
-
-
-def as_part(row: Row[*tuple[Any, ...]]) -> Part:
-    return Part(
-        n=row.n,
-        channel_id=row.channel_id,
-        nonce=row.nonce,
-        text=row.text,
-        message_id=row.message_id,
-        first_tried_at=row.first_tried_at,
-    )
-
-
-def _forget_withdrawn(connection: Connection, answer_id: int) -> None:
-    """Nothing of it is in the channel any more."""
-    there = exists().where(parts.c.turn_id == answer_id, parts.c.state != PartState.DELETED)
-    gone = connection.scalars(
-        delete(turns)
-        .where(
-            turns.c.id == answer_id,
-            turns.c.role == Role.ASSISTANT,  # a question's row stays: its message may be told of again
-            turns.c.state == TurnState.WITHDRAWN,
-            ~there,
-        )
-        .returning(turns.c.conversation_id)
-    ).all()
-    if gone:
-        drop_forgotten(connection, conversations.c.id.in_(gone))
-
-
-def drop_forgotten(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Let go of private conversations of which nothing is left: commands are not told of again.
-
-    Those with an answer under way stay until it has ended: SQLite would give the row's number to another answer.
-    """
-    left = or_(turns.c.state != TurnState.WITHDRAWN, turns.c.role == Role.ASSISTANT)
-    connection.execute(
-        delete(conversations).where(
-            which,
-            conversations.c.private_to != 0,
-            ~exists().where(turns.c.conversation_id == conversations.c.id, left),
-        )
-    )
 
 
 def _end_questions(connection: Connection, answer_id: int, *, state: TurnState, outcome: str | None) -> None:

@@ -6,9 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
-from bot.core.messages import Conversation, ConversationKey, IncomingMessage, TurnState
+from bot.core.messages import Conversation, ConversationKey, IncomingMessage, Role, TurnState
 from bot.core.speakers import label_key, unique_label
 from bot.storage.columns import Number
 from bot.storage.schema import IS_OPEN, conversations, speakers, summaries, turns
@@ -201,3 +213,18 @@ def reset(connection: Connection, key: ConversationKey) -> bool:
         delete(speakers).where(speakers.c.conversation_id == conversation_id, speakers.c.author_id.not_in(waiting))
     )
     return erased > 0
+
+
+def drop_forgotten(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Let go of private conversations of which nothing is left: commands are not told of again.
+
+    Those with an answer under way stay until it has ended: SQLite would give the row's number to another answer.
+    """
+    left = or_(turns.c.state != TurnState.WITHDRAWN, turns.c.role == Role.ASSISTANT)
+    connection.execute(
+        delete(conversations).where(
+            which,
+            conversations.c.private_to != 0,
+            ~exists().where(turns.c.conversation_id == conversations.c.id, left),
+        )
+    )

@@ -8,15 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, 
 
 from bot.core.messages import NOBODY, Erased, Kind, PartState, Role, TurnState
 from bot.core.rights import Forgotten, Share
-from bot.storage.answers import (
-    BLANK,
-    OURS_TO_DELETE,
-    UNFINISHED,
-    ask_again,
-    blank,
-    drop_forgotten,
-    remove_parts,
-)
+from bot.storage.answer_parts import OURS_TO_DELETE, remove_parts
+from bot.storage.answers import BLANK, UNFINISHED, ask_again, blank
+from bot.storage.conversations import drop_forgotten
 from bot.storage.schema import (
     IS_NO_QUOTE,
     IS_OPEN,

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, select, upda
 
 from bot.core.errors import AskedLongAgo
 from bot.core.messages import Kind, StoredMessage, TurnState
-from bot.storage.answers import OURS_TO_DELETE
+from bot.storage.answer_parts import OURS_TO_DELETE
 from bot.storage.schema import IS_NO_QUOTE, IS_QUOTE, conversations, parts, turns, watermarks
 from bot.storage.upsert import inserts
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select, update
 
 from bot.core.messages import Part, PartState, Role, TurnState
-from bot.storage.answers import OURS_TO_DELETE, as_part, pending
+from bot.storage.answer_parts import OURS_TO_DELETE, pending
+from bot.storage.rows import as_part
 from bot.storage.schema import IS_NO_QUOTE, parts, turns
 from bot.storage.upsert import inserts
 

@@ -5,14 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, true, update
+from sqlalchemy import Connection, bindparam, exists, insert, or_, select, true, update
 
 from bot.core.errors import TextRefused
 from bot.core.messages import (
     ConversationKey,
     IncomingMessage,
     Kind,
-    OpenCommand,
     PartState,
     PastTurn,
     Previous,
@@ -21,15 +20,13 @@ from bot.core.messages import (
     TakenUp,
     Turn,
     TurnState,
-    WaitingQuestion,
 )
 from bot.core.prompt import turn_tokens
 from bot.core.tokens import TokenBudget
 from bot.storage import conversations as places
 from bot.storage import notices, quotes, receiving
-from bot.storage.answers import as_part
 from bot.storage.conversations import Place
-from bot.storage.rows import TurnRow, as_interaction, as_turn
+from bot.storage.rows import TurnRow, as_part, as_turn
 from bot.storage.schema import IS_OPEN, conversations, parts, speakers, turns
 from bot.storage.window import read_window
 
@@ -103,49 +100,6 @@ def receive(connection: Connection, message: IncomingMessage, *, budget: TokenBu
 def take_up(connection: Connection, key: ConversationKey, *, budget: TokenBudget, now: datetime) -> TakenUp | None:
     place = places.find(connection, key)
     return _take_up(connection, place, budget=budget, now=now) if place else None
-
-
-def unfinished(connection: Connection) -> list[ConversationKey]:
-    """Those that wait longest first."""
-    rows = connection.execute(
-        select(conversations.c.channel_id, conversations.c.private_to)
-        .join(turns)
-        .where(IS_OPEN)
-        .group_by(conversations.c.id)
-        .order_by(func.min(turns.c.message_id))
-    )
-    return [ConversationKey(channel_id=channel_id, private_to=private_to) for channel_id, private_to in rows]
-
-
-def waiting(connection: Connection) -> list[WaitingQuestion]:
-    """Lowest Discord id first."""
-    rows = connection.execute(
-        select(turns, conversations.c.channel_id, conversations.c.private_to)
-        .join(conversations, turns.c.conversation_id == conversations.c.id)
-        .where(IS_OPEN, turns.c.state == TurnState.WAITING, turns.c.kind != Kind.QUOTE)
-    ).all()
-    # Ordered by SQL, it would read every turn there is.
-    return [_as_waiting(row) for row in sorted(rows, key=lambda row: row.message_id)]
-
-
-def open_commands(connection: Connection) -> list[OpenCommand]:
-    begun = select(parts.c.message_id).where(parts.c.turn_id == turns.c.answered_by, parts.c.n == 0)
-    rows = connection.execute(
-        select(turns, conversations.c.channel_id, conversations.c.private_to, begun.label("shown"))
-        .join(conversations, turns.c.conversation_id == conversations.c.id)
-        .where(IS_OPEN, turns.c.kind == Kind.SLASH)
-    )
-    return [OpenCommand(question=_as_waiting(row), shown=row.shown) for row in rows]
-
-
-def _as_waiting(row: TurnRow) -> WaitingQuestion:
-    key = ConversationKey(channel_id=row.channel_id, private_to=row.private_to)
-    return WaitingQuestion(
-        key=key,
-        kind=Kind(row.kind),
-        author_id=row.author_id,
-        address=key.address(row.message_id, as_interaction(row)),
-    )
 
 
 def _take_up(

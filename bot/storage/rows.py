@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from bot.core.messages import Interaction, Kind, Turn
+from bot.core.messages import Interaction, Kind, Part, Turn
 from bot.core.quotes import Link
 
 TurnRow = Row[*tuple[Any, ...]]
@@ -30,6 +30,17 @@ def as_interaction(row: TurnRow) -> Interaction | None:
     if row.interaction_token is None:
         return None
     return Interaction(id=row.interaction_id, token=row.interaction_token, expires_at=row.interaction_expires_at)
+
+
+def as_part(row: Row[*tuple[Any, ...]]) -> Part:
+    return Part(
+        n=row.n,
+        channel_id=row.channel_id,
+        nonce=row.nonce,
+        text=row.text,
+        message_id=row.message_id,
+        first_tried_at=row.first_tried_at,
+    )
 
 
 def _as_link(row: TurnRow) -> Link | None:

@@ -39,6 +39,7 @@ from bot.core.summary import ToSummarise
 from bot.core.tokens import TokenBudget
 from bot.core.usage import By, Used
 from bot.storage import (
+    answer_parts,
     answers,
     calls,
     conversations,
@@ -53,6 +54,7 @@ from bot.storage import (
     retention,
     rewriting,
     summaries,
+    unanswered,
     usage,
 )
 from bot.storage.archive import SqlArchive
@@ -128,13 +130,13 @@ class SqlTurnStore:
         return await self._database.run(partial(history.remembered, key=key, newest=newest))
 
     async def unfinished(self) -> list[ConversationKey]:
-        return await self._database.run(questions.unfinished)
+        return await self._database.run(unanswered.unfinished)
 
     async def waiting(self) -> list[WaitingQuestion]:
-        return await self._database.run(questions.waiting)
+        return await self._database.run(unanswered.waiting)
 
     async def open_commands(self) -> list[OpenCommand]:
-        return await self._database.run(questions.open_commands)
+        return await self._database.run(unanswered.open_commands)
 
     async def to_summarise(self, key: ConversationKey, *, budget: TokenBudget) -> ToSummarise | None:
         return await self._database.run(partial(summaries.to_summarise, key=key, budget=budget))
@@ -209,26 +211,26 @@ class SqlTurnStore:
         return await self._database.run(partial(notices.drop, nonce=nonce))
 
     async def add_part(self, answer_id: int, *, attempt: int, part: Part) -> None:
-        work = partial(answers.add_part, answer_id=answer_id, attempt=attempt, part=part, now=self._clock.now())
+        work = partial(answer_parts.add, answer_id=answer_id, attempt=attempt, part=part, now=self._clock.now())
         _or_withdrawn(await self._database.run(work, rank=Rank.FIRST_WORDS), answer_id)
 
     async def part_posted(self, answer_id: int, *, n: int, message_id: int) -> None:
-        await self._database.run(partial(answers.part_posted, answer_id=answer_id, n=n, message_id=message_id))
+        await self._database.run(partial(answer_parts.posted, answer_id=answer_id, n=n, message_id=message_id))
 
     async def part_refused(self, answer_id: int, *, n: int) -> None:
-        await self._database.run(partial(answers.part_refused, answer_id=answer_id, n=n))
+        await self._database.run(partial(answer_parts.refused, answer_id=answer_id, n=n))
 
     async def part_deleting(self, answer_id: int, *, n: int) -> None:
-        await self._database.run(partial(answers.part_deleting, answer_id=answer_id, n=n))
+        await self._database.run(partial(answer_parts.deleting, answer_id=answer_id, n=n))
 
     async def part_deleted(self, answer_id: int, *, n: int) -> None:
-        await self._database.run(partial(answers.part_deleted, answer_id=answer_id, n=n))
+        await self._database.run(partial(answer_parts.deleted, answer_id=answer_id, n=n))
 
     async def surplus(self) -> list[SurplusPart]:
-        return await self._database.run(answers.surplus)
+        return await self._database.run(answer_parts.surplus)
 
     async def posting_in(self, channel_id: int) -> bool:
-        return await self._database.run(partial(answers.posting_in, channel_id=channel_id))
+        return await self._database.run(partial(answer_parts.posting_in, channel_id=channel_id))
 
     async def record_call(self, call: ModelCall) -> None:
         await self._database.run(partial(calls.record, call=call))
