@@ -5,7 +5,7 @@ catch_up → changed_channels, missed_ranges → hearing. Presses: pressing. Com
 
 Out: replies → live_message (first_words, draft_pace, typing_sign) → layout → split (fences, graphemes) → place
 (responses, part_search, nonce; in_time: while a response can be edited) → outbound (payloads) → requests → pacer
-(buckets, invalid_requests, tries). What must go: cleanup. What Discord's errors mean: refusals.
+(buckets, limit_over_all, invalid_requests, tries). What must go: cleanup. What Discord's errors mean: refusals.
 
 Looking back: commands/ → remembered (/history's words), recalled (/recall's).
 

@@ -1,8 +1,7 @@
 """Every request waits here for its turn, so that Discord never has to say 429.
 
 Two limits hold for each request: that of its bucket, which its answers tell, and the token's limit over all. In
-each bucket one request stays in reserve for what an answer needs to stand. A request counts against the limit
-over all from its grant until a second after its response, since nobody knows when in between Discord counted it.
+each bucket one request stays in reserve for what an answer needs to stand.
 
 What waits goes by importance, then by age. Responses to interactions are exempt from the limit over all
 (Discord, "Rate Limits"), and acknowledgements from everything.
@@ -26,16 +25,13 @@ from bot.core.clock import wait_at_most
 from bot.core.errors import DiscordUnavailable
 from bot.core.ports import Clock
 from bot.discord.buckets import NEVER, Bucket, Key, key_of, new_bucket
-from bot.discord.invalid_requests import InvalidRequests, forget
+from bot.discord.invalid_requests import InvalidRequests
+from bot.discord.limit_over_all import LimitOverAll
 from bot.discord.refusals import TOO_MANY_REQUESTS, UNAUTHORIZED
 from bot.discord.tries import NO_RESPONSE, try_begins, try_ended
 
 log = logging.getLogger(__name__)
 
-REQUESTS_AT_ONCE = 50  # what Discord allows in a second
-KEPT_FREE = 2  # of them, while something goes out that could have waited
-DRAFTS_AT_ONCE = 40  # what may wait for better times leaves room for what may not
-SECONDS_COUNTED = 1.001  # how long a request counts after its response
 BUCKETS_KEPT = 1_000  # before idle ones are forgotten
 SECONDS_WITHOUT_ADVICE = 60.0  # after a refusal that does not say how long it lasts
 
@@ -57,14 +53,18 @@ _PUT_OFF = (Importance.DRAFT, Importance.TYPING)
 class Slot:
     """The right to make one request now."""
 
-    __slots__ = ("bucket", "importance", "key", "over_all", "started")
+    __slots__ = ("bucket", "exempt", "importance", "key", "started")
 
-    def __init__(self, key: Key, bucket: Bucket, importance: Importance, *, over_all: bool) -> None:
+    def __init__(self, key: Key, bucket: Bucket, importance: Importance) -> None:
         self.key = key
         self.bucket = bucket
         self.importance = importance
-        self.over_all = over_all  # it counts against the limit over all
+        self.exempt = key[1].startswith("/webhooks/")  # from the limit over all
         self.started = False
+
+    @property
+    def can_wait(self) -> bool:
+        return self.importance in _PUT_OFF
 
 
 class GaveUpItsTurn(DiscordUnavailable):
@@ -73,7 +73,7 @@ class GaveUpItsTurn(DiscordUnavailable):
 
 class _LineKey(NamedTuple):
     importance: Importance
-    over_all: bool  # the limit over all holds for it
+    exempt: bool  # from the limit over all
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +83,7 @@ class _Waiting:
 
     @property
     def line(self) -> _LineKey:
-        return _LineKey(self.slot.importance, self.slot.over_all)
+        return _LineKey(self.slot.importance, self.slot.exempt)
 
 
 _slot: ContextVar[Slot | None] = ContextVar("slot", default=None)
@@ -101,13 +101,9 @@ class Pacer:
         self._buckets: dict[Key, Bucket] = {}
         # In the order in which they go. The limit over all closes a whole line: nobody in it is looked at then.
         self._lines: dict[_LineKey, deque[_Waiting]] = {
-            _LineKey(importance, over_all): deque() for importance in Importance for over_all in (True, False)
+            _LineKey(importance, exempt): deque() for importance in Importance for exempt in (False, True)
         }
-        self._under_way = 0  # requests that count against the limit over all and have no response yet
-        self._responded: deque[float] = deque()  # until when those count that have one
-        self._put_off_until = 0.0  # until when something counts that could have waited
-        self._paused_until = 0.0  # by the limit over all
-        self._shut_out_until = 0.0  # by Cloudflare: whatever comes from this machine
+        self._over_all = LimitOverAll()
         self._buckets_worth_a_look = BUCKETS_KEPT
         self.invalid = InvalidRequests(clock)
         self.token_doubted = asyncio.Event()  # one request was refused: whether all are is to be asked
@@ -118,7 +114,7 @@ class Pacer:
 
     def made_before(self, requests: int) -> None:
         """Count requests that were made a moment ago, when nobody asked the pacer."""
-        self._responded.extend([self._clock.monotonic() + SECONDS_COUNTED] * requests)
+        self._over_all.made(self._clock.monotonic(), requests)
 
     @property
     def waiting(self) -> int:
@@ -128,7 +124,7 @@ class Pacer:
     @property
     def at_leisure(self) -> bool:
         """There is room for what is merely nice to have, such as typing."""
-        return not self.waiting and self._used(self._clock.monotonic()) < DRAFTS_AT_ONCE
+        return not self.waiting and self._over_all.has_room_for_drafts(self._clock.monotonic())
 
     @asynccontextmanager
     async def turn(
@@ -219,7 +215,7 @@ class Pacer:
             raise DiscordUnavailable("the token is refused")
         key = key_of(method, url, now=self._clock.now())
         bucket = self._bucket(key)
-        waiting = _Waiting(Slot(key, bucket, importance, over_all=not key[1].startswith("/webhooks/")))
+        waiting = _Waiting(Slot(key, bucket, importance))
         self._lines[waiting.line].append(waiting)
         self._grant()
         if waiting.granted.done():
@@ -253,57 +249,29 @@ class Pacer:
         """Grant what may go now of those who wait in one line; when the next of them may."""
         soonest, reserve = NEVER, int(key.importance > Importance.FIRST)
         for waiting in tuple(line):
-            opens_at = self._opens_at(key, now)
+            slot = waiting.slot
+            opens_at = self._over_all.opens_at(now, exempt=slot.exempt, can_wait=slot.can_wait)
             if opens_at > now:
                 return min(soonest, opens_at)
-            slot = waiting.slot
             opens_at = slot.bucket.opens_at(now, reserve=reserve)
             if opens_at > now:
                 soonest = min(soonest, opens_at)
                 continue
             line.remove(waiting)
             slot.bucket.under_way += 1
-            self._under_way += slot.over_all
-            if key.importance in _PUT_OFF:
-                self._put_off_until = max(self._put_off_until, now + SECONDS_COUNTED)
+            self._over_all.granted(now, exempt=slot.exempt, can_wait=slot.can_wait)
             waiting.granted.set_result(None)
         return soonest
 
-    def _opens_at(self, key: _LineKey, now: float) -> float:
-        """When the limit over all has room for a line: *now* or earlier at once, infinity after a response."""
-        if now < self._shut_out_until:
-            return self._shut_out_until
-        if not key.over_all:
-            return now
-        if now < self._paused_until:
-            return self._paused_until
-        excess = self._used(now) - self._allowed(key.importance, now)
-        if excess < 0:
-            return now
-        return self._responded[excess] if excess < len(self._responded) else NEVER
-
-    def _allowed(self, importance: Importance, now: float) -> int:
-        if importance in _PUT_OFF:
-            return DRAFTS_AT_ONCE
-        return REQUESTS_AT_ONCE - (KEPT_FREE if now < self._put_off_until else 0)
-
-    def _used(self, now: float) -> int:
-        forget(self._responded, before=now)
-        return self._under_way + len(self._responded)
-
     def _respond(self, slot: Slot, *, now: float) -> None:
         slot.bucket.under_way -= 1
-        if slot.over_all:
-            self._under_way -= 1
-            self._responded.append(now + SECONDS_COUNTED)
-            if slot.importance in _PUT_OFF:
-                self._put_off_until = now + SECONDS_COUNTED
+        self._over_all.responded(now, exempt=slot.exempt, can_wait=slot.can_wait)
         self._changed.set()
 
     def _give_back(self, slot: Slot) -> None:
         slot.started = True  # whoever still means to use it waits for another
         slot.bucket.under_way -= 1
-        self._under_way -= slot.over_all
+        self._over_all.given_back(exempt=slot.exempt)
         self._changed.set()
 
     def _serve(self) -> None:
@@ -347,9 +315,9 @@ class Pacer:
         until = now + _retry_after(headers)
         scope = headers.get("X-RateLimit-Scope", "user") if "Via" in headers else "Cloudflare"
         if scope == "Cloudflare":
-            self._shut_out_until = max(self._shut_out_until, until)
+            self._over_all.shut_out(until=until)
         elif scope == "global":
-            self._paused_until = max(self._paused_until, until)
+            self._over_all.pause(until=until)
         else:
             bucket = self._bucket(key)
             bucket.blocked_until = max(bucket.blocked_until, until)

@@ -11,7 +11,8 @@ from yarl import URL
 
 from bot.core.errors import DiscordUnavailable
 from bot.discord.invalid_requests import INVALID_TOO_MANY
-from bot.discord.pacer import DRAFTS_AT_ONCE, REQUESTS_AT_ONCE, GaveUpItsTurn, Importance, Pacer
+from bot.discord.limit_over_all import DRAFTS_AT_ONCE, REQUESTS_AT_ONCE
+from bot.discord.pacer import GaveUpItsTurn, Importance, Pacer
 from bot.playground.loopback.rate_limits import RateLimits
 from tests.clock import ManualClock
 
