@@ -2,11 +2,12 @@
 
 import logging
 from datetime import timedelta
+from typing import Protocol
 
 from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import snowflake_at
-from bot.core.ports import Clock, RetentionStore
-from bot.core.rights import Retention, Servers
+from bot.core.ports import Clock
+from bot.core.rights import Expired, Retention, Servers
 
 log = logging.getLogger(__name__)
 
@@ -14,6 +15,16 @@ SECONDS_BETWEEN = 3600.0
 TURNS_AT_ONCE = 200  # questions looked at in one transaction: others wait behind it
 # What was said while the bot was away is stored late, up to a day: so far back is looked at again.
 STORED_LATE = timedelta(days=1)
+
+
+class RetentionStore(Protocol):
+    """What letting go of old turns needs of the store. As for TurnStore: one transaction each."""
+
+    async def erase_expired(self, where: Servers, *, after: int, before: int, most: int) -> Expired:
+        """Erase the questions between these ids that are done with, with what they brought and their answers.
+
+        No more than *most* are looked at, lowest first.
+        """
 
 
 class Expiry:

@@ -1,7 +1,7 @@
 """What the core asks of the world for a turn. Adapters implement these; tests/fakes.py does too.
 
 What is asked beside that has its port where it is used: archive.py, usage.py, spending.py, costs.py,
-budget_notices.py.
+budget_notices.py, summarising.py, expiry.py.
 """
 
 import asyncio
@@ -32,8 +32,7 @@ from bot.core.messages import (
     WaitingQuestion,
 )
 from bot.core.quotes import Link, Opened
-from bot.core.rights import Expired, Forgotten, Servers, Share
-from bot.core.summary import ToSummarise
+from bot.core.rights import Forgotten, Share
 from bot.core.tokens import TokenBudget
 
 
@@ -242,29 +241,6 @@ class MissedStore(StoredMessages, Protocol):
 
     async def write_marks(self, marks: Mapping[int, datetime]) -> None:
         """Let these be the marks, and no others."""
-
-
-class RetentionStore(Protocol):
-    """What letting go of old turns needs of the store. As for TurnStore: one transaction each."""
-
-    async def erase_expired(self, where: Servers, *, after: int, before: int, most: int) -> Expired:
-        """Erase the questions between these ids that are done with, with what they brought and their answers.
-
-        No more than *most* are looked at, lowest first.
-        """
-
-
-class SummaryStore(Protocol):
-    """What summaries need of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
-
-    async def to_summarise(self, key: ConversationKey, *, budget: TokenBudget) -> ToSummarise | None:
-        """The turns that will leave this conversation's window soon, or whose summary is gone; None: no such."""
-
-    async def keep_summary(self, task: ToSummarise, *, text: str, model: str) -> bool:
-        """Whether it was kept: not if anything that it is of was changed or erased meanwhile."""
-
-    async def drop_summaries(self) -> None:
-        """Erase all there are."""
 
 
 class Missed(Protocol):

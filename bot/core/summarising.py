@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from bot.core.answer import AnswerLimits, Ended
 from bot.core.completions import Finished, FinishReason, Prompt, Usage
@@ -14,14 +15,27 @@ from bot.core.fair_slots import BACKGROUND, NOWHERE, FairSlots
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
-from bot.core.ports import ChatModel, Clock, SummaryStore
+from bot.core.ports import ChatModel, Clock
 from bot.core.prompt import turn_tokens
 from bot.core.spending import BEGUN, Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
-from bot.core.tokens import cut_to
+from bot.core.tokens import TokenBudget, cut_to
 from bot.core.window import SHARE_TO_SUMMARISE_AT
 
 log = logging.getLogger(__name__)
+
+
+class SummaryStore(Protocol):
+    """What summaries need of the store. As for TurnStore: one transaction each, DatabaseUnavailable."""
+
+    async def to_summarise(self, key: ConversationKey, *, budget: TokenBudget) -> ToSummarise | None:
+        """The turns that will leave this conversation's window soon, or whose summary is gone; None: no such."""
+
+    async def keep_summary(self, task: ToSummarise, *, text: str, model: str) -> bool:
+        """Whether it was kept: not if anything that it is of was changed or erased meanwhile."""
+
+    async def drop_summaries(self) -> None:
+        """Erase all there are."""
 
 
 @dataclass(slots=True)
