@@ -7,29 +7,28 @@ end and then does the same for the whole text, without waiting for the pace.
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 
 from bot.core.errors import BotError, DiscordUnavailable, TextRefused
-from bot.core.messages import Part, TakenUp
+from bot.core.messages import TakenUp
 from bot.core.ports import Clock, TurnStore
 from bot.core.wording import lines_below, question_head
+from bot.discord.answer_parts import AnswerParts
 from bot.discord.buttons import again_button, stop_button
 from bot.discord.cleanup import Cleanup
 from bot.discord.draft_pace import DraftPace
 from bot.discord.first_words import FIRST_WORDS_SECONDS, are_worth_showing
 from bot.discord.layout import drafted, finished, in_parts
-from bot.discord.nonce import nonce
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import GaveUpItsTurn
-from bot.discord.payloads import Button, Content, Wanted
+from bot.discord.payloads import Button, Content
 from bot.discord.place import Place
-from bot.discord.refusals import Archived, FileRefused, Gone, OutcomeUnknown
+from bot.discord.refusals import Archived, FileRefused
 from bot.discord.typing_sign import TypingSign
 
 log = logging.getLogger(__name__)
 
 SECONDS_AFTER_FAILED_DRAFT = 5.0
-
-_Shown = tuple[str, Button | None]  # a message's text, and what is below it
 
 
 class LiveMessage:
@@ -50,18 +49,14 @@ class LiveMessage:
         """*unsent*: nonces of parts left by waiting notices that surely were not posted."""
         self._taken = taken
         self._buttons = buttons
-        self._store = store
-        self._outbox = outbox
         self._clock = clock
         self._pace = pace
         self._cleanup = cleanup
         self._place = Place(taken, store=store, outbox=outbox, clock=clock)
         self._head = question_head(taken)
-        self._parts = {part.n: part for part in taken.parts}
-        self._tried = set(self._parts)  # parts for which a request has gone out, now or in an earlier attempt
-        self._unsent = unsent
-        self._shown: dict[int, _Shown] = {}  # what is known to stand in the channel
-        self._refused: dict[int, tuple[str, TextRefused]] = {}  # parts, and the words that filters did not let in
+        self._parts = AnswerParts(
+            taken, place=self._place, store=store, bot_id=outbox.bot_id, buttons=buttons, unsent=unsent
+        )
         self._text = ""
         self._visible = False
         self._changed = asyncio.Event()
@@ -99,16 +94,16 @@ class LiveMessage:
         button = again_button(self._taken.address.message_id) if again else None
         wanted = finished(shown, head=self._head, below=below, bounded=self._place.takes_files)
         try:
-            await self._bring_all(self._with_button(wanted, button))
+            await self._parts.bring_all(self._with_button(wanted, button))
         except FileRefused as error:
             log.info("an answer comes without its file: answer=%d: %s", self._taken.answer_id, error)
-            await self._bring_all(self._with_button(in_parts(shown), button))
+            await self._parts.bring_all(self._with_button(in_parts(shown), button))
 
     async def say_instead(self, sentence: str) -> bool:
         self._typing.stop()
         await self._stop_writer()
         try:
-            await self._bring_all([Content(text=sentence)])
+            await self._parts.bring_all([Content(text=sentence)])
         except BotError as error:
             log.info("a sentence could not be said: channel=%d: %s", self._place.channel_id, error)
             return not isinstance(error, DiscordUnavailable)
@@ -117,12 +112,8 @@ class LiveMessage:
     async def discard(self) -> None:
         self._typing.stop()
         await self._stop_writer()
-        for n in sorted(self._parts, reverse=True):
-            try:
-                await self._remove(self._parts[n])
-            except BotError as error:
-                log.info("a draft stays for now: channel=%d part=%d: %s", self._place.channel_id, n, error)
-                self._cleanup.wake()
+        if not await self._parts.remove_all():
+            self._cleanup.wake()
         try:
             await self._place.leave()
         except BotError as error:
@@ -175,11 +166,11 @@ class LiveMessage:
         self._become_visible()
         n, content = change
         try:
-            await self._bring(n, content, unless=self._ending)
+            await self._parts.draft(n, content, newest=partial(self._newest, n, content), unless=self._ending)
         except GaveUpItsTurn:
             log.debug("a draft gave way to the whole text: answer=%d", self._taken.answer_id)
         except TextRefused as error:
-            if n not in self._refused:
+            if not self._parts.is_posted(n):
                 raise  # the whole begins with these words
             log.info("draft refused: channel=%d part=%d: %s", self._place.channel_id, n, error)
             self._pace.reserve(self._place.channel_id, seconds=SECONDS_AFTER_FAILED_DRAFT)
@@ -195,7 +186,7 @@ class LiveMessage:
         if not self._text.strip():
             return None
         for n, content in enumerate(self._drafted()):
-            if self._shown.get(n) != _shown(content) and not self._is_refused(n, content):
+            if not self._parts.shows(n, content) and not self._parts.is_refused(n, content):
                 return n, content
         return None
 
@@ -237,112 +228,6 @@ class LiveMessage:
             await asyncio.wait({self._writer})  # unlike a plain await it leaves the task alone when cancelled
             self._writer.result()
 
-    # Parts
-
-    async def _bring_all(self, wanted: list[Content]) -> None:
-        for n, content in enumerate(wanted):
-            await self._bring(n, content)
-        for n in sorted(self._parts, reverse=True):
-            if n >= len(wanted):
-                await self._remove(self._parts[n])
-
-    async def _bring(self, n: int, content: Content, *, unless: asyncio.Event | None = None) -> None:
-        """Let part *n* stand in the channel with this content.
-
-        With *unless* it is a draft: it goes out with the newest text when its turn comes, if that is not set.
-        """
-        part = self._parts.get(n)
-        if part is None:
-            part = self._new_part(n, content.text)
-            await self._store.add_part(self._taken.answer_id, attempt=self._taken.attempt, part=part)
-            self._parts[n] = part
-        sent = content
-
-        def wanted() -> Content:
-            nonlocal sent
-            sent = content if unless is None else self._newest(n, content)
-            return sent
-
-        message_id = part.message_id
-        if message_id is None:
-            message_id = await self._post(part, wanted, unless=unless)
-            if unless is not None:
-                return
-        if self._shown.get(n) == _shown(wanted()):
-            return
-        if self._is_refused(n, sent):
-            raise self._refused[n][1]
-        self._shown.pop(n, None)
-        try:
-            self._shown[n] = _shown(await self._place.edit(part, message_id, wanted, unless=unless))
-        except TextRefused as error:
-            self._refused[n] = sent.text, error
-            raise
-
-    def _is_refused(self, n: int, content: Content) -> bool:
-        """Filters refused these words there: they are not sent again."""
-        return n in self._refused and self._refused[n][0] == content.text
-
-    async def _post(self, part: Part, content: Wanted, *, unless: asyncio.Event | None = None) -> int:
-        resumed = part.n in self._tried and part.nonce not in self._unsent
-        self._unsent.discard(part.nonce)
-        self._tried.add(part.n)
-        try:
-            before = self._parts.get(part.n - 1)
-            behind = before.message_id if before is not None else None
-            posted = await self._place.post(part, content, behind=behind, resumed=resumed, unless=unless)
-        except GaveUpItsTurn:
-            if not resumed:
-                self._tried.discard(part.n)
-            raise
-        except OutcomeUnknown:
-            raise
-        except DiscordUnavailable:
-            if not resumed:  # a part that nobody can look for is not to be thought posted
-                self._tried.discard(part.n)
-                await self._store.part_refused(self._taken.answer_id, n=part.n)
-                del self._parts[part.n]
-            raise
-        self._parts[part.n] = replace(part, message_id=posted.message_id)
-        if posted.content is not None and not (resumed and self._buttons):  # it may be below an older button
-            self._shown[part.n] = posted.content, posted.button
-        await self._store.part_posted(self._taken.answer_id, n=part.n, message_id=posted.message_id)
-        return posted.message_id
-
-    async def _remove(self, part: Part) -> None:
-        message_id = part.message_id
-        if message_id is None and self._place.can_find(part):
-            before = self._parts.get(part.n - 1)
-            try:
-                message_id = await self._place.find(part, behind=before.message_id if before else None)
-            except Gone:
-                log.debug("already deleted: part=%d", part.n)
-        # Recorded first: Discord's echo of our own deletion must not read as a moderator's, and a deletion that
-        # fails or that a kill cuts short is made up for.
-        await self._store.part_deleting(self._taken.answer_id, n=part.n)
-        if message_id is not None:
-            await self._place.delete(part, message_id)
-        await self._store.part_deleted(self._taken.answer_id, n=part.n)
-        del self._parts[part.n]
-
-    def _new_part(self, n: int, content: str) -> Part:
-        return Part(
-            n=n,
-            channel_id=self._place.channel_id,
-            nonce=nonce(
-                bot_id=self._outbox.bot_id,
-                question_id=self._taken.address.message_id,
-                attempt=self._taken.attempt,
-                n=n,
-                purpose="answer",
-            ),
-            text=content,
-        )
-
     def _become_visible(self) -> None:
         self._visible = True
         self._typing.stop()
-
-
-def _shown(content: Content) -> _Shown:
-    return content.text, content.button
