@@ -19,7 +19,7 @@ from bot.discord.inbound import parent_id
 from bot.discord.members import Members
 from bot.discord.quoting import as_quote
 from bot.discord.reading import Readable, may_read
-from bot.discord.refusals import REQUEST_ERRORS, translate
+from bot.discord.refusals import REQUEST_ERRORS, is_discords, translate
 from bot.discord.words import read_words
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ SECONDS_TO_READ = 5.0  # for all of them: their author waits for an answer
 
 NOT_READABLE = "I couldn't open a message you linked, since you or I may not read that channel."
 GONE = "A message you linked is gone, so I can't read it."
-NOT_NOW = "I couldn't open a message you linked, since Discord didn't answer in time. Please ask again."
+NOT_NOW = "I couldn't open a message you linked, since Discord gave me no answer just now. Please ask again."
 WITHOUT_TEXT = "A message you linked has no text that I can read."
 
 
@@ -67,10 +67,10 @@ class DiscordLinks:
             return Opened(note=NOT_READABLE)
         try:
             return self._read(await channel.fetch_message(link.message_id))
-        except discord.NotFound:
-            return Opened(note=GONE)
-        except discord.Forbidden:
-            return Opened(note=NOT_READABLE)
+        except (discord.NotFound, discord.Forbidden) as error:
+            if not is_discords(error):
+                raise
+            return Opened(note=GONE if isinstance(error, discord.NotFound) else NOT_READABLE)
 
     async def _find(self, link: Link, *, guild_id: int, asker_id: int, is_here: bool) -> Readable | None:
         """The channel, if both the asker and the bot may read it."""
@@ -107,7 +107,11 @@ async def _channel_in(guild: discord.Guild, channel_id: int) -> object:
     """Also an archived thread, of which the library does not know by itself; None: there is none that we see."""
     try:
         return guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
-    except (discord.NotFound, discord.Forbidden, discord.InvalidData):
+    except discord.InvalidData:
+        return None
+    except (discord.NotFound, discord.Forbidden) as error:
+        if not is_discords(error):
+            raise
         return None
 
 

@@ -13,7 +13,7 @@ from bot.core.access import AccessRules, Location
 from bot.core.findings import Finding, State, ok, warning, wrong
 from bot.core.legible import legible
 from bot.core.ports import Clock
-from bot.discord.refusals import REQUEST_ERRORS, translate
+from bot.discord.refusals import REQUEST_ERRORS, is_discords, translate
 
 # Three requests each. Somebody with more servers than these sees the rest in the log.
 MOST_SERVERS = 100
@@ -164,13 +164,13 @@ async def _look_for(walk: _Walk, channel_id: int) -> list[Finding]:
     subject = f"CHAT_CHANNELS / {channel_id}"
     try:
         channel = await walk.client.fetch_channel(channel_id)
-    except discord.NotFound:
-        return [wrong(_CHECK, subject, "there is no such channel", _CHAT_CHANNELS)]
-    except discord.Forbidden:
+    except REQUEST_ERRORS as error:
+        if not isinstance(error, discord.NotFound | discord.Forbidden) or not is_discords(error):
+            return [_unknown(subject, error)]
+        if isinstance(error, discord.NotFound):
+            return [wrong(_CHECK, subject, "there is no such channel", _CHAT_CHANNELS)]
         detail = "the bot can't see this channel, or is not on its server"
         return [wrong(_CHECK, subject, detail, "Invite the bot to that server, and allow its role View Channel.")]
-    except REQUEST_ERRORS as error:
-        return [_unknown(subject, error)]
     if isinstance(channel, discord.Thread | GuildChannel) and channel.guild.id not in walk.examined:
         return await _check_server(walk, channel.guild.id)
     if isinstance(channel, discord.Thread):

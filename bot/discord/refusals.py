@@ -74,7 +74,7 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
         return DiscordUnavailable(said)
     if error.status >= SERVER_ERRORS:
         return OutcomeUnknown(said)
-    if error.status != TOO_LARGE and not _is_discords(error):
+    if error.status != TOO_LARGE and not is_discords(error):
         return OutcomeUnknown(f"HTTP {error.status}, and not in Discord's words")
     return _refusal(error)(said)
 
@@ -86,9 +86,10 @@ def why_not_answered(error: Exception) -> str:
     return why_unreachable(failure)
 
 
-def _is_discords(error: discord.HTTPException) -> bool:
-    """Not a page of what lies between: a proxy, or what guards Discord, which may let the same through later.
+def is_discords(error: discord.HTTPException) -> bool:
+    """Whether Discord itself says so.
 
+    Else it is a page of what lies between: a proxy, or what guards Discord, which may let the same through later.
     The code does not tell: some of Discord's own refusals have 0, too.
     """
     return str(error.response.headers.get("Content-Type", "")).startswith("application/json")

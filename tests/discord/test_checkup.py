@@ -190,6 +190,19 @@ async def test_of_very_many_servers_those_of_chat_channels_are_looked_at_and_the
     ]
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_page_of_somebody_between_is_not_read_as_a_channel_that_is_missing(discord, status):
+    discord.faults.add("GET", "/channels/42$", what="html", status=status)
+
+    found = await permissions(discord, 42)
+
+    assert found[-1] == (
+        "CHAT_CHANNELS / 42",
+        WARNING,
+        f"Discord did not tell (HTTP {status}, and not in Discord's words)",
+    )
+
+
 async def test_a_server_that_discord_does_not_tell_of_does_not_end_the_examination(discord):
     discord.faults.add("GET", "/guilds/{guild_id}/channels", status=403, code=50001)
 

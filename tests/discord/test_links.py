@@ -187,6 +187,19 @@ async def test_what_is_gone_or_has_no_words_is_named(here):
     assert "cat.png" in (await open_link(here, picture)).note
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_page_of_somebody_between_says_nothing_of_a_message_or_its_channel(here, status):
+    thread = here.discord.add_thread(here.random, "ideas")
+    messages = [await post(here, here.random), await post(here, thread)]
+    here.client.get_guild(here.discord.guild.id)._remove_thread(discord.Object(thread.id))
+    here.discord.faults.add(
+        "GET", f"/messages/{messages[0].id}$|/channels/{thread.id}$", what="html", status=status, times=2
+    )
+
+    assert [await open_link(here, each) for each in messages] == [Opened(note=NOT_NOW)] * 2
+    assert [(await open_link(here, each)).quote.text for each in messages] == [TEXT] * 2
+
+
 async def test_discord_has_five_seconds_for_all_of_them(here):
     message = await post(here, here.random)
     slow = here.discord.faults.add("GET", f"/messages/{message.id}", what="hang")
