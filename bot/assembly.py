@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bot.core.admission import Admission
 from bot.core.answer import Answerer, AnswerLimits, Ended
 from bot.core.budget_notices import BudgetNotices
-from bot.core.budgets import Budgets
+from bot.core.budgets import Amount, Budgets
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
@@ -49,6 +49,7 @@ from bot.limits import (
     small_budgets,
 )
 from bot.llm.chat_model import OpenAIChatModel
+from bot.llm.prices import ListedPrices
 from bot.settings import Settings
 from bot.storage.turns import SqlTurnStore, open_store
 
@@ -71,6 +72,16 @@ class Parts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Given:
+    """What the parts are made with, and let go of by."""
+
+    settings: Settings
+    stack: AsyncExitStack
+    clock: Clock
+    observer: "Observer | None"
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Outside:
     """The database, the models and Discord, each within reach."""
 
@@ -82,6 +93,17 @@ class _Outside:
     outbox: Outbox
     owner: OwnerMail
     replies: DiscordReplies
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answering:
+    """What answers are made with, and what they may cost."""
+
+    answerer: Answerer
+    slots: FairSlots
+    limits: AnswerLimits
+    budgets: Budgets
+    spending: Spending
 
 
 async def assemble(
@@ -97,43 +119,11 @@ async def assemble(
         from bot.observing import observing  # noqa: PLC0415 -- without it, no time is spent on its libraries
 
         observer = await stack.enter_async_context(observing(settings, clock))
-    outside = await _reach_outside(settings, stack, clock=clock, observer=observer, wait_seconds=wait_seconds)
-    notices = BudgetNotices(owner=outside.owner, store=outside.store)
-    stack.push_async_callback(notices.close)
-    budgets = Budgets(budgets_set(settings), least=smallest, clock=clock, nearly=notices.nearly)
-    spending = Spending(
-        prices=prices, budgets=budgets, store=outside.store, models=settings.paid_models, clock=clock
-    )
-    stack.push_async_callback(spending.close)
-    await spending.load()
-    slots = FairSlots(settings.model_concurrency)
-    limits = answer_limits(settings, bot_id=outside.application.id)
-    ended = observer.also(ended) if observer else ended
-    summarising = await _summarising(
-        settings, stack, outside, slots, limits, spending=spending, clock=clock, observer=observer
-    )
-    answerer = Answerer(
-        store=outside.store,
-        models=outside.models,
-        spending=spending,
-        links=Links(store=outside.store, reader=DiscordLinks(outside.client, access=settings.access, clock=clock)),
-        replies=outside.replies,
-        clock=clock,
-        limits=limits,
-        ended=summarising.after(ended) if summarising else ended,
-    )
-    parts = _join(
-        settings,
-        stack,
-        outside,
-        answerer,
-        slots,
-        limits=limits,
-        budgets=budgets,
-        spending=spending,
-        clock=clock,
-        observer=observer,
-    )
+    given = _Given(settings=settings, stack=stack, clock=clock, observer=observer)
+    outside = await _reach_outside(given, wait_seconds=wait_seconds)
+    budgets, spending = await _money(given, outside, prices=prices, smallest=smallest)
+    answering = await _answering(given, outside, budgets=budgets, spending=spending, ended=ended)
+    parts = _join(given, outside, answering)
     if observer is not None:
         observer.watch(
             client=parts.client,
@@ -146,14 +136,8 @@ async def assemble(
     return parts
 
 
-async def _reach_outside(
-    settings: Settings,
-    stack: AsyncExitStack,
-    *,
-    clock: Clock,
-    observer: "Observer | None",
-    wait_seconds: float,
-) -> _Outside:
+async def _reach_outside(given: _Given, *, wait_seconds: float) -> _Outside:
+    settings, stack, clock = given.settings, given.stack, given.clock
     database_url = settings.database_url.get_secret_value()
     store = await stack.enter_async_context(open_store(database_url, wait_seconds=wait_seconds))
     application = await look_up_application(
@@ -161,7 +145,7 @@ async def _reach_outside(
     )
     _announce(application, settings)
     point_library_at(api_url=settings.discord_api_url, gateway_url=application.gateway_url)
-    models = await _models(settings.openai_models, settings, stack, clock=clock, observer=observer)
+    models = await _models(given, settings.openai_models)
     pacer = Pacer(clock)
     pacer.made_before(REQUESTS_OF_A_LOOK_UP)
     stack.push_async_callback(pacer.close)
@@ -190,21 +174,70 @@ async def _reach_outside(
     )
 
 
-def _join(
-    settings: Settings,
-    stack: AsyncExitStack,
-    outside: _Outside,
-    answerer: Answerer,
-    slots: FairSlots,
-    *,
-    limits: AnswerLimits,
-    budgets: Budgets,
-    spending: Spending,
-    clock: Clock,
-    observer: "Observer | None",
-) -> Parts:
+async def _money(
+    given: _Given, outside: _Outside, *, prices: ListedPrices, smallest: Amount
+) -> tuple[Budgets, Spending]:
+    settings, stack, clock = given.settings, given.stack, given.clock
+    notices = BudgetNotices(owner=outside.owner, store=outside.store)
+    stack.push_async_callback(notices.close)
+    budgets = Budgets(budgets_set(settings), least=smallest, clock=clock, nearly=notices.nearly)
+    spending = Spending(
+        prices=prices, budgets=budgets, store=outside.store, models=settings.paid_models, clock=clock
+    )
+    stack.push_async_callback(spending.close)
+    await spending.load()
+    return budgets, spending
+
+
+async def _answering(
+    given: _Given, outside: _Outside, *, budgets: Budgets, spending: Spending, ended: Ended | None
+) -> _Answering:
+    settings, clock = given.settings, given.clock
+    slots = FairSlots(settings.model_concurrency)
+    limits = answer_limits(settings, bot_id=outside.application.id)
+    summarising = await _summarising(given, outside, slots, limits, spending)
+    ended = given.observer.also(ended) if given.observer else ended
+    answerer = Answerer(
+        store=outside.store,
+        models=outside.models,
+        spending=spending,
+        links=Links(store=outside.store, reader=DiscordLinks(outside.client, access=settings.access, clock=clock)),
+        replies=outside.replies,
+        clock=clock,
+        limits=limits,
+        ended=summarising.after(ended) if summarising else ended,
+    )
+    return _Answering(answerer=answerer, slots=slots, limits=limits, budgets=budgets, spending=spending)
+
+
+async def _summarising(
+    given: _Given, outside: _Outside, slots: FairSlots, limits: AnswerLimits, spending: Spending
+) -> Summarising | None:
+    settings = given.settings
+    if settings.summaries == "off":
+        await outside.store.drop_summaries()
+        return None
+    models = await _models(given, settings.summary_models) if settings.summary_models else outside.models
+    summarising = Summarising(
+        store=outside.store, models=models, spending=spending, slots=slots, clock=given.clock, limits=limits
+    )
+    given.stack.push_async_callback(summarising.close)
+    return summarising
+
+
+async def _models(given: _Given, names: Sequence[str]) -> Models:
+    settings, observer = given.settings, given.observer
+    api_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    made = [OpenAIChatModel(model=name, api_key=api_key, base_url=settings.openai_base_url) for name in names]
+    models = [await given.stack.enter_async_context(model) for model in made]
+    return Models(observer.models(models) if observer else models, clock=given.clock)
+
+
+def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
     """From an event to the answer's place in the queue, and back to the client that hears the event."""
+    settings, clock, observer = given.settings, given.clock, given.observer
     store, replies, client = outside.store, outside.replies, outside.client
+    answerer, budgets, limits = answering.answerer, answering.budgets, answering.limits
     handled = Handled()
     catch_up = CatchUp(
         client,
@@ -213,11 +246,11 @@ def _join(
         clock=clock,
         answer_within=timedelta(minutes=settings.answer_within_minutes),
     )
-    stack.push_async_callback(catch_up.close)
+    given.stack.push_async_callback(catch_up.close)
     queue = ConversationQueue(
         store=store,
         answerer=answerer,
-        slots=slots,
+        slots=answering.slots,
         clock=clock,
         budget=limits.budget,
         missed=catch_up,
@@ -230,7 +263,7 @@ def _join(
         clock=clock,
         handled=handled,
         admission=admission,
-        spending=spending,
+        spending=answering.spending,
         stored=observer.question_stored if observer else None,
     )
     buttons = settings.answer_buttons == "on"
@@ -259,44 +292,6 @@ def _join(
     )
     notices = WaitingNotices(queue.line, replies=replies, clock=clock, ahead_of=queue.ahead_of)
     return Parts(store=store, pacer=outside.pacer, client=client, queue=queue, intake=intake, notices=notices)
-
-
-async def _summarising(
-    settings: Settings,
-    stack: AsyncExitStack,
-    outside: _Outside,
-    slots: FairSlots,
-    limits: AnswerLimits,
-    *,
-    spending: Spending,
-    clock: Clock,
-    observer: "Observer | None",
-) -> Summarising | None:
-    if settings.summaries == "off":
-        await outside.store.drop_summaries()
-        return None
-    models = outside.models
-    if settings.summary_models:
-        models = await _models(settings.summary_models, settings, stack, clock=clock, observer=observer)
-    summarising = Summarising(
-        store=outside.store, models=models, spending=spending, slots=slots, clock=clock, limits=limits
-    )
-    stack.push_async_callback(summarising.close)
-    return summarising
-
-
-async def _models(
-    names: Sequence[str],
-    settings: Settings,
-    stack: AsyncExitStack,
-    *,
-    clock: Clock,
-    observer: "Observer | None",
-) -> Models:
-    api_key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-    made = [OpenAIChatModel(model=name, api_key=api_key, base_url=settings.openai_base_url) for name in names]
-    models = [await stack.enter_async_context(model) for model in made]
-    return Models(observer.models(models) if observer else models, clock=clock)
 
 
 def _announce(application: Application, settings: Settings) -> None:
