@@ -5,7 +5,7 @@ What is read later than it was sent is judged by the minute of its own, and not 
 when it was sent is not judged anew.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,9 +64,9 @@ class Admission:
         self._sent_in_channels = Minutes(per_minute=limits.per_minute_per_channel)
         self._admitted: deque[int] = deque(maxlen=ADMITTED_REMEMBERED)
         self._known: set[int] = set()
-        self._refused: dict[int, NotTakenOn] = {}  # messages that may be read again, oldest first
+        self._refused: OrderedDict[int, NotTakenOn] = OrderedDict()  # messages that may be read again
         self._untold: dict[int, NotTakenOn] = {}  # of those, whose authors could not be told
-        self._standing: dict[_Told, _About] = {}  # in the order of the refusals
+        self._standing: OrderedDict[_Told, _About] = OrderedDict()
 
     def admit(self, message: IncomingMessage, *, missed: bool = False) -> Refusal | None:
         """Count the question, or say why it is not taken on. *missed*: it is read later."""
@@ -131,7 +131,7 @@ class Admission:
         stands = told in self._standing and self._standing[told] == about
         self._standing[told] = about
         if len(self._standing) > REFUSALS_KEPT:
-            del self._standing[next(iter(self._standing))]
+            self._standing.popitem(last=False)
         return stands
 
     def _remember(self, message_id: int) -> None:
@@ -143,8 +143,7 @@ class Admission:
     def _remember_refused(self, message_id: int, error: NotTakenOn) -> None:
         self._refused[message_id] = error
         if len(self._refused) > REFUSALS_KEPT:
-            oldest = next(iter(self._refused))
-            del self._refused[oldest]
+            oldest, _ = self._refused.popitem(last=False)
             self._untold.pop(oldest, None)
 
     def _count(self, person: int, channel_id: int) -> None:

@@ -1,5 +1,6 @@
 """What was erased as a whole: of what was said there before, nothing that is read later is stored again."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -22,7 +23,7 @@ class Whole(NamedTuple):
 class Erasures:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._before: dict[Whole, int] = {}  # the id before which all of it is erased
+        self._before: OrderedDict[Whole, int] = OrderedDict()  # the id before which all of it is erased
 
     @contextmanager
     def erasing(self, whole: Whole) -> Iterator[None]:
@@ -30,7 +31,7 @@ class Erasures:
         earlier = self._before.pop(whole, None)
         self._before[whole] = snowflake_at(self._clock.now() + MARGIN)
         if len(self._before) > ERASURES_REMEMBERED:
-            del self._before[next(iter(self._before))]
+            self._before.popitem(last=False)
         try:
             yield
         except BaseException:

@@ -1,6 +1,6 @@
 """So many a minute, by id: token buckets for what happens now, and a count by the minute for what happened."""
 
-from collections import Counter
+from collections import OrderedDict
 from datetime import datetime
 
 from bot.core.ports import Clock
@@ -39,16 +39,17 @@ class Minutes:
 
     def __init__(self, *, per_minute: int) -> None:
         self._per_minute = per_minute  # 0: as many as like
-        self._counted: Counter[tuple[int, int]] = Counter()
+        self._counted: OrderedDict[tuple[int, int], int] = OrderedDict()
 
     def is_full(self, bucket: int, at: datetime) -> bool:
-        return 0 < self._per_minute <= self._counted[_minute(bucket, at)]
+        return 0 < self._per_minute <= self._counted.get(_minute(bucket, at), 0)
 
     def count(self, bucket: int, at: datetime) -> None:
         if self._per_minute:
-            self._counted[_minute(bucket, at)] += 1
+            minute = _minute(bucket, at)
+            self._counted[minute] = self._counted.get(minute, 0) + 1
             if len(self._counted) > BUCKETS_KEPT:
-                del self._counted[next(iter(self._counted))]
+                self._counted.popitem(last=False)
 
 
 def _minute(bucket: int, at: datetime) -> tuple[int, int]:
