@@ -21,15 +21,6 @@ async def stage(tmp_path, monkeypatch):
         yield Watched(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", stood=stood)
 
 
-async def called(stage, name, *, by=None, channel=None, **options):
-    """The message that answers a command, which nobody else sees."""
-    await stage.discord.until(lambda: stage.discord.commands)
-    call = await stage.discord.slash(channel or stage.general, by or stage.you, name, options)
-    message = await stage.discord.until(lambda: call.original)
-    assert message.is_ephemeral
-    return message
-
-
 async def asked(stage, text, answer, **how):
     """Ask, and wait until the answer stands."""
     stage.model.script(Answer(text=answer))
@@ -61,8 +52,8 @@ async def test_what_was_said_is_found_with_links_that_lead_there(stage, database
         question = next(
             each for each in stage.discord.messages(stage.general) if each.content == "What is a Zebra?"
         )
-        of_you = (await called(stage, "recall", query="zebra")).content
-        of_me = (await called(stage, "recall", query="STRIPED", by=stage.ada)).content
+        of_you = (await stage.called("recall", query="zebra")).content
+        of_me = (await stage.called("recall", query="STRIPED", by=stage.ada)).content
 
     link = f"https://discord.com/channels/{stage.discord.guild.id}/{stage.general.id}"
     assert of_you.endswith(f":d> You: What is a **Zebra**? {link}/{question.id}")
@@ -73,11 +64,11 @@ async def test_what_was_said_is_found_with_links_that_lead_there(stage, database
 async def test_a_private_conversation_is_searched_by_its_asker_alone(stage):
     async with stage.bot():
         await asked_in_private(stage, "my secret zebra", "Noted.")
-        mine = await called(stage, "recall", query="zebra", private=True)
+        mine = await stage.called("recall", query="zebra", private=True)
         others = [
-            await called(stage, "recall", query="zebra"),
-            await called(stage, "recall", query="zebra", private=True, by=stage.ada),
-            await called(stage, "recall", query="zebra", private=True, channel=stage.random),
+            await stage.called("recall", query="zebra"),
+            await stage.called("recall", query="zebra", private=True, by=stage.ada),
+            await stage.called("recall", query="zebra", private=True, channel=stage.random),
         ]
 
     assert mine.content.endswith("You: my secret **zebra**")
@@ -89,9 +80,9 @@ async def test_what_a_channel_does_not_show_of_a_chat_is_its_authors_alone(stage
         stage.model.script(Answer(text="I see."))
         await stage.chat("word " * 70 + "zebra")
         await stage.stood.acquire()
-        mine = await called(stage, "recall", query="zebra")
-        other = await called(stage, "recall", query="zebra", by=stage.ada)
-        my_file, other_file = await called(stage, "export"), await called(stage, "export", by=stage.ada)
+        mine = await stage.called("recall", query="zebra")
+        other = await stage.called("recall", query="zebra", by=stage.ada)
+        my_file, other_file = await stage.called("export"), await stage.called("export", by=stage.ada)
 
     assert "**zebra**" in mine.content
     assert other.content == NOTHING
@@ -102,7 +93,7 @@ async def test_a_dm_is_searched_too(stage):
     dm = stage.discord.open_dm(stage.you)
     async with stage.bot():
         reply = await asked(stage, "my zebra", "Noted.", channel=dm)
-        found = await called(stage, "recall", query="zebra", channel=dm)
+        found = await stage.called("recall", query="zebra", channel=dm)
 
     assert found.content.endswith(f"https://discord.com/channels/@me/{dm.id}/{reply.replied_to.id}")
 
@@ -112,7 +103,7 @@ async def test_a_deleted_message_is_not_found(stage):
         reply = await asked(stage, "my zebra", "What zebra?")
         await stage.discord.delete(reply.replied_to)
         await asked(stage, "Hello", "Hello.")  # events come in order
-        found = await called(stage, "recall", query="zebra")
+        found = await stage.called("recall", query="zebra")
 
     assert found.content == NOTHING
 
@@ -124,8 +115,8 @@ async def test_whoever_may_not_read_what_was_said_gets_nothing_of_it(stage, name
         await asked(stage, "my zebra", "What zebra?")
         await asked_in_private(stage, "my private zebra", "Noted.", author=stage.ada)
         stage.discord.set_member_permissions(stage.discord.guild, stage.ada, **{missing: False})
-        refused = await called(stage, name, by=stage.ada, **options)
-        own = await called(stage, name, by=stage.ada, private=True, **options)
+        refused = await stage.called(name, by=stage.ada, **options)
+        own = await stage.called(name, by=stage.ada, private=True, **options)
 
     assert refused.content == {"recall": recall.REFUSED, "export": export.REFUSED}[name]
     assert not refused.attachments
@@ -137,9 +128,9 @@ async def test_whoever_may_not_read_what_was_said_gets_nothing_of_it(stage, name
 )
 async def test_looking_back_takes_a_turn_of_the_minute(stage, options):
     async with stage.bot(MESSAGES_PER_MINUTE_PER_PERSON="1"):
-        await called(stage, **options)
-        refused = await called(stage, **options)
-        of_another = await called(stage, **options, by=stage.ada)
+        await stage.called(**options)
+        refused = await stage.called(**options)
+        of_another = await stage.called(**options, by=stage.ada)
 
     assert refused.content.startswith("Please give me a moment")
     assert not of_another.content.startswith("Please give me a moment")
@@ -159,7 +150,7 @@ async def test_a_database_that_is_away_is_said_to_be(stage, monkeypatch, method,
 
     monkeypatch.setattr(SqlArchive, method, away)
     async with stage.bot():
-        message = await called(stage, **options)
+        message = await stage.called(**options)
 
     assert message.content == DatabaseUnavailable.user_message
 
@@ -172,7 +163,7 @@ async def test_a_conversation_is_handed_over_as_markdown(stage, database_url):
     async with stage.bot():
         await asked(stage, "What is a Zebra?", "A striped horse.")
         await asked(stage, "And an okapi?", "A striped giraffe.", author=stage.ada)
-        message = await called(stage, "export")
+        message = await stage.called("export")
 
     name, kind, text = the_file(message)
     assert message.content == "Here is our conversation: 4 messages."
@@ -190,8 +181,8 @@ async def test_a_conversation_is_handed_over_as_markdown(stage, database_url):
 async def test_a_private_conversation_is_handed_over_as_json(stage):
     async with stage.bot():
         await asked_in_private(stage, "my secret zebra", "Noted.")
-        message = await called(stage, "export", private=True, **{"as": "json"})
-        nothing = await called(stage, "export", private=True, by=stage.ada)
+        message = await stage.called("export", private=True, **{"as": "json"})
+        nothing = await stage.called("export", private=True, by=stage.ada)
 
     name, kind, text = the_file(message)
     data = json.loads(text)
@@ -211,7 +202,7 @@ async def test_what_is_too_large_is_the_newest_of_it_and_said_to_be(stage, monke
     monkeypatch.setattr("bot.core.export.MOST_BYTES", 3_500)
     async with stage.bot():
         await asked(stage, "zebra " * 300, "It is striped.")
-        message = await called(stage, "export", **options)
+        message = await stage.called("export", **options)
 
     _, _, text = the_file(message)
     assert message.content.startswith(sentence)
@@ -224,7 +215,7 @@ async def test_a_person_gets_their_own_data_from_everywhere_and_nobody_elses(sta
         await asked(stage, "my zebra", "What zebra?")
         await asked(stage, "my okapi", "What okapi?", channel=stage.discord.open_dm(stage.you))
         await asked(stage, "my tapir", "What tapir?", author=stage.ada)
-        message = await called(stage, "export", what="my-data")
+        message = await stage.called("export", what="my-data")
 
     name, kind, text = the_file(message)
     data = json.loads(text)
@@ -239,9 +230,9 @@ async def test_whom_the_lists_leave_out_gets_their_own_data_alone(stage):
     async with stage.bot():
         await asked(stage, "my zebra", "What zebra?")
     async with stage.bot(BLOCKED_USERS=str(stage.you.id)):
-        own = await called(stage, "export", what="my-data")
-        others = [await called(stage, "export"), await called(stage, "recall", query="zebra")]
-        nothing = await called(stage, "export", what="my-data", by=stage.ada)
+        own = await stage.called("export", what="my-data")
+        others = [await stage.called("export"), await stage.called("recall", query="zebra")]
+        nothing = await stage.called("export", what="my-data", by=stage.ada)
 
     assert "my zebra" in the_file(own)[2]
     assert all("not allowed" in each.content and not each.attachments for each in others)

@@ -78,13 +78,18 @@ async def test_who_sent_too_much_within_a_minute_of_the_absence_is_told_once(met
     assert _from_bot(met).count(told) == 1
 
 
+async def _as_many_as_may_wait(met):
+    """One is answered, and one waits: that one, and the gate of the answer."""
+    gate = Gate()
+    met.model.script(Answer(text="One.", gate=gate), Answer(text="Two."), Answer(text="Three."))
+    await met.discord.post(met.general, met.you, "one")
+    await met.discord.until(lambda: len(met.model.requests) == 2)
+    return await met.discord.post(met.general, met.you, "two"), gate
+
+
 async def test_what_was_refused_stays_refused_after_a_restart(met) -> None:
     async with met.bot(MAX_WAITING_PER_PERSON="1"):
-        gate = Gate()
-        met.model.script(Answer(text="One.", gate=gate), Answer(text="Two."), Answer(text="Three."))
-        await met.discord.post(met.general, met.you, "one")
-        await met.discord.until(lambda: len(met.model.requests) == 2)
-        second = await met.discord.post(met.general, met.you, "two")
+        second, gate = await _as_many_as_may_wait(met)
         refused = await met.ask("refused")
         gate.open()
         await met.discord.until(lambda: met.reply_to(second))
@@ -99,11 +104,7 @@ async def test_what_was_refused_stays_refused_after_a_restart(met) -> None:
 async def test_what_was_refused_stays_refused_in_a_session_that_begins_anew(met, monkeypatch) -> None:
     monkeypatch.setattr(connecting, "SECONDS_BETWEEN_SESSIONS", 0.0)
     async with met.bot(MAX_WAITING_PER_PERSON="1"):
-        gate = Gate()
-        met.model.script(Answer(text="One.", gate=gate), Answer(text="Two."), Answer(text="Three."))
-        await met.discord.post(met.general, met.you, "one")
-        await met.discord.until(lambda: len(met.model.requests) == 2)
-        second = await met.discord.post(met.general, met.you, "two")
+        second, gate = await _as_many_as_may_wait(met)
         await met.ask("refused")
         await met.discord.post(met.general, met.you, "refused in silence")
         met.discord.faults.invalidate_session(resumable=False)

@@ -37,17 +37,8 @@ async def stage(tmp_path):
         yield Stage(discord=discord, model=model, database_url=f"sqlite:///{tmp_path}/bot.db", clock=clock)
 
 
-async def called(stage, name, *, by=None, channel=None, **options):
-    """The message that answers a command."""
-    await stage.discord.until(lambda: stage.discord.commands)
-    call = await stage.discord.slash(channel or stage.general, by or stage.you, name, options)
-    message = await stage.discord.until(lambda: call.original)
-    assert message.is_ephemeral
-    return message
-
-
 async def offered(stage, where="here", **how):
-    message = await called(stage, "forget-me", where=where, **how)
+    message = await stage.called("forget-me", where=where, **how)
     assert labels(message) == [BUTTON]
     return message
 
@@ -79,8 +70,8 @@ async def test_privacy_says_how_long_and_where_to_and_what_the_operator_says(sta
     async with stage.bot(
         RETENTION_DAYS="30", RETENTION_DAYS_BY_SERVER=f"{guild}=7", PRIVACY_URL="https://example.org/privacy#bot"
     ):
-        here = (await called(stage, "privacy")).content
-        there = (await called(stage, "privacy", channel=stage.discord.open_dm(stage.you))).content
+        here = (await stage.called("privacy")).content
+        there = (await stage.called("privacy", channel=stage.discord.open_dm(stage.you))).content
 
     assert "7 days; then I erase them." in here
     assert "30 days; then I erase them." in there
@@ -90,7 +81,7 @@ async def test_privacy_says_how_long_and_where_to_and_what_the_operator_says(sta
 
 async def test_privacy_of_a_bot_that_keeps_everything_says_so(stage):
     async with stage.bot():
-        words = (await called(stage, "privacy")).content
+        words = (await stage.called("privacy")).content
 
     assert "Until they are deleted." in words
     assert "In the words of" not in words
@@ -106,9 +97,9 @@ async def test_whom_the_lists_leave_out_may_know_and_be_forgotten(stage):
     async with stage.bot():
         await stage.ask("my secret")
     async with stage.bot(BLOCKED_USERS=str(stage.you.id), DIRECT_MESSAGES="off", ANSWER_BUTTONS="off"):
-        await called(stage, "privacy", channel=stage.discord.open_dm(stage.you))
+        await stage.called("privacy", channel=stage.discord.open_dm(stage.you))
         said = await confirmed(stage, await offered(stage))
-        refused = await called(stage, "reset")
+        refused = await stage.called("reset")
 
     assert said.startswith("I've forgotten 1 message and 1 answer.")
     assert "not allowed" in refused.content
@@ -150,7 +141,7 @@ async def test_everywhere_is_forgotten_after_a_restart_too(stage, database_url):
         offer = await offered(stage, "everywhere")
     async with stage.bot():
         said = await confirmed(stage, offer)
-        again = await called(stage, "forget-me", where="everywhere")
+        again = await stage.called("forget-me", where="everywhere")
         await stage.ask("And here?", channel=stage.discord.open_dm(stage.you))
 
     assert said.startswith("I've forgotten 2 messages and 2 answers.")
@@ -160,7 +151,7 @@ async def test_everywhere_is_forgotten_after_a_restart_too(stage, database_url):
 
 async def test_nothing_stored_is_said_without_a_button(stage):
     async with stage.bot():
-        offer = await called(stage, "forget-me", where="here")
+        offer = await stage.called("forget-me", where="here")
 
     assert (offer.content, labels(offer)) == (nothing_words(everywhere=False), [])
 

@@ -176,12 +176,17 @@ async def locked(folder):
     await other.wait()
 
 
-async def test_a_question_of_which_nobody_could_say_that_it_was_not_stored_is_answered_afterwards(
-    stage, folder, monkeypatch, caplog
-) -> None:
+def never_patient(monkeypatch):
+    """Whoever finds the file locked waits for 50 ms."""
     soon = "busy_timeout = 50"
     monkeypatch.setattr(sqlite, "_PATIENT", soon)
     monkeypatch.setattr(sqlite, "_ON_CONNECT", (soon, *sqlite._ON_CONNECT[1:]))
+
+
+async def test_a_question_of_which_nobody_could_say_that_it_was_not_stored_is_answered_afterwards(
+    stage, folder, monkeypatch, caplog
+) -> None:
+    never_patient(monkeypatch)
     monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.1)
     caplog.set_level(logging.INFO)
     async with stage.bot():
@@ -209,9 +214,7 @@ async def test_a_question_of_which_nobody_could_say_that_it_was_not_stored_is_an
 async def test_a_file_that_another_program_keeps_locked_is_told_and_passes(
     stage, folder, monkeypatch, caplog
 ) -> None:
-    soon = "busy_timeout = 50"
-    monkeypatch.setattr(sqlite, "_PATIENT", soon)
-    monkeypatch.setattr(sqlite, "_ON_CONNECT", (soon, *sqlite._ON_CONNECT[1:]))
+    never_patient(monkeypatch)
     async with stage.bot():
         await asked(stage, "one", "One.")
 

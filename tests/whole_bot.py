@@ -98,6 +98,16 @@ class Stage:
             channel or self.general, author or self.you, "chat", {"message": text, **options}
         )
 
+    async def called(
+        self, name: str, *, by: User | None = None, channel: Channel | None = None, **options
+    ) -> Message:
+        """The message that answers a command, which nobody else sees."""
+        await self.discord.until(lambda: self.discord.commands)
+        call = await self.discord.slash(channel or self.general, by or self.you, name, options)
+        message = await self.discord.until(lambda: call.original)
+        assert message.is_ephemeral
+        return message
+
     def reply_to(self, asked: Message) -> Message | None:
         replies = (
             message

@@ -13,7 +13,6 @@ from bot.playground.loopback.interactions import SECONDS_TO_ACKNOWLEDGE
 from bot.playground.play import play
 from bot.playground.scene import Scene
 from tests.clock import ManualClock
-from tests.playground.small_bot import small_bot
 
 
 @pytest.fixture
@@ -25,12 +24,6 @@ def clock():
 async def loopback(clock):
     async with LoopbackDiscord(clock=clock, rate_limits=False) as loopback:
         yield loopback
-
-
-@pytest.fixture
-async def bot(loopback):
-    async with small_bot(loopback) as bot:
-        yield bot
 
 
 @pytest.fixture

@@ -6,21 +6,7 @@ import io
 import pytest
 
 from bot.core.messages import Remembered
-from bot.playground.loopback import LoopbackDiscord
 from bot.playground.play import play
-from tests.playground.small_bot import small_bot
-
-
-@pytest.fixture
-async def loopback():
-    async with LoopbackDiscord(rate_limits=False) as loopback:
-        yield loopback
-
-
-@pytest.fixture
-async def bot(loopback):
-    async with small_bot(loopback) as bot:
-        yield bot
 
 
 @pytest.fixture

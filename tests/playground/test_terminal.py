@@ -13,7 +13,7 @@ from prompt_toolkit.output import DummyOutput
 from bot.core.errors import StartupRefused
 from bot.core.messages import PastTurn, Remembered, Role
 from bot.playground.downloads import Downloads
-from bot.playground.loopback import LoopbackDiscord, Upload
+from bot.playground.loopback import Upload
 from bot.playground.play import play
 from bot.playground.scene import Scene
 from bot.playground.terminal import Terminal
@@ -24,18 +24,6 @@ COLUMNS = 80  # of prompt_toolkit's DummyOutput, which has 40 rows
 NOTHING = Remembered()
 CTRL_C, CTRL_D = "\x03", "\x04"
 PAGE_UP, PAGE_DOWN = "\x1b[5~", "\x1b[6~"
-
-
-@pytest.fixture
-async def loopback():
-    async with LoopbackDiscord(rate_limits=False) as loopback:
-        yield loopback
-
-
-@pytest.fixture
-async def bot(loopback):
-    async with small_bot(loopback) as bot:
-        yield bot
 
 
 class Person:

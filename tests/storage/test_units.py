@@ -255,6 +255,16 @@ class TestTheQueue:
             assert await rows(again, "SELECT count(*) FROM turns") == [(19,)]
 
 
+async def find_it_locked(store, path):
+    """Ask in vain while another program writes; it has gone afterwards."""
+    await rows(store, "PRAGMA busy_timeout = 1")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseUnavailable, match="SQLITE_BUSY"):
+        await wait(store, message("hello", id=1))
+    other.close()
+
+
 class TestFaults:
     async def test_a_unit_of_work_that_fails_leaves_nothing(self, store):
         def fail_halfway(connection):
@@ -309,13 +319,7 @@ class TestFaults:
     async def test_a_locked_file_is_told_and_passes(self, tmp_path):
         path = tmp_path / "bot.db"
         async with open_store(f"sqlite:///{path}") as store:
-            await rows(store, "PRAGMA busy_timeout = 1")
-            other = sqlite3.connect(path, isolation_level=None)
-            other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(DatabaseUnavailable, match="SQLITE_BUSY"):
-                await wait(store, message("hello", id=1))
-
-            other.close()
+            await find_it_locked(store, path)
             await wait(store, message("hello", id=1))
 
             assert (await next_turn(store)).question.message_id == 1
@@ -323,12 +327,7 @@ class TestFaults:
     async def test_nobody_waits_long_behind_somebody_who_found_the_file_locked(self, tmp_path):
         path = tmp_path / "bot.db"
         async with open_store(f"sqlite:///{path}") as store:
-            await rows(store, "PRAGMA busy_timeout = 1")
-            other = sqlite3.connect(path, isolation_level=None)
-            other.execute("BEGIN IMMEDIATE")
-            with pytest.raises(DatabaseUnavailable, match="SQLITE_BUSY"):
-                await wait(store, message("hello", id=1))
-            other.close()
+            await find_it_locked(store, path)
 
             waits = [await rows(store, "PRAGMA busy_timeout") for _ in range(2)]
 
