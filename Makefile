@@ -34,7 +34,7 @@ check: $(VENV)/.dev  ## format, lint, types, import rules, tests
 run: $(VENV)/.run  ## run the bot with the settings in .env
 	@$(BIN)/python -m bot run
 
-bench: $(VENV)/.dev  ## what the README claims about speed and cost
+bench: $(VENV)/.dev  ## measure how fast it is and what it costs (about nine minutes)
 	@$(BIN)/python -m benchmarks
 	@echo
 	@$(BIN)/python -m benchmarks memory

@@ -1,1 +1,1 @@
-"""What the README says about speed and size, measured."""
+"""How fast the bot is, how large, and what a long conversation costs, measured."""
