@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from bot.core.completions import Finished, FinishReason, Usage
 from bot.core.errors import ModelError
-from bot.discord import live_message, outbound, payloads, replies, responses
+from bot.discord import answer_parts, outbound, payloads, replies, responses
 from bot.discord.missed_ranges import MissedRanges
 from bot.discord.part_search import PartSearch, Sought
 from bot.llm.chat_model import OpenAIChatModel
@@ -22,12 +22,12 @@ from bot.storage.turns import SqlTurnStore
 def random_nonce() -> None:
     """A part's nonce is another one at each attempt, and it is not looked for."""
     no_looking()
-    post = live_message.LiveMessage._post
+    post = answer_parts.AnswerParts._post
 
     async def posted(self: Any, part: Any, content: Any, **how: Any) -> int:
         return await post(self, replace(part, nonce=secrets.token_hex(12)), content, **how)
 
-    live_message.LiveMessage._post = posted  # type: ignore[method-assign]
+    answer_parts.AnswerParts._post = posted  # type: ignore[method-assign]
 
 
 def post_before_store() -> None:
@@ -46,7 +46,7 @@ def post_before_store() -> None:
 
     SqlTurnStore.add_part = later  # type: ignore[method-assign]
     SqlTurnStore.part_posted = now  # type: ignore[method-assign]
-    live_message.nonce = replies.nonce = lambda **_: secrets.token_hex(12)  # type: ignore[assignment]
+    answer_parts.nonce = replies.nonce = lambda **_: secrets.token_hex(12)  # type: ignore[assignment]
 
 
 def no_looking() -> None:
