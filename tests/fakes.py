@@ -768,6 +768,12 @@ class FakeReply:
         self._channel.said.append((self.taken.address.channel_id, sentence))
         return True
 
+    async def whisper_instead(self, sentence: str) -> bool:
+        if self._channel.whispers is None:
+            return False
+        self._channel.whispers.append(sentence)
+        return True
+
     async def discard(self) -> None:
         self.discarded = True
 
@@ -787,6 +793,7 @@ class FakeReplies:
         self.cleanups = 0
         self.opened: list[FakeReply] = []
         self.fault: BotError | None = None
+        self.whispers: list[str] | None = None  # where there is a way to whisper
         self.takes_sentences = False  # where it does not take an answer
         self.answers = asyncio.Event()  # cleared: every request hangs
         self.answers.set()

@@ -2,10 +2,12 @@
 
 import pytest
 
+from bot.core import waiting_notices
 from bot.core.errors import StartupRefused
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import open_store
 from tests.model_server import Answer, Gate, ModelServer
+from tests.openapi import validate_record
 from tests.pressing import pressed, whispered, with_button
 from tests.storage.talk import rows
 from tests.whole_bot import Stage
@@ -99,6 +101,46 @@ async def test_a_command_is_refused_unseen_by_others(stage) -> None:
     assert mine.original.content.startswith("Your budget for today (1,000 tokens) is used up.")
     assert not theirs.ephemeral
     assert refusals(stage) == []
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_command_whose_prompt_turns_out_to_be_too_much_is_refused_unseen_by_others(
+    stage, waits, monkeypatch
+) -> None:
+    monkeypatch.setattr(waiting_notices, "SECONDS_BEFORE_NOTICE", 0.05)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000", MODEL_CONCURRENCY="1"):
+        stage.model.script(Answer(text="Blue.", usage=usage(720)))
+        await stage.settled(await stage.ask("Why? " * 40), "Blue.")
+        gate = Gate()
+        if waits:
+            stage.model.script(Answer(text="Blue.", usage=usage(40), gate=gate))
+            await stage.discord.post(stage.general, stage.ada, "Hello")
+            await stage.discord.until(lambda: len(stage.model.requests) == 2)
+        call = await stage.chat("And how is *that*?")
+        if waits:
+            await stage.discord.until(lambda: call.original and "comes first" in call.original.content)
+        gate.open()
+        (told,) = await stage.discord.until(lambda: call.followups)
+        await stage.discord.until(lambda: call.response.deleted)
+
+    assert told.visible_to == stage.you
+    assert told.content.startswith("> And how is *that*?\nYour budget for today (1,000 tokens) is used up.")
+    assert refusals(stage) == []
+    states = await stored(stage, "SELECT state, outcome FROM turns WHERE role = 'assistant' ORDER BY id DESC")
+    assert states[0] == ("undeliverable", "budget_used_up")
+    validate_record(stage.discord.requests)
+
+
+async def test_where_nothing_can_be_whispered_a_refusal_is_read_in_the_channel(stage) -> None:
+    stage.discord.faults.add("POST", "/webhooks/{webhook_id}/{webhook_token}", status=403, code=50013)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
+        stage.model.script(Answer(text="Blue.", usage=usage(720)))
+        await stage.settled(await stage.ask("Why? " * 40), "Blue.")
+        call = await stage.chat("And how?")
+        (told,) = await stage.discord.until(lambda: refusals(stage))
+
+    assert told.content.startswith("> And how?\nYour budget for today (1,000 tokens) is used up.")
+    assert call.followups == []
 
 
 async def test_writing_anew_is_refused_unseen_by_others(stage) -> None:

@@ -193,6 +193,9 @@ class Answerer:
             await asyncio.sleep(0)  # what it cost is on its way to the store before its row may go
             await self._store.withdraw(taken.answer_id)
             return error.code
+        except BudgetUsedUp as error:  # its asker was told, and nobody else
+            await self._store.undeliverable(taken.answer_id, code=error.code)
+            return error.code
         except DiscordUnavailable as error:
             slot.give_back()
             return await self._deliver_later(taken, answering, reply, error)
@@ -243,7 +246,10 @@ class Answerer:
         return code
 
     async def _write(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> _Written:
-        """What stands in the answer's place, stored. Raises Reworded: it is to be taken up again."""
+        """What stands in the answer's place, stored.
+
+        Raises Reworded: it is to be taken up again. Raises BudgetUsedUp: nothing is to stand there.
+        """
         sentence, code = said_without_model(taken), TOLD
         if self._came_too_late(taken):
             sentence, code = AskedLongAgo.user_message, AskedLongAgo.code
@@ -257,6 +263,10 @@ class Answerer:
                 log.info("no answer: answer=%d code=%s: %s", taken.answer_id, error.code, error)
                 if taken.previous is not None:
                     return await self._keep_previous(taken, taken.previous, error)
+                if isinstance(error, BudgetUsedUp) and await reply.whisper_instead(
+                    shown_notice(taken, error.user_message)
+                ):
+                    raise
                 sentence, code = error.user_message, error.code
             else:
                 answering.model = generated.call.model

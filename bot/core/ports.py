@@ -297,6 +297,9 @@ class Reply(Protocol):
         False: Discord takes nothing now, and may later.
         """
 
+    async def whisper_instead(self, sentence: str) -> bool:
+        """Let only the asker read this, and nothing stand where the answer would have. False: there is no way."""
+
     async def discard(self) -> None:
         """Delete what is visible of it. What Discord does not delete now is surplus, and tried again later."""
 

@@ -109,6 +109,17 @@ class LiveMessage:
             return not isinstance(error, DiscordUnavailable)
         return True
 
+    async def whisper_instead(self, sentence: str) -> bool:
+        if not self._place.whispers:
+            return False
+        await self.discard()
+        try:
+            await self._place.whisper(sentence)
+        except BotError as error:
+            log.info("a sentence could not be whispered: channel=%d: %s", self._place.channel_id, error)
+            return False
+        return True
+
     async def discard(self) -> None:
         self._typing.stop()
         await self._stop_writer()

@@ -60,6 +60,11 @@ class Place:
         return self._reply_to is not None or self._in_dm or self._outbox.sees(self.channel_id)
 
     @property
+    def whispers(self) -> bool:
+        """The asker can be told something that the channel does not read."""
+        return not self._private and self._living(SECONDS_LEFT_TO_EDIT) is not None
+
+    @property
     def takes_files(self) -> bool:
         """As far as is known."""
         return self._private or self._outbox.may_attach(self.channel_id)
@@ -163,6 +168,13 @@ class Place:
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
         if interaction is not None and not self._outbox.original_has_text(interaction.id):
             await self._outbox.delete_original(interaction)
+
+    async def whisper(self, sentence: str) -> None:
+        """Tell the asker alone. Discord heeds that once its public "thinking…" has left."""
+        interaction = self._living(SECONDS_LEFT_TO_EDIT)
+        if interaction is None:
+            raise Undeliverable("the interaction has expired")
+        await self._outbox.follow_up(interaction, Content(text=sentence), ephemeral=True)
 
     async def _post_in_response(self, content: Wanted) -> Posted | None:
         """The first part, in the original response while that is possible."""
