@@ -118,7 +118,7 @@ class Scene:
 
     async def connected(self, program: asyncio.subprocess.Process) -> None:
         ended = asyncio.create_task(program.wait())
-        connected = asyncio.create_task(self.stage.discord.until(lambda: self.stage.connected, seconds=30))
+        connected = asyncio.create_task(self.stage.discord.until(lambda: self.stage.connected))
         try:
             await asyncio.wait({ended, connected}, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -75,7 +75,7 @@ async def answered_with(scene, fault, *, part=0, echo=True):
         if not echo:
             discord.faults.event_copies = 0  # the bot is not told of its own message over the gateway
         scene.gate.open()
-        await discord.until(lambda: injected.times == 0, seconds=10)
+        await discord.until(lambda: injected.times == 0)
         async with asyncio.timeout(10):
             while await running.store.unfinished():
                 await asyncio.sleep(0)

@@ -10,7 +10,7 @@ from typing import Literal, Self, TypeVar
 from bot.playground.loopback.world import Channel, Message, User
 
 T = TypeVar("T")
-SAFETY_SECONDS = 15.0  # on the real clock: a wait this long means that what is awaited will not come
+SAFETY_SECONDS = 60.0  # on the real clock, of however busy a machine: what is awaited for so long will not come
 
 
 @dataclass(frozen=True, kw_only=True)
