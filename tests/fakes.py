@@ -372,13 +372,9 @@ class FakeStore:
         await self._begin()
         self.calls.append(call)
 
-    async def settle_call(self, call: ModelCall) -> None:
-        await self.record_call(call)
-
-    async def begin_call(self, call: ModelCall) -> int:
+    async def begin_call(self, call: ModelCall) -> None:
         await self._begin()
         self.begun.append(call)
-        return len(self.begun)
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         await self._begin()

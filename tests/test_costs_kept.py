@@ -67,8 +67,7 @@ async def test_a_request_that_was_never_made_counts_nothing_after_a_restart(
         second = await stage.ask("And now?")
         await stage.settled(second, "Yes.")
 
-    called_off = [("called_off", None, None, 0)] * 2 if carried_out else []
-    assert before == [*called_off, ("complete", 20, 5, 25)]
+    assert before == [*[("called_off", None, None, 0)] * 2, ("complete", 20, 5, 25)]
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
@@ -77,7 +76,7 @@ async def test_what_an_answer_cost_whose_text_may_be_lost_is_on_the_record_once(
     stage, monkeypatch, budget, carried_out
 ) -> None:
     fails(monkeypatch, "write_answer", carried_out=carried_out)
-    fails(monkeypatch, "settle_call", carried_out=False)  # the database is still away
+    fails(monkeypatch, "record_call", carried_out=False)  # the database is still away
     stage.model.script(*[answer("Fine.", 1000, 500)] * 2)
     async with stage.bot(**budget):
         await ask(stage)
@@ -96,4 +95,5 @@ async def test_what_a_failed_attempt_cost_is_on_the_record_though_that_failed_at
     async with stage.bot():
         await ask(stage)
 
-    assert [row[:3] for row in await recorded(stage)] == [("empty_answer", 10, 0), ("complete", 20, 5)]
+    costs = sorted(row[:3] for row in await recorded(stage))
+    assert costs == [("complete", 20, 5), ("empty_answer", 10, 0)]

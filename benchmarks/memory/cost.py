@@ -130,6 +130,7 @@ async def _one_turn(
     )
     counted = provider.count(prompt.messages, provider.answers)
     call = ModelCall(
+        request_id=None,
         answer_id=taken.answer_id,
         channel_id=1,
         guild_id=1,

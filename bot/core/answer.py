@@ -290,7 +290,7 @@ class Answerer:
                 token_rate=rate,
             )
         except DatabaseUnavailable as error:  # its text may be lost, and was paid for
-            self._spending.settle(replace(call, outcome=error.code))
+            self._spending.record(replace(call, outcome=error.code))
             raise
         return _Written(shown, generated.outcome, Kind.ANSWER)
 

@@ -5,6 +5,7 @@ at once use no more than one after the other would. All of it is in the memory o
 """
 
 import asyncio
+import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,6 +103,9 @@ class Pot(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reservation:
+    """What one request may use."""
+
+    request_id: str
     amount: Amount
     pots: tuple[Pot, ...]
 
@@ -157,7 +161,7 @@ class Budgets:
             return None
         for pot, count in wanted:
             self._reserved[pot] += count
-        return Reservation(amount=amount, pots=pots)
+        return Reservation(request_id=secrets.token_hex(16), amount=amount, pots=pots)
 
     async def room(self) -> None:
         """Wait until something that was reserved is counted, or comes back."""

@@ -82,6 +82,7 @@ class Finished:
 class ModelCall:
     """One request to the model, for the record of what it cost: no text."""
 
+    request_id: str | None  # given before it is made; None: one of before there were such
     answer_id: int | None
     channel_id: int
     guild_id: int | None
@@ -97,6 +98,5 @@ class ModelCall:
     past: Past = Past()
     usage: Usage = Usage()
     cost_nanodollars: int | None = None  # as of now: later prices change nothing; None: unknown
-    record_id: int | None = None  # of its row, if it was begun on the record
     counted_tokens: int | None = None  # in the budgets: what is reserved until it ends; None: there are none
     counted_nanodollars: int | None = None

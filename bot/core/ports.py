@@ -183,9 +183,6 @@ class TurnStore(StoredMessages, Protocol):
     async def posting_in(self, channel_id: int) -> bool:
         """Whether a part that is to stay may be in that channel already, and its message is not known yet."""
 
-    async def record_call(self, call: ModelCall) -> None:
-        """Append to the record of model calls."""
-
     async def edit(self, edit: Edit) -> tuple[int, ...]:
         """Replace a question's text, note and links, and the text where it is quoted, if it is stored.
 

@@ -31,16 +31,11 @@ _NOTHING = Amount(tokens=0, nanodollars=0)
 class SpendingStore(Protocol):
     """As for TurnStore: one transaction each, DatabaseUnavailable."""
 
-    async def begin_call(self, call: ModelCall) -> int:
-        """Append a request that is about to be made to the record of model calls; its row's id."""
+    async def begin_call(self, call: ModelCall) -> None:
+        """Put a request that is about to be made on the record of model calls."""
 
-    async def record_call(self, call: ModelCall) -> None: ...
-
-    async def settle_call(self, call: ModelCall) -> None:
-        """The same where nobody knows what of it is on the record: an end that is there stays.
-
-        One that was called off is not appended.
-        """
+    async def record_call(self, call: ModelCall) -> None:
+        """The same of one that has ended, be it there or not. An end that is there stays."""
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         """What was used since then, by person, channel or server, or in all under 0."""
@@ -84,16 +79,12 @@ class Spending:
         """Store a request that brought no answer, without making the person wait for it."""
         self._start(self._record(call))
 
-    def settle(self, call: ModelCall) -> None:
-        """The same of one that may be on the record already, since storing what it brought failed."""
-        self._start(self._settle(call))
-
     def forget(self, person: int, *, channel_id: int | None) -> None:
         """What they asked until now is recorded without them, however late; to be said before they are erased."""
         self._forgotten[person, channel_id] = self._clock.now()
 
-    def call_off(self, call: ModelCall, beginning: asyncio.Future[int]) -> None:
-        """*call* is not made after all: let its row, if one came of *beginning*, say so. Returns at once."""
+    def call_off(self, call: ModelCall, beginning: asyncio.Future[None]) -> None:
+        """*call* is not made after all: let its row, which may come of *beginning*, say so. Returns at once."""
         self._start(self._call_off(call, beginning))
 
     async def close(self) -> None:
@@ -111,26 +102,21 @@ class Spending:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a model call could not be recorded: %s", error)
 
-    async def _record(self, call: ModelCall) -> None:
-        try:
-            await self._store.record_call(self._without_forgotten(call))
-        except DatabaseUnavailable:
-            await self._settle(call)
-
-    async def _call_off(self, call: ModelCall, beginning: asyncio.Future[int]) -> None:
+    async def _call_off(self, call: ModelCall, beginning: asyncio.Future[None]) -> None:
         with suppress(DatabaseUnavailable):  # which may have stored it all the same
             await beginning
-        await self._settle(replace(_counting(call, _NOTHING), outcome=CALLED_OFF))
+        await self._record(replace(_counting(call, _NOTHING), outcome=CALLED_OFF))
 
-    async def _settle(self, call: ModelCall) -> None:
+    async def _record(self, call: ModelCall) -> None:
         """However long the database is away: what is not on the record is not counted after the next start."""
         while True:
             try:
-                return await self._store.settle_call(self._without_forgotten(call))
+                return await self._store.record_call(self._without_forgotten(call))
             except DatabaseUnavailable:
                 if self._closing.is_set():
                     raise
             await wait_at_most(self._closing, SECONDS_BETWEEN_TRIES, clock=self._clock)
+            call = replace(call, answer_id=None)  # it may be erased by then, and its number another answer's
 
     def _without_forgotten(self, call: ModelCall) -> ModelCall:
         if call.author_id is None:
@@ -155,7 +141,6 @@ class Account:
         self._payer = payer
         self._most = most
         self._reservation: Reservation | None = None
-        self._row: int | None = None
         self.open = False  # a request was begun, and its end was not counted yet
 
     def call(
@@ -171,8 +156,9 @@ class Account:
         attempt: int = 1,
         first_token_at: datetime | None = None,
     ) -> ModelCall:
-        """A request with *prompt*, for the record, under whoever pays for it."""
+        """The request that was reserved for, with *prompt*, for the record, under whoever pays for it."""
         return ModelCall(
+            request_id=self._held().request_id,
             answer_id=answer_id,
             channel_id=self._payer.channel_id,
             guild_id=self._payer.guild_id,
@@ -202,11 +188,10 @@ class Account:
 
     async def begin(self, call: ModelCall) -> None:
         """The request is about to be made. Raises DatabaseUnavailable: it must not be."""
-        self._row = None
-        if self._reservation is not None and self._reservation.pots:
+        if self._held().pots:
             beginning = asyncio.ensure_future(self._store.begin_call(_counting(call, self._most)))
             try:
-                self._row = await asyncio.shield(beginning)
+                await asyncio.shield(beginning)
             except (asyncio.CancelledError, DatabaseUnavailable):  # its row may come to be all the same
                 self._spending.call_off(call, beginning)
                 raise
@@ -218,11 +203,16 @@ class Account:
         used = self._used(call, cost, fault)
         counted = self._settle(used)
         self.open = False
-        return replace(_counting(call, used if counted else None), record_id=self._row, cost_nanodollars=cost)
+        return replace(_counting(call, used if counted else None), cost_nanodollars=cost)
 
     def close(self) -> None:
         """Always called, last. A request whose end nobody counted is counted as if it had used all."""
         self._settle(self._most if self.open else _NOTHING)
+
+    def _held(self) -> Reservation:
+        if self._reservation is None:
+            raise RuntimeError("a request is begun for which nothing was reserved")
+        return self._reservation
 
     def _used(self, call: ModelCall, cost: int | None, fault: BotError | None) -> Amount:
         usage = call.usage

@@ -1,41 +1,22 @@
 """The record of model calls: what each was, what it cost, and which answer it brought; no text."""
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, exists, func, insert, literal, null, select, update
+from sqlalchemy import Connection, Row, bindparam, case, exists, func, literal, null, select
 
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import ModelCall, Past, Usage
 from bot.core.messages import NOBODY, Kind, PartState, Role, TurnState
-from bot.core.spending import BEGUN, CALLED_OFF
+from bot.core.spending import BEGUN
 from bot.core.why import Made
 from bot.storage.columns import Number
 from bot.storage.schema import conversations, model_calls, parts, turns
+from bot.storage.upsert import inserts
 
 # The answer may be gone by now; what it cost stays.
 _FORGOTTEN = exists().where(turns.c.id == bindparam("answer_id"), turns.c.payer_id == NOBODY)
-_INSERT = (
-    insert(model_calls)
-    .values(
-        turn_id=select(turns.c.id).where(turns.c.id == bindparam("answer_id")).scalar_subquery(),
-        author_id=case((_FORGOTTEN, null()), else_=bindparam("payer", type_=Number)),
-    )
-    .returning(model_calls.c.id)
-)
-_SAME = (
-    select(model_calls.c.id, model_calls.c.outcome)
-    .where(
-        model_calls.c.started_at == bindparam("began"),
-        model_calls.c.channel_id == bindparam("there"),
-        model_calls.c.model == bindparam("by"),
-        model_calls.c.attempt == bindparam("nth"),
-    )
-    .order_by(model_calls.c.id)
-    .limit(1)
-)
-_ENDED = update(model_calls).where(model_calls.c.id == bindparam("record_id"))
 # What an end changes. Not whose it was: they may have had themselves forgotten since it began.
 _AT_THE_END = (
     "input_tokens",
@@ -49,6 +30,20 @@ _AT_THE_END = (
     "counted_tokens",
     "counted_nanodollars",
 )
+_RECORD = {
+    dialect: statement.values(
+        turn_id=select(turns.c.id).where(turns.c.id == bindparam("answer_id")).scalar_subquery(),
+        author_id=case((_FORGOTTEN, null()), else_=bindparam("payer", type_=Number)),
+    )
+    .on_conflict_do_update(
+        index_elements=[model_calls.c.request_id],
+        set_={name: statement.excluded[name] for name in _AT_THE_END},
+        where=model_calls.c.outcome == BEGUN,
+    )
+    .returning(model_calls.c.id)
+    for dialect, statement in inserts(model_calls).items()
+}
+_ROW = select(model_calls.c.id).where(model_calls.c.request_id == bindparam("request"))
 _asked = turns.alias()
 # Whoever asked it: neighbours that are answered together are of one author.
 _ASKER = (
@@ -86,23 +81,9 @@ _IDS = {
 
 
 def record(connection: Connection, call: ModelCall) -> int:
-    """Append it, or let what was begun be ended; its row's id."""
-    values = _values(call)
-    if call.record_id is None:
-        row: int = connection.execute(_INSERT, values).scalar_one()
-        return row
-    connection.execute(_ENDED, {"record_id": call.record_id} | {name: values[name] for name in _AT_THE_END})
-    return call.record_id
-
-
-def settle(connection: Connection, call: ModelCall) -> None:
-    """What is known of it tells which row is its: no other request began there at that very moment."""
-    same = {"began": call.started_at, "there": call.channel_id, "by": call.model, "nth": call.attempt}
-    found = connection.execute(_SAME, same).first()
-    if found is not None and found.outcome == BEGUN:
-        record(connection, replace(call, record_id=found.id))
-    elif found is None and call.outcome != CALLED_OFF:
-        record(connection, replace(call, record_id=None))
+    """Append it, or let what was begun be ended; its row's id. An end that is there stays."""
+    row: int | None = connection.execute(_RECORD[connection.dialect.name], _values(call)).scalar_one_or_none()
+    return connection.execute(_ROW, {"request": call.request_id}).scalar_one() if row is None else row
 
 
 def counted(connection: Connection, scope: Scope, *, since: datetime) -> dict[int, Amount]:
@@ -138,7 +119,7 @@ def made(connection: Connection, message_id: int, *, channel_id: int) -> Made | 
 
 def _call(row: Row[*tuple[Any, ...]]) -> ModelCall:
     known = row._asdict()
-    known |= {"answer_id": row.turn_id, "record_id": row.id}
+    known["answer_id"] = row.turn_id
     for name, kind in (("usage", Usage), ("past", Past)):
         known[name] = kind(**{each.name: known[each.name] for each in fields(kind)})
     return ModelCall(**{each.name: known[each.name] for each in fields(ModelCall)})
@@ -148,5 +129,4 @@ def _values(call: ModelCall) -> dict[str, Any]:
     values = asdict(call)
     values |= values.pop("usage") | values.pop("past")
     values["payer"] = values.pop("author_id")
-    del values["record_id"]
     return values

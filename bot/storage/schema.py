@@ -20,7 +20,7 @@ from sqlalchemy import (
 from bot.core.messages import PartState
 from bot.storage.columns import AnyText, Number, RowId, UtcDateTime, Word
 
-HEAD = "0010"  # the newest revision in migrations/versions; a test holds it
+HEAD = "0011"  # the newest revision in migrations/versions; a test holds it
 VERSION_TABLE = "confab_version"  # not Alembic's usual name: a shared PostgreSQL may hold another program's
 
 # SQLite uses a partial index only where the query repeats the index's condition word for word.
@@ -190,6 +190,7 @@ model_calls = Table(
     "model_calls",
     metadata,
     Column("id", RowId, nullable=False),
+    Column("request_id", Word),  # given before the request is made; NULL: it was made before there were such
     Column("turn_id", Number, ForeignKey("turns.id", ondelete="SET NULL")),
     Column("guild_id", Number),
     Column("channel_id", Number, nullable=False),
@@ -213,6 +214,7 @@ model_calls = Table(
     Column("ended_at", UtcDateTime, nullable=False),
     Column("outcome", Word, nullable=False),
     PrimaryKeyConstraint("id"),
+    Index("uq_model_calls_request_id", "request_id", unique=True),
     Index("ix_model_calls_turn_id", "turn_id"),
     Index("ix_model_calls_author_id", "author_id"),
     Index("ix_model_calls_started_at", "started_at"),

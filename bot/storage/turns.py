@@ -235,11 +235,8 @@ class SqlTurnStore:
     async def record_call(self, call: ModelCall) -> None:
         await self._database.run(partial(calls.record, call=call))
 
-    async def settle_call(self, call: ModelCall) -> None:
-        await self._database.run(partial(calls.settle, call=call))
-
-    async def begin_call(self, call: ModelCall) -> int:
-        return await self._database.run(partial(calls.record, call=call), rank=Rank.INTAKE)
+    async def begin_call(self, call: ModelCall) -> None:
+        await self._database.run(partial(calls.record, call=call), rank=Rank.INTAKE)
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         return await self._database.run(partial(calls.counted, scope=scope, since=since))

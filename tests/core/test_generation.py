@@ -429,12 +429,14 @@ async def test_a_request_for_which_no_time_is_left_is_not_made_and_counts_nothin
     budget = Budget(scope=Scope.TOTAL, period=Period.DAY, limit=Limit(most=600))
     desk = Desk(FakeModel(), patience=Patience(attempts=1, total=20.0), budgets=[budget])
 
-    async def slowly(_call: ModelCall) -> int:
+    begun: list[ModelCall] = []
+
+    async def slowly(call: ModelCall) -> None:
         await desk.clock.sleep(20)
-        return 1
+        begun.append(call)
 
     desk._store.begin_call = slowly
 
     assert isinstance(await desk.end(await desk.ask()), ModelTimeout)
     assert desk.asked() == [0]
-    assert [(call.record_id, call.counted_tokens) for call in desk.calls] == [(1, 0)]
+    assert [(call.request_id, call.counted_tokens) for call in desk.calls] == [(begun[0].request_id, 0)]

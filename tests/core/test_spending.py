@@ -1,7 +1,6 @@
 """What an answer's requests reserve, use and give back, whatever comes of them."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -61,7 +60,8 @@ async def test_an_answer_is_counted_for_what_it_used() -> None:
     await world.ask(message("Why?", id=1))
 
     assert (used(world), reserved(world)) == (42, 0)
-    assert [(call.counted_tokens, call.record_id) for call in world.store.calls] == [(42, 1)]
+    (begun,) = world.store.begun
+    assert [(call.counted_tokens, call.request_id) for call in world.store.calls] == [(42, begun.request_id)]
 
 
 async def test_a_request_is_on_the_record_with_what_it_reserves_before_it_is_made() -> None:
@@ -69,9 +69,8 @@ async def test_a_request_is_on_the_record_with_what_it_reserves_before_it_is_mad
 
     class Noting(FakeStore):
         async def begin_call(self, call):
-            row = await super().begin_call(call)
+            await super().begin_call(call)
             asked_before.append(len(world.model.prompts))
-            return row
 
     world = World(["Blue.", END], store=Noting(), budgets=[tokens(PLENTY), dollars(10**9)])
     await world.ask(message("Why?", id=1))
@@ -90,9 +89,7 @@ async def test_without_budgets_nothing_is_stored_before_a_request() -> None:
     await world.ask(message("Why?", id=1))
 
     assert world.store.begun == []
-    assert [(call.record_id, call.counted_tokens, call.cost_nanodollars) for call in world.store.calls] == [
-        (None, None, 54)
-    ]
+    assert [(call.counted_tokens, call.cost_nanodollars) for call in world.store.calls] == [(None, 54)]
 
 
 async def test_every_attempt_and_every_model_is_counted() -> None:
@@ -104,6 +101,8 @@ async def test_every_attempt_and_every_model_is_counted() -> None:
 
     assert [call.counted_tokens for call in world.store.begun[1:]] == [world.store.begun[0].counted_tokens] * 3
     assert sorted(call.counted_tokens for call in world.store.calls) == [0, 42, 42, 42]
+    assert len({call.request_id for call in world.store.begun}) == 4
+    assert {call.request_id for call in world.store.begun} == {call.request_id for call in world.store.calls}
     assert (used(world), reserved(world)) == (126, 0)
 
 
@@ -158,7 +157,8 @@ async def test_an_answer_that_was_stopped_counts_as_all_that_was_reserved() -> N
     await world.idle()
 
     assert (used(world), reserved(world)) == (await reserved_for_one(), 0)
-    assert [(call.outcome, call.record_id) for call in world.store.calls] == [("stopped", 1)]
+    (begun,) = world.store.begun
+    assert [(call.outcome, call.request_id) for call in world.store.calls] == [("stopped", begun.request_id)]
 
 
 async def test_a_question_that_no_budget_pays_for_gets_a_sentence_and_is_no_history() -> None:
@@ -217,9 +217,8 @@ async def test_a_question_that_is_deleted_while_its_request_is_put_on_the_record
         stored = asyncio.Event()
 
         async def begin_call(self, call):
-            row = await super().begin_call(call)
+            await super().begin_call(call)
             await self.stored.wait()
-            return row
 
     world = World(store=Slow(), budgets=[tokens(PLENTY)])
     await world.intake.take(message("Why?", id=1))
@@ -243,7 +242,7 @@ async def test_a_request_that_cannot_be_recorded_is_not_made_and_gives_back() ->
             if self.broken:
                 self.broken = False
                 raise DatabaseUnavailable("gone")
-            return await super().begin_call(call)
+            await super().begin_call(call)
 
     world = World(["Blue.", END], store=Forgetful(), budgets=[tokens(PLENTY)])
     await world.intake.take(message("Why?", id=1))
@@ -315,21 +314,52 @@ async def test_what_was_used_before_the_start_is_loaded_for_each_budget() -> Non
     assert refusals == [True, False]
 
 
+class Requests(World):
+    """What is told of single requests, and when the database takes it."""
+
+    def __init__(self) -> None:
+        super().__init__(clock=ManualClock())
+
+    def ended(self, *, answer_id=None):
+        here = Conversation(id=1, key=ConversationKey(channel_id=10), guild_id=None, labelled=False)
+        prompt = Prompt(messages=(), tokens=10, max_answer_tokens=10)
+        account = self.spending.account(here, prompt, person=1)
+        account.reserve()
+        now = self.clock.now()
+        return account.call(
+            prompt,
+            model="m",
+            started_at=now,
+            ended_at=now,
+            outcome="empty",
+            usage=Usage(),
+            answer_id=answer_id,
+        )
+
+    async def record_in_vain(self, call) -> None:
+        self.store.fault = DatabaseUnavailable("away")
+        self.spending.record(call)
+        await self.clock.advance(0.1)
+        self.store.fault = None
+
+
 @pytest.mark.parametrize(("where", "named"), [(None, None), (10, None), (11, 1)])
 async def test_what_is_recorded_late_does_not_name_whoever_was_forgotten_meanwhile(where, named) -> None:
-    world = World(clock=ManualClock())
-    here = Conversation(id=1, key=ConversationKey(channel_id=10), guild_id=None, labelled=False)
-    prompt = Prompt(messages=(), tokens=10, max_answer_tokens=10)
-    now = world.clock.now()
-    account = world.spending.account(here, prompt, person=1)
-    ended = account.call(prompt, model="m", started_at=now, ended_at=now, outcome="empty", usage=Usage())
-    world.store.fault = DatabaseUnavailable("away")
-    world.spending.record(ended)
-    await world.clock.advance(0.1)
-    world.store.fault = None
+    world = Requests()
+    await world.record_in_vain(world.ended())
     await world.intake.forget(1, channel_id=where)
     await world.clock.advance(SECONDS_BETWEEN_TRIES)
-    world.spending.record(replace(ended, started_at=world.clock.now()))
+    world.spending.record(world.ended())
     await world.idle()
 
     assert [call.author_id for call in world.store.calls] == [named, 1]
+
+
+async def test_what_is_recorded_late_is_of_no_answer_since_its_number_may_be_another_s() -> None:
+    world = Requests()
+    await world.record_in_vain(world.ended(answer_id=7))
+    await world.clock.advance(SECONDS_BETWEEN_TRIES)
+    world.spending.record(world.ended(answer_id=8))
+    await world.idle()
+
+    assert [call.answer_id for call in world.store.calls] == [None, 8]

@@ -1,5 +1,7 @@
 """What store tests say and look at."""
 
+import secrets
+
 from sqlalchemy import text
 
 from bot.core.completions import ModelCall, Usage
@@ -38,6 +40,7 @@ def quote(text, *, id, author=2, name="Bob"):  # noqa: A002 - reads as the messa
 
 def call(taken, **more):
     fields = {
+        "request_id": secrets.token_hex(16),
         "answer_id": taken.answer_id,
         "channel_id": taken.conversation.key.channel_id,
         "guild_id": taken.conversation.guild_id,

@@ -1,12 +1,18 @@
 """Requests that are on the record before they are made, and what budgets count of them later."""
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import Usage
+from bot.storage import calls
 from bot.storage.turns import open_store
 from tests.clock import START
 from tests.fakes import message
@@ -15,16 +21,26 @@ from tests.storage.talk import call, rows, take
 WHAT = "author_id, outcome, input_tokens, cost_nanodollars, counted_tokens, counted_nanodollars"
 
 
+@asynccontextmanager
+async def open_engine(url):
+    """Another program's way to the same database."""
+    engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"))
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
 async def begun(store, **more):
     taken = await take(store, message("q", id=1))
     calling = call(taken, outcome="begun", usage=Usage(), counted_tokens=500, counted_nanodollars=900, **more)
-    return calling, await store.begin_call(calling)
+    await store.begin_call(calling)
+    return calling
 
 
-def ended(calling, row):
+def ended(calling):
     return replace(
         calling,
-        record_id=row,
         outcome="complete",
         usage=Usage(input_tokens=12, output_tokens=3),
         cost_nanodollars=40,
@@ -34,21 +50,21 @@ def ended(calling, row):
 
 
 async def test_a_request_that_has_ended_is_the_row_that_it_began_as(store):
-    calling, row = await begun(store)
+    calling = await begun(store)
     before = await rows(store, f"SELECT {WHAT} FROM model_calls")  # noqa: S608
 
-    await store.record_call(ended(calling, row))
+    await store.record_call(ended(calling))
 
     assert before == [(1, "begun", None, None, 500, 900)]
     assert await rows(store, f"SELECT {WHAT} FROM model_calls") == [(1, "complete", 12, 40, 15, 40)]  # noqa: S608
 
 
 async def test_a_person_forgotten_meanwhile_stays_forgotten(store):
-    calling, row = await begun(store)
+    calling = await begun(store)
     await store.forget_user(1)
 
-    await store.record_call(ended(calling, row))
-    await store.begin_call(calling)
+    await store.record_call(ended(calling))
+    await store.begin_call(replace(calling, request_id="another"))
 
     assert await rows(store, "SELECT author_id, outcome FROM model_calls ORDER BY id") == [
         (None, "complete"),
@@ -95,39 +111,65 @@ async def test_what_was_begun_is_counted_by_whoever_opens_the_database_next(data
 ALL = "SELECT outcome, counted_tokens FROM model_calls ORDER BY id"
 
 
-async def test_what_was_begun_and_nobody_was_told_of_ends_as_the_row_that_it_is(store):
-    calling, _row = await begun(store)
+async def test_what_was_begun_and_never_made_ends_as_the_row_that_it_is(store):
+    calling = await begun(store)
 
-    await store.settle_call(replace(calling, outcome="called_off", counted_tokens=0))
+    await store.record_call(replace(calling, outcome="called_off", counted_tokens=0))
+
+    assert await rows(store, ALL) == [("called_off", 0)]
+
+
+async def test_what_was_called_off_before_its_beginning_was_stored_stays_so(store):
+    taken = await take(store, message("q", id=1))
+    calling = call(taken, outcome="begun", counted_tokens=500)
+    await store.record_call(replace(calling, outcome="called_off", counted_tokens=0))
+
+    await store.begin_call(calling)
 
     assert await rows(store, ALL) == [("called_off", 0)]
 
 
 async def test_what_has_ended_on_the_record_stays_as_it_was_recorded(store):
-    calling, row = await begun(store)
-    await store.record_call(ended(calling, row))
+    calling = await begun(store)
+    await store.record_call(ended(calling))
 
-    await store.settle_call(replace(calling, outcome="lost", counted_tokens=1))
+    await store.record_call(replace(calling, outcome="lost", counted_tokens=1))
 
     assert await rows(store, ALL) == [("complete", 15)]
 
 
-@pytest.mark.parametrize(("outcome", "stored"), [("lost", [("lost", 500)]), ("called_off", [])])
-async def test_what_is_not_on_the_record_comes_there_if_it_was_made(store, outcome, stored):
+async def test_a_request_of_which_the_database_is_told_twice_is_one_row(store):
     taken = await take(store, message("q", id=1))
+    made = call(taken, counted_tokens=500)
 
-    await store.settle_call(call(taken, outcome=outcome, counted_tokens=500))
+    await store.record_call(made)
+    await store.record_call(replace(made, outcome="lost"))
 
-    assert await rows(store, ALL) == stored
+    assert await rows(store, ALL) == [("complete", 500)]
 
 
-@pytest.mark.parametrize(
-    "other",
-    [{"started_at": START + timedelta(microseconds=1)}, {"channel_id": 11}, {"attempt": 2}, {"model": "b"}],
-)
-async def test_another_request_is_left_alone(store, other):
-    calling, _row = await begun(store)
+async def test_of_two_requests_that_are_alike_each_has_its_row(store):
+    calling = await begun(store)
+    alike = replace(calling, request_id="another")
 
-    await store.settle_call(replace(calling, outcome="called_off", **other))
+    await store.begin_call(alike)
+    await store.record_call(replace(alike, outcome="called_off", counted_tokens=0))
 
-    assert await rows(store, ALL) == [("begun", 500)]
+    assert await rows(store, ALL) == [("begun", 500), ("called_off", 0)]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_commit_that_the_server_held_and_a_late_record_are_one_row(store, database_url):
+    """The bot gave the first up; the server carries it out all the same, after the second was sent."""
+    taken = await take(store, message("q", id=1))
+    made = call(taken, answer_id=None)
+    async with open_engine(database_url) as engine, engine.connect() as held:
+        await held.run_sync(partial(calls.record, call=made))
+        late = asyncio.create_task(store.record_call(replace(made, outcome="database_unavailable")))
+        async with engine.connect() as looking:
+            while not await looking.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                await asyncio.sleep(0)
+        await held.commit()
+        await late
+
+    assert await rows(store, "SELECT outcome FROM model_calls") == [("complete",)]

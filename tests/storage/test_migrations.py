@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sys
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from bot.core.budgets import Amount, Scope
 from bot.core.errors import StartupRefused
 from bot.core.messages import ConversationKey
 from bot.core.tokens import TokenBudget
@@ -69,6 +71,15 @@ INSERT INTO turns (conversation_id, role, kind, position, state, raw_text, text,
         (1, 'user', 'message', NULL, 'waiting', 'four', 'four', 67, '2026-01-01', 0);
 INSERT INTO summaries (conversation_id, since, before, shown, text, model, made_at)
     VALUES (1, 1, 3, true, 'They spoke.', 'small', '2026-01-01')
+"""
+
+
+# Before the eleventh revision: two requests that are alike.
+PAID = """
+INSERT INTO model_calls (channel_id, guild_id, author_id, purpose, model, attempt, input_tokens, output_tokens,
+    started_at, ended_at, outcome)
+    VALUES (7, 5, 1, 'answer', 'gpt-test', 1, 12, 3, '2026-01-01 12:00:00', '2026-01-01', 'complete'),
+        (7, 5, 1, 'answer', 'gpt-test', 1, 12, 3, '2026-01-01 12:00:00', '2026-01-01', 'complete')
 """
 
 
@@ -194,6 +205,15 @@ async def test_what_left_the_window_before_it_was_counted_is_counted(empty_url, 
 
     assert [turn.text for turn in taken.history] == ["three", "III"]
     assert (taken.summary, taken.summarised, taken.left_out) == ("They spoke.", 2, 1)
+
+
+async def test_requests_of_before_they_had_an_id_stay_and_count(empty_url, tmp_path):
+    await _at_revision("0010", empty_url, tmp_path, statements=PAID)
+
+    async with open_store(empty_url) as store:
+        counted = await store.counted(Scope.PERSON, since=datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert counted == {1: Amount(tokens=30, nanodollars=0)}
 
 
 async def test_another_programs_tables_are_left_alone(empty_url):

@@ -303,7 +303,7 @@ async def test_each_message_of_an_answer_leads_to_the_request_that_brought_it(st
             kind=Kind.ANSWER,
             state=TurnState.WRITTEN,
             outcome="cut_off",
-            call=replace(sent, record_id=1),
+            call=sent,
         )
     )
 
@@ -311,8 +311,8 @@ async def test_each_message_of_an_answer_leads_to_the_request_that_brought_it(st
 async def test_a_request_that_was_on_the_record_before_it_was_made_says_what_was_sent(store):
     taken = await take(store, message("q", id=1))
     sent = call(taken, past=Past(turns_sent=4, turns_summarised=3, turns_left_out=2), outcome="begun")
-    row = await store.begin_call(sent)
-    await store.record_call(replace(sent, record_id=row, outcome="complete"))
+    await store.begin_call(sent)
+    await store.record_call(replace(sent, outcome="complete"))
 
     assert await rows(store, "SELECT turns_sent, turns_summarised, turns_left_out FROM model_calls") == [(4, 3, 2)]
 
@@ -364,13 +364,18 @@ async def written_anew(store):
     return await next_turn(store)
 
 
+async def requests(store):
+    return [row.request_id for row in await rows(store, "SELECT request_id FROM model_calls ORDER BY id")]
+
+
 async def test_an_answer_written_anew_came_of_the_newest_request(store):
     taken = await written_anew(store)
     under_way = await made(store, 70)
     await write(store, taken, "b")
 
-    assert (under_way.state, under_way.call.record_id) == (TurnState.DRAFTING, 1)
-    assert (await made(store, 70)).call.record_id == 2
+    first, second = await requests(store)
+    assert (under_way.state, under_way.call.request_id) == (TurnState.DRAFTING, first)
+    assert (await made(store, 70)).call.request_id == second
 
 
 async def test_an_answer_that_could_not_be_replaced_came_of_the_request_before(store):
@@ -378,4 +383,16 @@ async def test_an_answer_that_could_not_be_replaced_came_of_the_request_before(s
     await write(store, taken, "b")  # that Discord's filters refuse
     await store.restore(taken.answer_id, taken.previous)
 
-    assert (await made(store, 70)).call.record_id == 1
+    assert (await made(store, 70)).call.request_id == (await requests(store))[0]
+
+
+async def test_an_answer_whose_text_is_stored_twice_came_of_the_one_request(store):
+    taken = await take(store, message("q", id=1))
+    await store.add_part(taken.answer_id, attempt=1, part=part())
+    await store.part_posted(taken.answer_id, n=0, message_id=70)
+    sent = call(taken)
+    for _ in range(2):  # the database did not confirm the first time
+        await store.write_answer(taken.answer_id, text="a", shown="a", outcome=Outcome.COMPLETE, call=sent)
+
+    assert await requests(store) == [sent.request_id]
+    assert (await made(store, 70)).call == sent

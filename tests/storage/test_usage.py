@@ -16,6 +16,7 @@ NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 LATE = datetime(2026, 11, 26, 23, 59, 59, 999_999, tzinfo=UTC)
 MONTH = datetime(2026, 11, 1, tzinfo=UTC)
 ADA = ModelCall(
+    request_id=None,
     answer_id=None,
     channel_id=10,
     guild_id=5,
