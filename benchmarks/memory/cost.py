@@ -131,6 +131,7 @@ async def _one_turn(
     counted = provider.count(prompt.messages, provider.answers)
     call = ModelCall(
         request_id=None,
+        reserved_at=None,
         answer_id=taken.answer_id,
         channel_id=1,
         guild_id=1,

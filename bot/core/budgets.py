@@ -103,9 +103,10 @@ class Pot(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reservation:
-    """What one request may use."""
+    """What one request may use, of the day and month in which that was reserved."""
 
     request_id: str
+    made_at: datetime
     amount: Amount
     pots: tuple[Pot, ...]
 
@@ -136,9 +137,8 @@ class Budgets:
         """Some of them are."""
         return any(budget.limit.in_dollars for budget in self._budgets)
 
-    def start_with(self, budget: Budget, used: Mapping[int, Amount]) -> None:
-        """What was used in this day or month before the program was started, by id."""
-        begun = budget.period.start(self._clock.now())
+    def start_with(self, budget: Budget, used: Mapping[int, Amount], *, begun: datetime) -> None:
+        """What was used, by id, before the program was started, in the day or month that began then."""
         for id_, amount in used.items():
             self._used[Pot(budget, id_, begun)] = budget.limit.of(amount)
 
@@ -149,11 +149,12 @@ class Budgets:
 
     def refuse(self, payer: Payer) -> BudgetUsedUp | None:
         """Why no request fits any more, whatever is given back of those under way."""
-        return self._refuse(self._pots(payer), self._least, payer.whose)
+        return self._refuse(self._pots(payer, self._clock.now()), self._least, payer.whose)
 
     def reserve(self, payer: Payer, amount: Amount) -> Reservation | None:
         """None: it may fit when requests under way have ended; see `room`. Raises BudgetUsedUp: it will not."""
-        pots = self._pots(payer)
+        now = self._clock.now()
+        pots = self._pots(payer, now)
         if refusal := self._refuse(pots, amount, payer.whose):
             raise refusal
         wanted = [(pot, pot.budget.limit.of(amount)) for pot in pots]
@@ -161,7 +162,7 @@ class Budgets:
             return None
         for pot, count in wanted:
             self._reserved[pot] += count
-        return Reservation(request_id=secrets.token_hex(16), amount=amount, pots=pots)
+        return Reservation(request_id=secrets.token_hex(16), made_at=now, amount=amount, pots=pots)
 
     async def room(self) -> None:
         """Wait until something that was reserved is counted, or comes back."""
@@ -183,8 +184,7 @@ class Budgets:
         if self._used[pot] * 100 >= pot.budget.limit.most * NEARLY:
             self._nearly(pot, self._used[pot])
 
-    def _pots(self, payer: Payer) -> tuple[Pot, ...]:
-        now = self._clock.now()
+    def _pots(self, payer: Payer, now: datetime) -> tuple[Pot, ...]:
         ids = [(budget, payer.id_in(budget.scope)) for budget in self._budgets]
         return tuple(Pot(budget, id_, budget.period.start(now)) for budget, id_ in ids if id_ is not None)
 

@@ -90,6 +90,7 @@ class ModelCall:
     purpose: str
     model: str
     attempt: int
+    reserved_at: datetime | None  # it counts to this moment's day and month; None: to those in which it started
     started_at: datetime
     first_token_at: datetime | None
     ended_at: datetime

@@ -58,8 +58,8 @@ class Spending:
     async def load(self) -> None:
         """Count what was used before. Raises DatabaseUnavailable."""
         for budget in self._budgets:
-            used = await self._store.counted(budget.scope, since=budget.period.start(self._clock.now()))
-            self._budgets.start_with(budget, used)
+            begun = budget.period.start(self._clock.now())
+            self._budgets.start_with(budget, await self._store.counted(budget.scope, since=begun), begun=begun)
 
     def account(
         self, conversation: Conversation, prompt: Prompt, *, person: int | None, is_told: bool = True
@@ -157,8 +157,10 @@ class Account:
         first_token_at: datetime | None = None,
     ) -> ModelCall:
         """The request that was reserved for, with *prompt*, for the record, under whoever pays for it."""
+        reservation = self._held()
         return ModelCall(
-            request_id=self._held().request_id,
+            request_id=reservation.request_id,
+            reserved_at=reservation.made_at,
             answer_id=answer_id,
             channel_id=self._payer.channel_id,
             guild_id=self._payer.guild_id,

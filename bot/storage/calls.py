@@ -4,7 +4,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, exists, func, literal, null, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, exists, func, literal, null, select
 
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import ModelCall, Past, Usage
@@ -72,6 +72,7 @@ _MADE = (
         turns.c.role == Role.ASSISTANT,  # a question has parts, too: notices for one who waits
     )
 )
+counts_at = func.coalesce(model_calls.c.reserved_at, model_calls.c.started_at)
 _IDS = {
     Scope.PERSON: model_calls.c.author_id,
     Scope.CHANNEL: model_calls.c.channel_id,
@@ -86,6 +87,12 @@ def record(connection: Connection, call: ModelCall) -> int:
     return connection.execute(_ROW, {"request": call.request_id}).scalar_one() if row is None else row
 
 
+def counts_since(moment: datetime) -> ColumnElement[bool]:
+    """Whether a request counts to the day, month or more that began then."""
+    started = model_calls.c.started_at >= moment  # what was reserved then started later: the index finds these
+    return and_(started, counts_at >= moment)
+
+
 def counted(connection: Connection, scope: Scope, *, since: datetime) -> dict[int, Amount]:
     """What budgets count since then, or what was used where there were none, by id; 0 for all together."""
     calls, id_ = model_calls.c, _IDS[scope]
@@ -93,7 +100,7 @@ def counted(connection: Connection, scope: Scope, *, since: datetime) -> dict[in
         calls.counted_tokens, func.coalesce(calls.input_tokens, 0) + func.coalesce(calls.output_tokens, 0)
     )
     nanodollars = func.coalesce(calls.counted_nanodollars, calls.cost_nanodollars, 0)
-    sums = select(id_, func.sum(tokens), func.sum(nanodollars)).where(calls.started_at >= since)
+    sums = select(id_, func.sum(tokens), func.sum(nanodollars)).where(counts_since(since))
     grouped = sums if scope is Scope.TOTAL else sums.where(id_.is_not(None)).group_by(id_)
     return {
         row[0]: Amount(tokens=int(row[1] or 0), nanodollars=int(row[2] or 0))

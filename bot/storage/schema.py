@@ -209,6 +209,7 @@ model_calls = Table(
     Column("cost_nanodollars", Number),  # at the prices of that time; NULL: unknown
     Column("counted_tokens", Integer),  # in the budgets: at first what was reserved; NULL: there were none
     Column("counted_nanodollars", Number),
+    Column("reserved_at", UtcDateTime),  # it counts to that day and month; NULL: to those in which it started
     Column("started_at", UtcDateTime, nullable=False),
     Column("first_token_at", UtcDateTime),
     Column("ended_at", UtcDateTime, nullable=False),

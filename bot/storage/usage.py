@@ -9,6 +9,7 @@ from bot.core.completions import Purpose
 from bot.core.messages import Outcome
 from bot.core.spending import CALLED_OFF
 from bot.core.usage import SUMMARIES, By, Used
+from bot.storage.calls import counts_at, counts_since
 from bot.storage.schema import model_calls
 
 _ANSWERS = (Outcome.COMPLETE, Outcome.LENGTH, Outcome.STOPPED)
@@ -46,7 +47,7 @@ def usage(
         func.coalesce(func.sum(calls.output_tokens), 0).label("output_tokens"),
         func.sum(calls.cost_nanodollars).label("cost_nanodollars"),
         (func.count() - func.count(calls.cost_nanodollars)).label("unknown"),
-    ).where(calls.started_at >= since, calls.outcome != CALLED_OFF)
+    ).where(counts_since(since), calls.outcome != CALLED_OFF)
     if guild_id is not None:
         sums = sums.where(calls.guild_id == guild_id)
     if person is not None:
@@ -62,10 +63,9 @@ def _of(by: By | None, dialect: str) -> ColumnElement[Any]:
         return null()
     if by is not By.DAY:
         return _COLUMNS[by]
-    started_at = model_calls.c.started_at
     if dialect == "sqlite":  # which keeps moments as text, in UTC
-        return func.date(started_at)
-    return func.to_char(func.timezone("UTC", started_at), "YYYY-MM-DD")
+        return func.date(counts_at)
+    return func.to_char(func.timezone("UTC", counts_at), "YYYY-MM-DD")
 
 
 def _used(row: Any) -> Used:

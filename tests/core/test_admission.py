@@ -248,8 +248,9 @@ async def test_another_budget_is_told_although_one_was_told_before():
     door = Door(budgets=[daily(Scope.PERSON, 100), daily(Scope.SERVER, 120)])
     use(door, 95)
     first = door.come(1)
-    door.budgets.start_with(daily(Scope.SERVER, 120), {5: Amount(tokens=115)})
-    door.budgets.start_with(daily(Scope.PERSON, 100), {1: Amount(tokens=0)})
+    today = Period.DAY.start(START)
+    door.budgets.start_with(daily(Scope.SERVER, 120), {5: Amount(tokens=115)}, begun=today)
+    door.budgets.start_with(daily(Scope.PERSON, 100), {1: Amount(tokens=0)}, begun=today)
 
     assert first.startswith("Your budget")
     assert door.come(2).startswith("This server's budget")

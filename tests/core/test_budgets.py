@@ -192,7 +192,7 @@ async def test_what_was_reserved_before_midnight_is_counted_there():
 def test_what_was_used_before_the_start_is_used():
     purse = Purse(budget(Scope.PERSON, 15))
 
-    purse.budgets.start_with(next(iter(purse.budgets)), {1: TEN})
+    purse.budgets.start_with(next(iter(purse.budgets)), {1: TEN}, begun=Period.DAY.start(NOON))
 
     assert purse.refusal(ADA)
     assert not purse.refusal(BEN)

@@ -1,6 +1,7 @@
 """What an answer's requests reserve, use and give back, whatever comes of them."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -312,6 +313,22 @@ async def test_what_was_used_before_the_start_is_loaded_for_each_budget() -> Non
         world.budgets.refuse(Payer(person=person, channel_id=10, guild_id=5)) is not None for person in (1, 2)
     ]
     assert refusals == [True, False]
+
+
+async def test_what_was_used_yesterday_is_not_counted_today_where_midnight_comes_while_it_is_read() -> None:
+    class Slow(FakeStore):
+        async def counted(self, scope, *, since):
+            used = await super().counted(scope, since=since)
+            await clock.advance(2)
+            return used
+
+    clock = ManualClock(datetime(2026, 11, 26, 23, 59, 59, tzinfo=UTC))
+    world = World(budgets=[tokens(1_000)], store=Slow(), clock=clock)
+    world.store.counted_before = {Scope.TOTAL: {0: Amount(tokens=900)}}
+
+    await world.spending.load()
+
+    assert world.budgets.refuse(Payer(person=1, channel_id=10, guild_id=5)) is None
 
 
 class Requests(World):

@@ -13,6 +13,7 @@ from tests.fakes import NOW
 ASKER, OTHER = 1, 2
 CALL = ModelCall(
     request_id=None,
+    reserved_at=None,
     answer_id=5,
     channel_id=10,
     guild_id=5,

@@ -48,6 +48,7 @@ def call(taken, **more):
         "purpose": "answer",
         "model": "gpt-test",
         "attempt": 1,
+        "reserved_at": None,
         "started_at": START,
         "first_token_at": None,
         "ended_at": START,

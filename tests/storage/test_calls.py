@@ -3,19 +3,23 @@
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from bot.core.budgets import Amount, Scope
-from bot.core.completions import Usage
+from bot.core.budgets import Amount, Budget, Budgets, Limit, Payer, Scope
+from bot.core.completions import Prompt, Usage
+from bot.core.messages import Conversation, ConversationKey
+from bot.core.periods import Period
+from bot.core.spending import Spending
+from bot.core.usage import By
 from bot.storage import calls
 from bot.storage.turns import open_store
-from tests.clock import START
-from tests.fakes import message
+from tests.clock import START, ManualClock
+from tests.fakes import FakePrices, message
 from tests.storage.talk import call, rows, take
 
 WHAT = "author_id, outcome, input_tokens, cost_nanodollars, counted_tokens, counted_nanodollars"
@@ -156,6 +160,47 @@ async def test_of_two_requests_that_are_alike_each_has_its_row(store):
     await store.record_call(replace(alike, outcome="called_off", counted_tokens=0))
 
     assert await rows(store, ALL) == [("begun", 500), ("called_off", 0)]
+
+
+PROMPT = Prompt(messages=(), tokens=400, max_answer_tokens=100)
+ADA = Payer(person=1, channel_id=10, guild_id=5)
+THERE = Conversation(id=1, key=ConversationKey(channel_id=10), guild_id=5, labelled=False)
+
+
+async def purse(store, clock, *, period):
+    """Ada's budget, just enough for one request, as a bot that is started now has it."""
+    budget = Budget(scope=Scope.PERSON, period=period, limit=Limit(most=500))
+    budgets = Budgets([budget], least=Amount(tokens=500), clock=clock)
+    spending = Spending(prices=FakePrices(), budgets=budgets, store=store, models=["m"], clock=clock)
+    await spending.load()
+    return spending, budgets
+
+
+@pytest.mark.parametrize(
+    ("period", "end"),
+    [(Period.DAY, datetime(2026, 11, 26, tzinfo=UTC)), (Period.MONTH, datetime(2026, 12, 1, tzinfo=UTC))],
+)
+async def test_a_request_that_was_reserved_before_midnight_counts_to_that_day_after_a_restart_too(
+    store, period, end
+):
+    clock = ManualClock(end - timedelta(seconds=1))
+    spending, budgets = await purse(store, clock, period=period)
+    account = spending.account(THERE, PROMPT, person=1)
+    account.reserve()
+    until_midnight = budgets.refuse(ADA)
+    await clock.advance(2)
+    request = partial(account.call, PROMPT, model="m", started_at=clock.now(), ended_at=clock.now(), usage=Usage())
+    await account.begin(request(outcome="begun"))
+    spending.record(account.end(request(outcome="complete"), None))
+    await spending.close()
+
+    _, after_a_restart = await purse(store, clock, period=period)
+
+    assert until_midnight is None  # it may come back
+    assert (budgets.refuse(ADA), after_a_restart.refuse(ADA)) == (None, None)
+    assert [used.requests for used in await store.usage(None, since=end)] == [0]
+    days = await store.usage(By.DAY, since=end - timedelta(days=1))
+    assert [(used.of, used.requests) for used in days] == [(f"{end - timedelta(days=1):%Y-%m-%d}", 1)]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

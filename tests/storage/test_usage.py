@@ -17,6 +17,7 @@ LATE = datetime(2026, 11, 26, 23, 59, 59, 999_999, tzinfo=UTC)
 MONTH = datetime(2026, 11, 1, tzinfo=UTC)
 ADA = ModelCall(
     request_id=None,
+    reserved_at=None,
     answer_id=None,
     channel_id=10,
     guild_id=5,
