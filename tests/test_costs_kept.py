@@ -72,18 +72,27 @@ async def test_a_request_that_was_never_made_counts_nothing_after_a_restart(
 
 @pytest.mark.parametrize("carried_out", [True, False])
 @pytest.mark.parametrize("budget", [{}, BUDGET], ids=["no budgets", "a budget"])
-async def test_what_an_answer_cost_whose_text_may_be_lost_is_on_the_record_once(
+async def test_a_text_that_the_database_did_not_take_is_stored_later_and_was_asked_for_and_paid_once(
     stage, monkeypatch, budget, carried_out
 ) -> None:
     fails(monkeypatch, "write_answer", carried_out=carried_out)
     fails(monkeypatch, "record_call", carried_out=False)  # the database is still away
-    stage.model.script(*[answer("Fine.", 1000, 500)] * 2)
+    stage.model.script(answer("Fine.", 1000, 500))
     async with stage.bot(**budget):
         await ask(stage)
 
-    counted = 1500 if budget else None
-    lost = [] if carried_out else [(DatabaseUnavailable.code, 1000, 500, counted)]
-    assert sorted(await recorded(stage)) == sorted([*lost, ("complete", 1000, 500, counted)])
+    assert await recorded(stage) == [("complete", 1000, 500, 1500 if budget else None)]
+
+
+async def test_what_a_text_cost_that_the_database_never_took_is_recorded_as_lost(stage, monkeypatch) -> None:
+    fails(monkeypatch, "write_answer", times=99, carried_out=False)
+    stage.model.script(answer("Fine.", 1000, 500))
+    async with stage.bot():
+        asked = await stage.discord.post(stage.general, stage.you, "Why?")
+        told = await stage.discord.until(lambda: stage.reply_to(asked))
+
+    assert told.content == DatabaseUnavailable.user_message
+    assert await recorded(stage) == [(DatabaseUnavailable.code, 1000, 500, None)]
 
 
 @pytest.mark.parametrize("carried_out", [True, False])

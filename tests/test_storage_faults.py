@@ -147,6 +147,7 @@ async def test_an_answer_that_finds_the_disk_full_is_brought_to_its_end_when_the
     await stage.settled(draft, LONG)
     await asked(stage, "And at night?", "Black.")
     assert remembered(stage) == ["Why is the sky blue?", LONG, "And at night?"]
+    assert len(stage.prompts()) == 2  # the answer that was lost to the disk was not asked for again
     assert [each.content for each in stage.discord.messages(stage.general) if each.author.bot] == [
         LONG,
         TOLD,

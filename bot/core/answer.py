@@ -160,8 +160,10 @@ class Answerer:
             )
             if self._ended is not None:
                 self._ended(taken, outcome)
-        # Of several questions, those that were not deleted wait again.
-        return outcome not in GOES_ON and outcome != Withdrawn.code
+        if outcome in GOES_ON:
+            return False
+        answering.unstored = None
+        return outcome != Withdrawn.code  # of several questions, those that were not deleted wait again
 
     async def tell(self, address: Address, error: BotError) -> None:
         """Say why a question that waits is not taken up."""
@@ -255,7 +257,7 @@ class Answerer:
             sentence, code = AskedLongAgo.user_message, AskedLongAgo.code
         if sentence is None:
             try:
-                generated = await self._generate(taken, answering, slot, reply)
+                generated = answering.unstored or await self._generate(taken, answering, slot, reply)
             except Reworded:
                 await self._store.begin_anew(taken.answer_id)
                 raise
@@ -270,12 +272,13 @@ class Answerer:
                 sentence, code = error.user_message, error.code
             else:
                 answering.model = generated.call.model
-                return await self._store_text(taken, generated)
+                return await self._store_text(taken, answering, generated)
         shown = shown_notice(taken, sentence)
         await self._store.write_notice(taken.answer_id, shown=shown, code=code)
         return _Written(shown, code, Kind.NOTICE)
 
-    async def _store_text(self, taken: TakenUp, generated: Generated) -> _Written:
+    async def _store_text(self, taken: TakenUp, answering: Answering, generated: Generated) -> _Written:
+        answering.finishing = True
         call, shown = generated.call, shown_answer(taken, generated.text, generated.outcome)
         rate = self._rates.learned(
             taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
@@ -289,7 +292,8 @@ class Answerer:
                 call=call,
                 token_rate=rate,
             )
-        except DatabaseUnavailable as error:  # its text may be lost, and was paid for
+        except DatabaseUnavailable as error:  # it was paid for, and is kept as long as this process lives
+            answering.unstored = generated
             self._spending.record(replace(call, outcome=error.code))
             raise
         return _Written(shown, generated.outcome, Kind.ANSWER)

@@ -10,10 +10,14 @@ from bot.core.ports import Clock, Reply
 
 
 class Answering:
-    def __init__(self, *, effort: Effort | None = None) -> None:
-        """*effort*: what was done for this answer before it was begun anew."""
+    def __init__(self, *, effort: Effort | None = None, unstored: Generated | None = None) -> None:
+        """*effort*: what was done for this answer before it was begun anew.
+
+        *unstored*: what an earlier take-up was told, and could not store.
+        """
         self.stopped: BotError | None = None
-        self.finishing = False  # its text is stored, and on its way into the channel
+        self.finishing = False  # its text is whole, and on its way to the store and into the channel
+        self.unstored = unstored
         self.model = "-"  # that its text is by, in the log
         self.reply: Reply | None = None
         self.effort = effort or Effort()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from bot.core.answering import Answering
 from bot.core.effort import Effort
 from bot.core.errors import BotError, Reworded, Withdrawn
+from bot.core.generation import Generated
 from bot.core.messages import Erased, Kind, TakenUp
 
 
@@ -15,9 +16,12 @@ class UnderWay:
         self._answers: dict[int, tuple[TakenUp, Answering]] = {}
         self._early: dict[int, BotError] = {}  # what came over answers that nobody here knew of
         self._efforts: dict[int, Effort] = {}  # by answer, of those that are begun anew
+        self._unstored: dict[int, Generated] = {}  # by answer, the texts that the store did not take
 
     def begin(self, taken: TakenUp) -> Answering:
-        answering = Answering(effort=self._efforts.pop(taken.answer_id, None))
+        answering = Answering(
+            effort=self._efforts.pop(taken.answer_id, None), unstored=self._unstored.pop(taken.answer_id, None)
+        )
         self._answers[taken.answer_id] = taken, answering
         if why := self._early.get(taken.answer_id):
             answering.stop(why)
@@ -29,6 +33,8 @@ class UnderWay:
         _, answering = self._answers.pop(taken.answer_id)
         if isinstance(answering.stopped, Reworded):
             self._efforts[taken.answer_id] = answering.effort
+        elif answering.unstored is not None:
+            self._unstored[taken.answer_id] = answering.unstored
 
     def asked(self, message_id: int) -> tuple[int, ...]:
         """The answers to this message, or to what brought it along."""
@@ -42,6 +48,7 @@ class UnderWay:
         """Stop the answers whose question was deleted, and begin those anew whose prompt is to hold what was."""
         for answer_id in erased.answers:
             self._efforts.pop(answer_id, None)
+            self._unstored.pop(answer_id, None)
             if answer_id in self._answers:
                 self._answers[answer_id][1].stop(Withdrawn())
             elif self._taking_up():
@@ -51,6 +58,7 @@ class UnderWay:
     def reworded(self, message_id: int | None, answers: Collection[int]) -> None:
         """A message was edited, or some deleted, in the conversations of these answers, which have no text yet."""
         for answer_id in answers:
+            self._unstored.pop(answer_id, None)
             if answer_id in self._answers:
                 taken, answering = self._answers[answer_id]
                 asks = {turn.message_id for turn in taken.questions if turn.kind is not Kind.QUOTE}

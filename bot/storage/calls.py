@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, case, ex
 
 from bot.core.budgets import Amount, Scope
 from bot.core.completions import ModelCall, Past, Usage
+from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import NOBODY, Kind, PartState, Role, TurnState
 from bot.core.spending import BEGUN
 from bot.core.why import Made
@@ -17,6 +18,8 @@ from bot.storage.upsert import inserts
 
 # The answer may be gone by now; what it cost stays.
 _FORGOTTEN = exists().where(turns.c.id == bindparam("answer_id"), turns.c.payer_id == NOBODY)
+# An end that is there stays, but that of a text which was taken for lost and is stored after all.
+_MAY_END_OTHERWISE = (BEGUN, DatabaseUnavailable.code)
 # What an end changes. Not whose it was: they may have had themselves forgotten since it began.
 _AT_THE_END = (
     "input_tokens",
@@ -38,7 +41,7 @@ _RECORD = {
     .on_conflict_do_update(
         index_elements=[model_calls.c.request_id],
         set_={name: statement.excluded[name] for name in _AT_THE_END},
-        where=model_calls.c.outcome == BEGUN,
+        where=model_calls.c.outcome.in_(_MAY_END_OTHERWISE),
     )
     .returning(model_calls.c.id)
     for dialect, statement in inserts(model_calls).items()
@@ -82,7 +85,7 @@ _IDS = {
 
 
 def record(connection: Connection, call: ModelCall) -> int:
-    """Append it, or let what was begun be ended; its row's id. An end that is there stays."""
+    """Append it, or let what was begun be ended; its row's id."""
     row: int | None = connection.execute(_RECORD[connection.dialect.name], _values(call)).scalar_one_or_none()
     return connection.execute(_ROW, {"request": call.request_id}).scalar_one() if row is None else row
 

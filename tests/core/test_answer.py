@@ -994,18 +994,77 @@ async def test_who_waits_is_told_once_that_nothing_can_be_taken_up_and_answered_
 
 async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_comes_later() -> None:
     gate = asyncio.Event()
-    world = World(["one", gate], ["one again"], ["two"])
+    world = World(["one", gate], ["two"])
     await world.intake.take(message("first", id=1))
-    world.store.fault = DatabaseUnavailable("disk full")
-    gate.set()
-    for pause in (1, 2, 4):  # it tries again by itself, after longer and longer
-        await world.clock.passes(pause)
+    await away_behind(world, gate)
 
     world.store.fault = None
     await world.ask(message("second", id=2))
 
     assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
-    assert world.texts() == ["one again", "two"]
+    assert world.texts() == ["one", "two"]
+    assert len(world.model.prompts) == 2
+
+
+async def away_behind(world: World, gate: asyncio.Event) -> None:
+    """The database goes away while the model writes the last words, and is tried in vain several times."""
+    world.store.fault = DatabaseUnavailable("disk full")
+    gate.set()
+    for pause in (1, 2, 4):  # it tries again by itself, after longer and longer
+        await world.clock.passes(pause)
+
+
+@pytest.mark.parametrize("edited", ["question", "beside"])
+async def test_an_answer_that_waits_for_the_database_is_asked_for_anew_after_an_edit(edited) -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], ["one anew"])
+    await world.intake.take(message("first", id=1))
+    await away_behind(world, gate)
+
+    (answer_id,) = [turn.id for turn in world.store.turns.values() if turn.kind is Kind.ANSWER]
+    world.queue.under_way.reworded(1 if edited == "question" else None, [answer_id])
+    world.store.fault = None
+    await world.idle()
+
+    assert world.texts() == ["one anew"]
+
+
+async def test_an_answer_that_waits_for_the_database_is_let_go_of_when_its_question_is_deleted() -> None:
+    gate = asyncio.Event()
+    world = World(["one", gate], ["two"])
+    await world.intake.take(message("first", id=1))
+    await away_behind(world, gate)
+    deleting = asyncio.create_task(world.intake.deleted([1]))
+    await world.clock.passes(SECONDS_BETWEEN_TRIES)
+
+    world.store.fault = None
+    await deleting
+    await world.ask(message("second", id=2))
+
+    assert world.texts() == ["two"]
+    assert world.queue.under_way._unstored == {}
+
+
+async def test_an_answer_whose_text_was_stored_without_a_word_of_it_is_written_anew_when_that_is_wanted() -> None:
+    class Unconfirmed(FakeStore):
+        confirms = False
+
+        async def write_answer(self, *answer, **how):
+            await super().write_answer(*answer, **how)
+            if not self.confirms:
+                self.confirms = True
+                raise DatabaseUnavailable("the connection was lost in COMMIT")
+
+    world = World(["First."], ["Second."], store=Unconfirmed())
+    await world.intake.take(message("Hi", id=1))
+    await world.clock.passes(1)
+    await world.idle()
+    key = ConversationKey(channel_id=10)
+    await world.store.reopen(Press(id=9, question_id=1, person=1, moderates=False, key=key, guild_id=5))
+    world.queue.wake(key)
+    await world.idle()
+
+    assert world.texts() == ["First.", "Second."]
 
 
 async def test_an_answer_that_discord_could_not_take_is_delivered_again_without_asking_the_model() -> None:

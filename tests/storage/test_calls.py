@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Payer, Scope
 from bot.core.completions import Prompt, Usage
-from bot.core.messages import Conversation, ConversationKey
+from bot.core.errors import DatabaseUnavailable
+from bot.core.messages import Conversation, ConversationKey, Outcome
 from bot.core.periods import Period
 from bot.core.spending import Spending
 from bot.core.usage import By
@@ -140,6 +141,16 @@ async def test_what_has_ended_on_the_record_stays_as_it_was_recorded(store):
     await store.record_call(replace(calling, outcome="lost", counted_tokens=1))
 
     assert await rows(store, ALL) == [("complete", 15)]
+
+
+async def test_a_text_that_was_taken_for_lost_and_is_stored_after_all_was_an_answer(store):
+    taken = await take(store, message("q", id=1))
+    made = call(taken)
+    await store.record_call(replace(made, outcome=DatabaseUnavailable.code))
+
+    await store.write_answer(taken.answer_id, text="a", shown="a", outcome=Outcome.COMPLETE, call=made)
+
+    assert [used.answers for used in await store.usage(None, since=START)] == [1]
 
 
 async def test_a_request_of_which_the_database_is_told_twice_is_one_row(store):
