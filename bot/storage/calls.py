@@ -40,7 +40,8 @@ _RECORD = {
     )
     .on_conflict_do_update(
         index_elements=[model_calls.c.request_id],
-        set_={name: statement.excluded[name] for name in _AT_THE_END},
+        set_={name: statement.excluded[name] for name in _AT_THE_END}
+        | {"turn_id": func.coalesce(model_calls.c.turn_id, statement.excluded.turn_id)},  # late ones name none
         where=model_calls.c.outcome.in_(_MAY_END_OTHERWISE),
     )
     .returning(model_calls.c.id)

@@ -146,10 +146,11 @@ async def test_what_has_ended_on_the_record_stays_as_it_was_recorded(store):
 async def test_a_text_that_was_taken_for_lost_and_is_stored_after_all_was_an_answer(store):
     taken = await take(store, message("q", id=1))
     made = call(taken)
-    await store.record_call(replace(made, outcome=DatabaseUnavailable.code))
+    await store.record_call(replace(made, outcome=DatabaseUnavailable.code, answer_id=None))
 
     await store.write_answer(taken.answer_id, text="a", shown="a", outcome=Outcome.COMPLETE, call=made)
 
+    assert await rows(store, "SELECT turn_id FROM model_calls") == [(taken.answer_id,)]
     assert [used.answers for used in await store.usage(None, since=START)] == [1]
 
 
