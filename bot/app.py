@@ -171,7 +171,7 @@ async def running_bot(
         try:
             yield Running(serving=serving, store=parts.store, pacer=parts.pacer, client=parts.client)
         finally:
-            parts.intake.closed = True
+            parts.intake.close()
             telling.cancel()
             doubting.cancel()
             await _end_answers(parts.queue, parts.store, serving, grace=settings.shutdown_grace_seconds)

@@ -12,6 +12,7 @@ from bot.core.admission import Admission
 from bot.core.answer import Answerer, AnswerLimits, Ended
 from bot.core.budget_notices import BudgetNotices
 from bot.core.budgets import Amount, Budgets
+from bot.core.changes import Changes
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.expiry import Expiry
 from bot.core.fair_slots import FairSlots
@@ -104,6 +105,7 @@ class _Answering:
     limits: AnswerLimits
     budgets: Budgets
     spending: Spending
+    changes: Changes
 
 
 async def assemble(
@@ -193,9 +195,9 @@ async def _answering(
     given: _Given, outside: _Outside, *, budgets: Budgets, spending: Spending, ended: Ended | None
 ) -> _Answering:
     settings, clock = given.settings, given.clock
-    slots = FairSlots(settings.model_concurrency)
+    slots, changes = FairSlots(settings.model_concurrency), Changes(clock)
     limits = answer_limits(settings, bot_id=outside.application.id)
-    summarising = await _summarising(given, outside, slots, limits, spending)
+    summarising = await _summarising(given, outside, slots, limits, spending=spending, changes=changes)
     ended = given.observer.also(ended) if given.observer else ended
     answerer = Answerer(
         store=outside.store,
@@ -207,11 +209,19 @@ async def _answering(
         limits=limits,
         ended=summarising.after(ended) if summarising else ended,
     )
-    return _Answering(answerer=answerer, slots=slots, limits=limits, budgets=budgets, spending=spending)
+    return _Answering(
+        answerer=answerer, slots=slots, limits=limits, budgets=budgets, spending=spending, changes=changes
+    )
 
 
 async def _summarising(
-    given: _Given, outside: _Outside, slots: FairSlots, limits: AnswerLimits, spending: Spending
+    given: _Given,
+    outside: _Outside,
+    slots: FairSlots,
+    limits: AnswerLimits,
+    *,
+    spending: Spending,
+    changes: Changes,
 ) -> Summarising | None:
     settings = given.settings
     if settings.summaries == "off":
@@ -219,7 +229,13 @@ async def _summarising(
         return None
     models = await _models(given, settings.summary_models) if settings.summary_models else outside.models
     summarising = Summarising(
-        store=outside.store, models=models, spending=spending, slots=slots, clock=given.clock, limits=limits
+        store=outside.store,
+        models=models,
+        spending=spending,
+        slots=slots,
+        clock=given.clock,
+        limits=limits,
+        changes=changes,
     )
     given.stack.push_async_callback(summarising.close)
     return summarising
@@ -254,6 +270,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
         clock=clock,
         budget=limits.budget,
         missed=catch_up,
+        changes=answering.changes,
     )
     admission = Admission(queue.line, clock=clock, limits=admission_limits(settings), budgets=budgets)
     intake = Intake(
@@ -280,7 +297,9 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
 
     client.wire(
         intake=intake,
-        look_ups=LookUps(store.archive, budget=limits.budget, admission=admission, clock=clock),
+        look_ups=LookUps(
+            store.archive, changes=answering.changes, budget=limits.budget, admission=admission, clock=clock
+        ),
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
         outbox=outside.outbox,
         store=store,

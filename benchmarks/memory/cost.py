@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.memory.provider import BYTES_PER_TOKEN, Bill, Provider
 from bot.core.answer import AnswerLimits
 from bot.core.budgets import Amount, Budgets
+from bot.core.changes import Changes
 from bot.core.clock import SystemClock
 from bot.core.completions import ModelCall, PromptMessage, Usage
 from bot.core.fair_slots import FairSlots
@@ -75,6 +76,7 @@ async def confab(folder: Path, *, summaries: bool) -> Line:
             slots=FairSlots(1),
             clock=clock,
             limits=limits,
+            changes=Changes(clock),
         )
         for n, exchange in enumerate(conversation()):
             start = await _one_turn(

@@ -34,9 +34,9 @@ class _Change(Generic[T]):
 
 
 class Changes:
-    def __init__(self, clock: Clock, *, stopping: Callable[[], bool]) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stopping = stopping
+        self._stopping = False
         self._numbers = itertools.count()
         self._told: deque[_Change[Any]] = deque()  # and not carried out
         self._aside: deque[_Change[Any]] = deque()  # whoever told of them knows
@@ -49,6 +49,10 @@ class Changes:
     def wait(self) -> bool:
         """Some are being carried out, or kept until they can be."""
         return bool(self._told) or self._aside_due
+
+    def stop(self) -> None:
+        """The bot is being stopped: nobody waits any longer for a database that is away."""
+        self._stopping = True
 
     def others_stored(self) -> None:
         """Something else was stored: the store is not away."""
@@ -159,7 +163,7 @@ class Changes:
             try:
                 await self.carry_out()
             except DatabaseUnavailable:
-                if self._stopping():
+                if self._stopping:
                     raise
                 with suppress(TimeoutError):
                     async with self._clock.deadline(SECONDS_BETWEEN_TRIES):

@@ -65,7 +65,9 @@ class ConversationQueue:
         clock: Clock,
         budget: TokenBudget,
         missed: Missed,
+        changes: Changes,
     ) -> None:
+        """*changes*: of single messages; no turn is taken up before those told so far."""
         self._store = store
         self._answerer = answerer
         self._slots = slots
@@ -77,7 +79,7 @@ class ConversationQueue:
         self.under_way = UnderWay(taking_up=lambda: any(each.taking_up for each in self._workers.values()))
         self._worker_ended = asyncio.Event()
         self._closing = asyncio.Event()
-        self.changes = Changes(clock, stopping=self._closing.is_set)  # of single messages
+        self.changes = changes
         self._grace_over = False
         self._let_go = False
 
@@ -158,7 +160,7 @@ class ConversationQueue:
 
         Takes twice SECONDS_TO_CLOSE longer at most. Questions that wait stay stored for the next start.
         """
-        self._closing.set()
+        self._close()
         for key, worker in list(self._workers.items()):
             if worker.turn is None and not worker.taking_up:
                 self._cancel(key, worker)  # it waits for its turn, or for the store
@@ -172,12 +174,16 @@ class ConversationQueue:
 
     async def let_go(self) -> None:
         """Leave everything as it is, as a kill would: whoever comes next carries on from what is stored."""
-        self._closing.set()
+        self._close()
         self._let_go = True
         for key, worker in list(self._workers.items()):
             self._cancel(key, worker)
         if not await self._all_end_within(SECONDS_TO_CLOSE):
             log.warning("conversations let go of: %d", len(self._workers))
+
+    def _close(self) -> None:
+        self._closing.set()
+        self.changes.stop()
 
     async def _deliver(self, message: IncomingMessage) -> bool:
         """Whether it is new."""

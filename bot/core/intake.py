@@ -71,7 +71,12 @@ class Intake:
         self._erasures = Erasures(clock)
         self.closed = False
         # What is about single messages is the queue's: no turn is taken up before it. No turn waits for the rest.
-        self._changes = Changes(clock, stopping=lambda: self.closed)
+        self._changes = Changes(clock)
+
+    def close(self) -> None:
+        """The bot is being stopped."""
+        self.closed = True
+        self._changes.stop()
 
     def admit(self, message: IncomingMessage) -> Refusal | None:
         """Why a question is not taken on, or None: then it counts, and `take` is to follow at once."""

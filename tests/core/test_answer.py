@@ -9,7 +9,7 @@ import pytest
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
 from bot.core.budgets import Amount, Budgets
-from bot.core.changes import SECONDS_BETWEEN_TRIES
+from bot.core.changes import SECONDS_BETWEEN_TRIES, Changes
 from bot.core.completions import Finished, FinishReason, Usage
 from bot.core.conversation_queue import SECONDS_TO_CLOSE, ConversationQueue
 from bot.core.errors import (
@@ -116,6 +116,7 @@ class World:
             clock=self.clock,
             budget=limits.budget,
             missed=self.missed,
+            changes=Changes(self.clock),
         )
         self.handled = Handled()
         self.intake = Intake(
@@ -1338,7 +1339,7 @@ async def test_what_is_let_go_is_not_answered_even_if_it_is_just_being_taken_up(
 
 async def test_a_message_sent_while_the_bot_is_being_stopped_is_stored_for_the_next_start() -> None:
     world = World()
-    world.intake.closed = True
+    world.intake.close()
     await world.queue.drain(grace=0)
 
     await world.intake.take(message("Hi", id=1))

@@ -17,11 +17,10 @@ class Database:
     def __init__(self) -> None:
         self.away = False
         self.odd: set[str] = set()  # never taken
-        self.stopping = False
         self.clock = FakeClock()
         self.tries = 0
         self.carried_out: list[str] = []
-        self.changes = Changes(self.clock, stopping=lambda: self.stopping)
+        self.changes = Changes(self.clock)
 
     def tell(self, name: str, fault: Exception | None = None) -> asyncio.Task[str]:
         async def carry_out() -> str:
@@ -111,7 +110,8 @@ async def test_one_given_up_is_carried_out_no_more(monkeypatch) -> None:
 async def test_what_is_kept_as_the_bot_is_stopped_is_given_up() -> None:
     database = Database()
     kept = await database.kept("first", "second")
-    database.away = database.stopping = True
+    database.away = True
+    database.changes.stop()
 
     await database.clock.passes(SECONDS_BETWEEN_TRIES)
 

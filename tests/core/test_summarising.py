@@ -1,5 +1,6 @@
 """What a summary's request costs others: nothing, whether it is made or not."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from bot.core.answer import AnswerLimits
 from bot.core.breaker import FAULTS, FIRST_REST
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Scope
+from bot.core.changes import Changes
 from bot.core.completions import ModelCall
 from bot.core.errors import DatabaseUnavailable, ModelUnavailable
 from bot.core.fair_slots import FairSlots
@@ -84,8 +86,10 @@ class SummaryStore(FakeStore):
 class Desk:
     def __init__(self, *scripts, most: int, limits: AnswerLimits = LIMITS) -> None:
         self.clock = ManualClock()
+        self.changes = Changes(self.clock)
         self.store = SummaryStore()
-        self.models = Models([FakeModel(*scripts)], clock=self.clock)
+        model = FakeModel(*scripts)
+        self.models, self.models_asked = Models([model], clock=self.clock), model.prompts
         total = Budget(scope=Scope.TOTAL, period=Period.DAY, limit=Limit(most=most))
         self.budgets = Budgets([total], least=Amount(tokens=1), clock=self.clock)
         self.spending = Spending(
@@ -98,6 +102,7 @@ class Desk:
             slots=FairSlots(1),
             clock=self.clock,
             limits=limits,
+            changes=self.changes,
         )
 
     async def summarise(self, ended: TakenUp = ENDED) -> None:
@@ -138,6 +143,26 @@ async def test_one_whose_request_the_database_did_not_record_is_kept_and_its_req
 
     assert desk.store.kept == ["They spoke of why."]
     assert [(call.outcome, call.counted_tokens) for call in desk.calls] == [("complete", desk.budgets_used())]
+
+
+async def test_what_was_deleted_or_edited_before_is_carried_out_first_or_nothing_is_summarised():
+    desk = Desk(["They spoke of why."], most=100_000)
+    done, away = [], True
+
+    async def carry_out():
+        if away:
+            raise DatabaseUnavailable("away")
+        done.append(len(desk.models_asked))
+
+    kept = asyncio.create_task(desk.changes.surely(carry_out))
+    await desk.summarise()
+    assert desk.models_asked == []
+    away = False
+    await desk.summarise()
+    await kept
+
+    assert done == [0]
+    assert desk.store.kept == ["They spoke of why."]
 
 
 async def test_what_takes_several_prompts_is_made_at_once_one_after_the_other():

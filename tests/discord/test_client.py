@@ -10,6 +10,7 @@ import pytest
 from bot.connections import NewestFirst
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import Answerer, AnswerLimits
+from bot.core.changes import Changes
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
 from bot.core.fair_slots import FairSlots
@@ -272,6 +273,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             clock=here.clock,
             budget=limits.budget,
             missed=here.catch_up,
+            changes=Changes(here.clock),
         )
         intake = Intake(
             store=here.store,
