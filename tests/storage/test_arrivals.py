@@ -165,6 +165,21 @@ async def test_what_is_told_of_twice_in_one_go_brings_what_it_quotes_once(store)
     assert await rows(store, "SELECT text FROM turns WHERE kind = 'quote'") == [("before",)]
 
 
+@pytest.mark.parametrize("how", ["taken on", "too old"])
+async def test_whoever_looks_for_what_is_stored_finds_what_was_being_stored(store, how):
+    """So a reading that begins anew compares what an earlier one is storing, and no lock need part them."""
+    await exchange(store, message("before", id=1), "Yes.")
+    asked = message("late", id=10)
+    budget = TokenBudget(history_tokens=TOKENS)
+    storing = (
+        store.receive(asked, take_up=False, budget=budget) if how == "taken on" else store.record_missed(asked)
+    )
+
+    _, found = await asyncio.gather(storing, store.stored_since(10, after=5))
+
+    assert [each.message_id for each in found] == [10]
+
+
 async def test_a_deletion_does_not_overtake_the_neighbours_of_what_cannot_be_stored(store):
     async with asyncio.TaskGroup() as group:
         storing = group.create_task(received(store, [message("first", id=1)]))
