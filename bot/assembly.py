@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from bot.core.admission import Admission
 from bot.core.answer import Answerer, AnswerLimits, Ended
+from bot.core.as_told import AsTold
 from bot.core.budget_notices import BudgetNotices
 from bot.core.budgets import Amount, Budgets
 from bot.core.changes import Changes
@@ -106,6 +107,7 @@ class _Answering:
     budgets: Budgets
     spending: Spending
     changes: Changes
+    as_told: AsTold
 
 
 async def assemble(
@@ -196,8 +198,9 @@ async def _answering(
 ) -> _Answering:
     settings, clock = given.settings, given.clock
     slots, changes = FairSlots(settings.model_concurrency), Changes(clock)
+    as_told = AsTold(changes, outside.store)
     limits = answer_limits(settings, bot_id=outside.application.id)
-    summarising = await _summarising(given, outside, slots, limits, spending=spending, changes=changes)
+    summarising = await _summarising(given, outside, slots, limits, spending=spending, as_told=as_told)
     ended = given.observer.also(ended) if given.observer else ended
     answerer = Answerer(
         store=outside.store,
@@ -210,7 +213,13 @@ async def _answering(
         ended=summarising.after(ended) if summarising else ended,
     )
     return _Answering(
-        answerer=answerer, slots=slots, limits=limits, budgets=budgets, spending=spending, changes=changes
+        answerer=answerer,
+        slots=slots,
+        limits=limits,
+        budgets=budgets,
+        spending=spending,
+        changes=changes,
+        as_told=as_told,
     )
 
 
@@ -221,7 +230,7 @@ async def _summarising(
     limits: AnswerLimits,
     *,
     spending: Spending,
-    changes: Changes,
+    as_told: AsTold,
 ) -> Summarising | None:
     settings = given.settings
     if settings.summaries == "off":
@@ -235,7 +244,7 @@ async def _summarising(
         slots=slots,
         clock=given.clock,
         limits=limits,
-        changes=changes,
+        as_told=as_told,
     )
     given.stack.push_async_callback(summarising.close)
     return summarising
@@ -271,6 +280,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
         budget=limits.budget,
         missed=catch_up,
         changes=answering.changes,
+        as_told=answering.as_told,
     )
     admission = Admission(queue.line, clock=clock, limits=admission_limits(settings), budgets=budgets)
     intake = Intake(
@@ -298,7 +308,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
     client.wire(
         intake=intake,
         look_ups=LookUps(
-            store.archive, changes=answering.changes, budget=limits.budget, admission=admission, clock=clock
+            store.archive, as_told=answering.as_told, budget=limits.budget, admission=admission, clock=clock
         ),
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
         outbox=outside.outbox,

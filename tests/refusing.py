@@ -5,6 +5,8 @@ import asyncio
 from bot.core.errors import DatabaseUnavailable
 from bot.storage.turns import SqlTurnStore
 
+NAMES = {"deleted": "erase_messages", "edited": "edit"}
+
 
 class Refusing:
     """A database that takes nothing of a kind, so many times."""

@@ -11,10 +11,8 @@ from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
 from tests.model_server import Answer, Gate, ModelServer
-from tests.refusing import Refusing
+from tests.refusing import NAMES, Refusing
 from tests.whole_bot import Stage, noting_what_stands
-
-NAMES = {"deleted": "erase_messages", "edited": "edit"}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.memory.provider import BYTES_PER_TOKEN, Bill, Provider
 from bot.core.answer import AnswerLimits
+from bot.core.as_told import AsTold
 from bot.core.budgets import Amount, Budgets
 from bot.core.changes import Changes
 from bot.core.clock import SystemClock
@@ -76,7 +77,7 @@ async def confab(folder: Path, *, summaries: bool) -> Line:
             slots=FairSlots(1),
             clock=clock,
             limits=limits,
-            changes=Changes(clock),
+            as_told=AsTold(Changes(clock), store),
         )
         for n, exchange in enumerate(conversation()):
             start = await _one_turn(

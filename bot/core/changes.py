@@ -1,13 +1,14 @@
 """What Discord tells once, as of an edit, reaches the store in the order it was told, however long that takes.
 
-Only what fails while other things are stored is set aside: it would hold up everything else for ever.
+Only what fails while other things are stored is set aside: it would hold up everything else for ever. Where its
+messages are, nothing is read meanwhile; see as_told.
 """
 
 import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -28,6 +29,7 @@ SECONDS_ASIDE = 60.0  # between tries of what is set aside
 class _Change(Generic[T]):
     number: int
     carry_out: Callable[[], Awaitable[T]]
+    about: Collection[int]
     outcome: asyncio.Future[T]
     failures: int = 0
     failed_at: float = 0.0  # first
@@ -50,6 +52,11 @@ class Changes:
         """Some are being carried out, or kept until they can be."""
         return bool(self._told) or self._aside_due
 
+    @property
+    def set_aside(self) -> frozenset[int]:
+        """The messages of which the database alone does not take an edit or a deletion."""
+        return frozenset[int]().union(*(change.about for change in self._aside))
+
     def stop(self) -> None:
         """The bot is being stopped: nobody waits any longer for a database that is away."""
         self._stopping = True
@@ -71,13 +78,14 @@ class Changes:
             while self._told and self._told[0].number <= last:
                 await self._carry_out_first()
 
-    async def surely(self, carry_out: Callable[[], Awaitable[T]]) -> T:
+    async def surely(self, carry_out: Callable[[], Awaitable[T]], *, about: Collection[int] = ()) -> T:
         """Carry a change out after those that were told before, and keep it until the database takes it.
 
-        Raises DatabaseUnavailable when the bot is stopped before, or too much is kept already, and SetAside.
+        *about*: the ids of the messages that change. Raises DatabaseUnavailable when the bot is stopped before, or
+        too much is kept already, and SetAside.
         """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        change = _Change(number=next(self._numbers), carry_out=carry_out, outcome=outcome)
+        change = _Change(number=next(self._numbers), carry_out=carry_out, about=about, outcome=outcome)
         too_many = len(self._told) + len(self._aside) >= MOST_KEPT
         self._told.append(change)
         try:

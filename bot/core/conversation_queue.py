@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from bot.core.answer import Answerer
 from bot.core.answering import Answering
+from bot.core.as_told import AsTold
 from bot.core.changes import Changes
 from bot.core.clock import wait_at_most
 from bot.core.errors import DatabaseUnavailable, ShuttingDown
@@ -66,8 +67,9 @@ class ConversationQueue:
         budget: TokenBudget,
         missed: Missed,
         changes: Changes,
+        as_told: AsTold,
     ) -> None:
-        """*changes*: of single messages; no turn is taken up before those told so far."""
+        """*changes*: of single messages, which *as_told* heeds."""
         self._store = store
         self._answerer = answerer
         self._slots = slots
@@ -80,6 +82,7 @@ class ConversationQueue:
         self._worker_ended = asyncio.Event()
         self._closing = asyncio.Event()
         self.changes = changes
+        self._as_told = as_told
         self._grace_over = False
         self._let_go = False
 
@@ -189,7 +192,8 @@ class ConversationQueue:
         """Whether it is new."""
         key, slot = message.key, None
         at_once = self._missed.is_read(key.channel_id) and not (self._closing.is_set() or self._store.busy)
-        if at_once and not self.changes.wait and key not in self._workers:
+        changed = self.changes.wait or self.changes.set_aside
+        if at_once and not changed and key not in self._workers:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
             received = await self._store.receive(message, take_up=False, budget=self._budget)
@@ -271,7 +275,7 @@ class ConversationQueue:
                 return
             more, worker.more = worker.more, False
             with worker.taking_up_in_store():
-                await self.changes.carry_out()  # what was edited or deleted is not asked as it was
+                await self._as_told.prompt(key)
                 taken = await self._store.take_up(key, budget=self._budget)
             if taken is None:
                 self.line.nothing_stored(key)

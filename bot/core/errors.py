@@ -254,7 +254,12 @@ class DatabaseUnavailable(BotError):
 
 
 class SetAside(DatabaseUnavailable):
-    """Only one thing is not stored, while others are: it is tried again now and then."""
+    """An edit or deletion alone is not stored, while other things are: it is tried again now and then."""
+
+    user_message = (
+        "Something was deleted or edited here, and my memory doesn't take that yet. Until it does, I neither "
+        "answer from it nor show it; then I go on by myself. /reset begins anew without it."
+    )
 
 
 class Undeliverable(BotError):

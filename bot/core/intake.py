@@ -183,7 +183,7 @@ class Intake:
     async def _change(self, message_ids: Sequence[int], carry_out: Callable[[], Awaitable[None]]) -> None:
         try:
             with self._handled.changing(message_ids):
-                await self._queue.changes.surely(carry_out)
+                await self._queue.changes.surely(carry_out, about=message_ids)
         except SetAside as error:  # no reading of what was missed is to end over it, nor to begin again
             for message_id in message_ids:
                 log.error(  # noqa: TRY400 - the cause is named

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from bot.core.admission import Admission
 from bot.core.archive import Archive, Memory
-from bot.core.changes import Changes
+from bot.core.as_told import AsTold
 from bot.core.errors import DiscordUnavailable, NotTakenOn, TooManyWaiting
 from bot.core.export import Export, Title, export_conversation, export_own
 from bot.core.fair_slots import NOWHERE, FairSlots
@@ -50,11 +50,10 @@ class LookUps:
     """
 
     def __init__(
-        self, archive: Archive, *, changes: Changes, budget: TokenBudget, admission: Admission, clock: Clock
+        self, archive: Archive, *, as_told: AsTold, budget: TokenBudget, admission: Admission, clock: Clock
     ) -> None:
-        """*changes*: what was edited or deleted so far is not read as it was."""
         self._archive = archive
-        self._changes = changes
+        self._as_told = as_told
         self._budget = budget  # of prompts
         self._admission = admission
         self._clock = clock
@@ -66,16 +65,16 @@ class LookUps:
         return self._admission.admit_look_up(person)
 
     async def memory(self, key: ConversationKey) -> Memory:
-        await self._changes.carry_out()
+        await self._as_told.prompt(key)
         return await self._archive.memory(key, self._budget)
 
     async def made(self, message_id: int, *, channel_id: int) -> Made | None:
-        await self._changes.carry_out()
+        await self._as_told.message(message_id)
         return await self._archive.made(message_id, channel_id=channel_id)
 
     async def recall(self, person: int, key: ConversationKey, words: str) -> Found:
         async with self._searches.of(person, key):
-            await self._changes.carry_out()
+            await self._as_told.conversation(key)
             return await recall(self._archive, key, words, reader=person)
 
     @asynccontextmanager
@@ -85,7 +84,7 @@ class LookUps:
         """The file; hand it over within the block. Raises DiscordUnavailable where that takes too long."""
         title = Title(place=place, bot=bot, at=self._clock.now())
         async with self._files.of(person, key):
-            await self._changes.carry_out()
+            await self._as_told.conversation(key)
             made = await export_conversation(
                 self._archive, key, title, reader=person, as_json=as_json, most_bytes=most_bytes
             )
@@ -96,7 +95,7 @@ class LookUps:
     async def exported_own(self, person: int, *, most_bytes: int) -> AsyncIterator[Export]:
         """The same for all that is stored of a person."""
         async with self._files.of(person, NOWHERE):
-            await self._changes.carry_out()
+            await self._as_told.own(person)
             made = await export_own(self._archive, person, at=self._clock.now(), most_bytes=most_bytes)
             async with self._handing_over():
                 yield made

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from bot.core.answer import AnswerLimits, Ended
-from bot.core.changes import Changes
+from bot.core.as_told import AsTold
 from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
 from bot.core.fair_slots import BACKGROUND, NOWHERE, FairSlots
@@ -56,7 +56,7 @@ class Summarising:
         slots: FairSlots,
         clock: Clock,
         limits: AnswerLimits,
-        changes: Changes,
+        as_told: AsTold,
     ) -> None:
         self._store = store
         self._spending = spending
@@ -64,7 +64,7 @@ class Summarising:
         self._slots = slots
         self._clock = clock
         self._limits = limits
-        self._changes = changes
+        self._as_told = as_told
         self._budget = limits.budget
         self._due: dict[ConversationKey, None] = {}  # in their order
         self._failed: dict[
@@ -119,7 +119,7 @@ class Summarising:
         # A place is free and nobody waits for it. It is not kept: whoever asks now is answered beside this.
         # What is summarised is read only then, as it may be deleted meanwhile.
         (await self._slots.take(NOWHERE, BACKGROUND)).give_back()
-        await self._changes.carry_out()
+        await self._as_told.prompt(key)
         task = await self._store.to_summarise(key, budget=self._budget)
         if task is None or self._failed.get(key) == task.window_start:
             return

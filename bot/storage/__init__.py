@@ -11,7 +11,8 @@ answer yet: unanswered.
 An answer: answers (text and end), answer_parts (its messages in Discord), rewriting (Regenerate: reopened, and
 closed again), notices (for those who wait), calls (what it cost) → usage.
 
-What changes or goes: edits, erasure, retention. What was missed: missed. What people look back at: archive.
+What changes or goes: edits, erasure, retention; held (what must not be read before that). What was missed:
+missed. What people look back at: archive.
 
 Beside a bot that runs, or without one: looking (reads and changes nothing) → usage_report and checkup
 (sqlite_checkup, postgresql_checkup); backup.

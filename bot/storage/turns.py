@@ -1,7 +1,7 @@
 """The TurnStore on a database: each method is one unit of work, one transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -45,6 +45,7 @@ from bot.storage import (
     conversations,
     edits,
     erasure,
+    held,
     history,
     missed,
     notices,
@@ -85,9 +86,9 @@ async def open_store(
 
 
 class SqlTurnStore:
-    """Implements TurnStore, SummaryStore, MissedStore, RetentionStore, UsageStore and SpendingStore of bot.core.
+    """Implements TurnStore, SummaryStore, MissedStore, RetentionStore, UsageStore, SpendingStore and MessagesHeld.
 
-    They say what the methods do. What looking back reads is its `archive`.
+    They say, in bot.core, what the methods do. What looking back reads is its `archive`.
     """
 
     def __init__(self, database: Database, *, clock: Clock) -> None:
@@ -248,6 +249,15 @@ class SqlTurnStore:
     async def erase_messages(self, message_ids: Sequence[int]) -> Erased:
         work = partial(erasure.erase_messages, message_ids=message_ids)
         return await self._database.run(work, erases=_erased_text)
+
+    async def prompts_hold(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
+        return await self._database.run(partial(held.prompts_hold, key=key, message_ids=message_ids))
+
+    async def conversation_holds(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
+        return await self._database.run(partial(held.conversation_holds, key=key, message_ids=message_ids))
+
+    async def own_hold(self, person: int, message_ids: Collection[int]) -> bool:
+        return await self._database.run(partial(held.own_hold, person=person, message_ids=message_ids))
 
     async def erase_channel(self, channel_id: int) -> Erased:
         work = partial(erasure.erase_channel, channel_id=channel_id)

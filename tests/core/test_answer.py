@@ -8,6 +8,7 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import MAX_DELIVERIES, MAX_TAKE_UPS, SECONDS_BEFORE_DELIVERING_AGAIN, Answerer, AnswerLimits
+from bot.core.as_told import AsTold
 from bot.core.budgets import Amount, Budgets
 from bot.core.changes import SECONDS_BETWEEN_TRIES, Changes
 from bot.core.completions import Finished, FinishReason, Usage
@@ -108,7 +109,7 @@ class World:
             clock=self.clock,
             limits=limits,
         )
-        self.missed = FakeMissed()
+        self.missed, changes = FakeMissed(), Changes(self.clock)
         self.queue = ConversationQueue(
             store=self.store,
             answerer=self.answerer,
@@ -116,7 +117,8 @@ class World:
             clock=self.clock,
             budget=limits.budget,
             missed=self.missed,
-            changes=Changes(self.clock),
+            changes=changes,
+            as_told=AsTold(changes, self.store),
         )
         self.handled = Handled()
         self.intake = Intake(

@@ -6,6 +6,7 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.archive import OwnTurns
+from bot.core.as_told import AsTold
 from bot.core.changes import Changes
 from bot.core.errors import DiscordUnavailable, TooManyWaiting
 from bot.core.line import Line
@@ -66,7 +67,9 @@ def look_ups_over(archive, clock):
         Line(), clock=clock, limits=AdmissionLimits(per_minute_per_person=2), budgets=no_budgets(clock)
     )
     budget = TokenBudget(history_tokens=1_000, system_tokens=0)
-    return LookUps(archive, changes=Changes(clock), budget=budget, admission=admission, clock=clock)
+    return LookUps(
+        archive, as_told=AsTold(Changes(clock), archive), budget=budget, admission=admission, clock=clock
+    )
 
 
 async def test_one_searches_at_a_time(look_ups, archive):

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.answer import AnswerLimits
+from bot.core.as_told import AsTold
 from bot.core.breaker import FAULTS, FIRST_REST
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Scope
 from bot.core.changes import Changes
@@ -102,7 +103,7 @@ class Desk:
             slots=FairSlots(1),
             clock=self.clock,
             limits=limits,
-            changes=self.changes,
+            as_told=AsTold(self.changes, self.store),
         )
 
     async def summarise(self, ended: TakenUp = ENDED) -> None:

@@ -10,6 +10,7 @@ import pytest
 from bot.connections import NewestFirst
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answer import Answerer, AnswerLimits
+from bot.core.as_told import AsTold
 from bot.core.changes import Changes
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
@@ -266,6 +267,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             clock=here.clock,
             limits=limits,
         )
+        changes = Changes(here.clock)
         queue = ConversationQueue(
             store=here.store,
             answerer=answerer,
@@ -273,7 +275,8 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             clock=here.clock,
             budget=limits.budget,
             missed=here.catch_up,
-            changes=Changes(here.clock),
+            changes=changes,
+            as_told=AsTold(changes, here.store),
         )
         intake = Intake(
             store=here.store,

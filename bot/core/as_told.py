@@ -1,0 +1,62 @@
+"""The one door to what is stored: it is read as Discord told it, with every edit and without what was deleted.
+
+What is kept until the database takes it is carried out first. What the database alone refuses holds up nobody
+but those who would read that very message as it was.
+"""
+
+from collections.abc import Collection
+from typing import Protocol
+
+from bot.core.changes import Changes
+from bot.core.errors import SetAside
+from bot.core.messages import ConversationKey
+
+
+class MessagesHeld(Protocol):
+    """Where the words of a message are, as the question, a quote or an answer. DatabaseUnavailable."""
+
+    async def prompts_hold(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
+        """Whether any of these is in what prompts of the conversation are built from: since its last reset."""
+
+    async def conversation_holds(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
+        """The same of all that was ever said there."""
+
+    async def own_hold(self, person: int, message_ids: Collection[int]) -> bool:
+        """The same of what a person said anywhere, and of the answers to that."""
+
+
+class AsTold:
+    """Each method returns when what it names may be read. Raises DatabaseUnavailable, SetAside: not now."""
+
+    def __init__(self, changes: Changes, store: MessagesHeld) -> None:
+        self._changes = changes
+        self._store = store
+
+    async def prompt(self, key: ConversationKey) -> None:
+        """What prompts and summaries of that conversation are built from."""
+        aside = await self._set_aside()
+        if aside and await self._store.prompts_hold(key, aside):
+            raise _not_taken(aside)
+
+    async def conversation(self, key: ConversationKey) -> None:
+        aside = await self._set_aside()
+        if aside and await self._store.conversation_holds(key, aside):
+            raise _not_taken(aside)
+
+    async def own(self, person: int) -> None:
+        aside = await self._set_aside()
+        if aside and await self._store.own_hold(person, aside):
+            raise _not_taken(aside)
+
+    async def message(self, message_id: int) -> None:
+        aside = await self._set_aside()
+        if message_id in aside:
+            raise _not_taken(aside)
+
+    async def _set_aside(self) -> frozenset[int]:
+        await self._changes.carry_out()
+        return self._changes.set_aside
+
+
+def _not_taken(aside: Collection[int]) -> SetAside:
+    return SetAside(f"it holds one of {len(aside)} messages whose edit or deletion is set aside")

@@ -1,0 +1,65 @@
+"""In which conversations the words of a message are, so that nobody reads there what was edited or deleted."""
+
+from dataclasses import replace
+
+from bot.core.messages import ConversationKey
+from tests.fakes import message
+from tests.storage.talk import HERE, exchange, quote, take, wait
+
+ELSEWHERE = ConversationKey(channel_id=11)
+
+
+async def held_in(store, message_id, *keys):
+    return [await store.conversation_holds(key, {message_id, 999}) for key in keys]
+
+
+async def test_a_question_is_where_it_was_asked_and_an_answer_where_it_stands(store):
+    await exchange(store, message("one", id=1), "Yes.", posted=[2])
+    await exchange(store, message("other", id=3, channel=11), "No.", posted=[4])
+    await wait(store, message("waits", id=5, channel=11))
+
+    assert [await held_in(store, id_, HERE, ELSEWHERE) for id_ in (1, 2, 3, 4, 5)] == [
+        [True, False], [True, False], [False, True], [False, True], [False, True],
+    ]  # fmt: skip
+
+
+async def test_a_private_conversation_is_one_of_its_own(store):
+    private = replace(HERE, private_to=1)
+    await exchange(store, message("mine", id=1, key=private), "Yes.", posted=[2])
+
+    assert await held_in(store, 1, HERE, private) == [False, True]
+
+
+async def test_a_quote_is_where_it_was_brought_along(store):
+    await take(store, message("this?", id=7, channel=11, quote=quote("before", id=3)))
+
+    assert await held_in(store, 3, HERE, ELSEWHERE) == [False, True]
+
+
+async def test_what_is_erased_is_nowhere(store):
+    await exchange(store, message("one", id=1), "Yes.", posted=[2])
+    await store.erase_messages([1])
+
+    assert [await held_in(store, id_, HERE) for id_ in (1, 2)] == [[False], [False]]
+    assert not await store.own_hold(1, {1, 2})
+
+
+async def test_no_prompt_is_built_from_what_was_said_before_a_reset(store):
+    await exchange(store, message("one", id=1), "Yes.", posted=[2])
+    before = [await store.prompts_hold(HERE, {id_}) for id_ in (1, 2)]
+    await store.reset(HERE)
+    await wait(store, message("waits", id=5))
+
+    assert before == [True, True]
+    assert [await store.prompts_hold(HERE, {id_}) for id_ in (1, 2, 5)] == [False, False, True]
+    assert await held_in(store, 1, HERE) == [True]
+
+
+async def test_a_persons_own_are_their_messages_anywhere_quotes_of_them_and_the_answers_to_them(store):
+    await exchange(store, message("mine", id=1, author=1), "Yes.", posted=[2])
+    await exchange(store, message("theirs", id=3, author=2), "No.", posted=[4])
+    await take(store, message("this?", id=7, author=2, channel=11, quote=quote("said", id=6, author=1)))
+
+    assert [await store.own_hold(1, {id_}) for id_ in (1, 2, 3, 4, 6, 7)] == [
+        True, True, False, False, True, False,
+    ]  # fmt: skip

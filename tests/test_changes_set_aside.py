@@ -1,0 +1,122 @@
+"""An edit or deletion that the database alone never takes: where its message is, nothing is read until it does."""
+
+import asyncio
+
+import pytest
+
+from bot.core import changes, conversation_queue
+from bot.core.changes import SECONDS_ASIDE
+from bot.core.errors import SetAside
+from bot.discord.commands import export
+from bot.discord.recalled import NOTHING
+from bot.playground.loopback import LoopbackDiscord
+from tests.clock import LeapingClock
+from tests.model_server import ModelServer
+from tests.refusing import NAMES, Refusing
+from tests.whole_bot import Watched, noting_what_stands
+
+TOLD = SetAside.user_message
+
+
+@pytest.fixture
+async def stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(changes, "SECONDS_BETWEEN_TRIES", 3600.0)
+    monkeypatch.setattr(conversation_queue, "LONGEST_PAUSE", 0.01)
+    stood, clock = noting_what_stands(monkeypatch), LeapingClock()
+    async with LoopbackDiscord(clock=clock, rate_limits=False) as discord, ModelServer() as model:
+        url = f"sqlite:///{tmp_path}/bot.db"
+        yield Watched(discord=discord, model=model, database_url=url, clock=clock, stood=stood)
+
+
+async def set_aside(stage, monkeypatch, change):
+    """A question was answered, and what was told of it since is set aside."""
+    answer = await stage.ask("the old words")
+    await stage.stood.acquire()
+    refusing = Refusing(monkeypatch, NAMES[change], times=1_000_000)
+    if change == "deleted":
+        await stage.discord.delete(answer.replied_to)
+    else:
+        await stage.discord.edit(answer.replied_to, "the new words")
+    async with asyncio.timeout(10):
+        while refusing.times > 1_000_000 - 2:  # as told, and again at once
+            await asyncio.sleep(0)
+    elsewhere = await stage.ask(f"{stage.discord.bot_user.mention} elsewhere", channel=stage.random)
+    await stage.stood.acquire()
+    assert elsewhere.content != TOLD
+    return refusing
+
+
+async def called(stage, name, **options):
+    await stage.discord.until(lambda: stage.discord.commands)
+    call = await stage.discord.slash(stage.general, stage.you, name, options)
+    return (await stage.discord.until(lambda: call.original)).content
+
+
+@pytest.mark.parametrize("change", NAMES)
+async def test_whoever_asks_there_is_told_so_and_answered_once_the_database_takes_it(
+    stage, monkeypatch, change
+) -> None:
+    async with stage.bot():
+        refusing = await set_aside(stage, monkeypatch, change)
+        told = await stage.ask("later")
+        assert (told.content, len(stage.prompts())) == (TOLD, 2)
+
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        async with asyncio.timeout(20):
+            await stage.model.received(3)
+
+    assert "the old words" not in str(stage.prompts()[-1])
+    assert ("the new words" in str(stage.prompts()[-1])) == (change == "edited")
+
+
+async def test_a_conversation_that_began_anew_goes_on_at_once(stage, monkeypatch) -> None:
+    async with stage.bot():
+        await set_aside(stage, monkeypatch, "deleted")
+        await called(stage, "reset")
+        answer = await stage.ask("later")
+
+    assert answer.content != TOLD
+    assert "the old words" not in str(stage.prompts()[-1])
+
+
+@pytest.mark.parametrize(
+    ("look", "options", "nothing"),
+    [
+        ("recall", {"query": "old"}, NOTHING),
+        ("history", {}, None),
+        ("export", {}, export.NO_CONVERSATION),
+        ("export", {"what": "my-data"}, None),
+    ],
+)
+async def test_it_is_not_shown_there_before_the_database_takes_it(
+    stage, monkeypatch, look, options, nothing
+) -> None:
+    async with stage.bot():
+        refusing = await set_aside(stage, monkeypatch, "deleted")
+        told = await called(stage, look, **options)
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        afterwards = await called(stage, look, **options)
+
+    assert told == TOLD
+    assert afterwards != TOLD
+    assert nothing in (None, afterwards)
+
+
+async def test_it_is_not_quoted_elsewhere_either(stage, monkeypatch) -> None:
+    mention = stage.discord.bot_user.mention
+    async with stage.bot():
+        said = await stage.discord.post(stage.random, stage.ada, "the old words")
+        await stage.ask(f"{mention} what is this?", channel=stage.random, reply_to=said)
+        await stage.stood.acquire()
+        refusing = Refusing(monkeypatch, "erase_messages", times=1_000_000)
+        await stage.discord.delete(said)
+        async with asyncio.timeout(10):
+            while refusing.times > 1_000_000 - 2:
+                await asyncio.sleep(0)
+        elsewhere = await stage.ask("elsewhere")
+        told = await stage.ask(f"{mention} later", channel=stage.random)
+
+    assert elsewhere.content != TOLD
+    assert told.content == TOLD
