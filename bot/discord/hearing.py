@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import discord
 
 from bot.core.access import AccessRules
-from bot.core.errors import AccessRefused, DirectMessagesOff
+from bot.core.errors import AccessRefused, DatabaseUnavailable, DirectMessagesOff
 from bot.core.intake import Intake, should_answer
 from bot.core.messages import Edit, IncomingMessage
 from bot.core.ports import Clock
@@ -53,6 +53,10 @@ class Hearing:
         if not self._is_for_us(message) or await self._refuse(message) is not None:
             return None
         return read_message(message, me=self._me)
+
+    def told_in_vain(self, message: discord.Message) -> int | None:
+        says_so = message.author.id == self._me.id and message.content == DatabaseUnavailable.user_message
+        return message.reference.message_id if says_so and message.reference else None
 
     async def take(self, question: IncomingMessage) -> bool:
         return await self._intake.consider_missed(question)

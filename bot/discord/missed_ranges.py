@@ -50,6 +50,9 @@ class Listener(Protocol):
     async def question_in(self, message: discord.Message) -> IncomingMessage | None:
         """The question that the message is, if it is one for us."""
 
+    def told_in_vain(self, message: discord.Message) -> int | None:
+        """The question of which this message of ours says that it could not be stored."""
+
     async def take(self, question: IncomingMessage) -> bool:
         """Have it answered, or refuse it. Whether it was taken on. Raises DatabaseUnavailable."""
 
@@ -133,13 +136,14 @@ class MissedRanges:
         if gone:
             self._tally.deleted += len(gone)
             await self._listener.take_deletions(gone)
+        closed = withdrawn | {self._listener.told_in_vain(message) for message in found.messages}
         for message in reversed(found.messages):
             if not is_heeded():
                 return
             try:
                 if message.id in quoted - stored.keys() and message.edited_at:
                     await self._listener.take_edit(message)
-                if message.id not in withdrawn:
+                if message.id not in closed:
                     await self._take_one(message, stored.get(message.id), told, is_heeded)
             except BotError:
                 raise  # nothing is wrong with the message: the channel is read again
