@@ -11,7 +11,6 @@ Whatever goes wrong becomes a plain sentence in the answer's place, unless the q
 takes nothing there.
 """
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -192,7 +191,9 @@ class Answerer:
             await self._store.stand(taken.answer_id)
         except Withdrawn as error:
             await reply.discard()
-            await asyncio.sleep(0)  # what it cost is on its way to the store before its row may go
+            await (
+                self._spending.handed_over()
+            )  # the record asks the answer's row whose it is: the row goes after it
             await self._store.withdraw(taken.answer_id)
             return error.code
         except BudgetUsedUp as error:  # its asker was told, and nobody else

@@ -79,6 +79,10 @@ class Spending:
         """Store a request that brought no answer, without making the person wait for it."""
         self._start(self._record(call))
 
+    async def handed_over(self) -> None:
+        """Return when the store is asked to record all so far: what it is asked next comes after that."""
+        await asyncio.sleep(0)  # each is a task, which asks it at once
+
     def forget(self, person: int, *, channel_id: int | None) -> None:
         """What they asked until now is recorded without them, however late; to be said before they are erased."""
         self._forgotten[person, channel_id] = self._clock.now()

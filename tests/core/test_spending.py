@@ -380,3 +380,25 @@ async def test_what_is_recorded_late_is_of_no_answer_since_its_number_may_be_ano
     await world.idle()
 
     assert [call.answer_id for call in world.store.calls] == [None, 8]
+
+
+async def test_what_is_recorded_reaches_the_store_before_what_it_is_asked_once_that_is_handed_over() -> None:
+    asked = []
+
+    class Noting(FakeStore):
+        async def record_call(self, call):
+            asked.append("record")
+            await super().record_call(call)
+
+        async def withdraw(self, answer_id):
+            asked.append("withdraw")
+            await super().withdraw(answer_id)
+
+    world = World([asyncio.Event()], store=Noting())
+    await world.intake.take(message("Why?", id=1))
+    while not world.model.prompts:
+        await asyncio.sleep(0)
+    await world.intake.deleted([1])
+    await world.idle()
+
+    assert asked == ["record", "withdraw"]
