@@ -150,7 +150,7 @@ async def test_an_answer_that_finds_the_disk_full_is_brought_to_its_end_when_the
     assert len(stage.prompts()) == 2  # the answer that was lost to the disk was not asked for again
     assert [each.content for each in stage.discord.messages(stage.general) if each.author.bot] == [
         LONG,
-        TOLD,
+        DatabaseUnavailable.waiting_message,
         "Black.",
     ]
 

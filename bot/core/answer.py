@@ -137,7 +137,7 @@ class Answerer:
             outcome = error.code
         except DatabaseUnavailable as error:
             outcome = error.code
-            await self._say_once(taken, error.user_message)
+            await self._say_once(taken, error.waiting_message)
             raise
         except Exception:
             # A fault of ours: the queue logs it, its author is not left waiting.
@@ -164,9 +164,9 @@ class Answerer:
         answering.unstored = None
         return outcome != Withdrawn.code  # of several questions, those that were not deleted wait again
 
-    async def tell(self, address: Address, error: BotError) -> None:
+    async def tell(self, address: Address, error: DatabaseUnavailable) -> None:
         """Say why a question that waits is not taken up."""
-        await self._replies.say(address, error.user_message)
+        await self._replies.say(address, error.waiting_message)
 
     async def _say_once(self, taken: TakenUp, sentence: str) -> None:
         """Not again each time that the queue tries again."""

@@ -253,7 +253,7 @@ class ConversationQueue:
                 worker.more |= not ended  # which may have become true meanwhile
         except DatabaseUnavailable as error:
             log.error("conversation channel=%d waits for the store: %s", key.channel_id, error)  # noqa: TRY400 - the cause is named
-            if worker.turn is None and not worker.told and (first := self.line.first(key)) is not None:
+            if worker.turn is None and not worker.told and (first := self.line.first_stored(key)) is not None:
                 worker.told = True  # once, however often this is tried again
                 await self._answerer.tell(first.address, error)
             return True

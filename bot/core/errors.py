@@ -247,10 +247,11 @@ class ShuttingDown(CutShort):
 
 
 class DatabaseUnavailable(BotError):
-    """Nothing can be stored, so nothing is taken on."""
+    """Nothing can be stored, so nothing is taken on. What is stored already waits, and is answered later."""
 
     code = "database_unavailable"
     user_message = "I can't reach my memory right now, so I can't answer. Please try again in a few minutes."
+    waiting_message = "I can't reach my memory right now. I have your question, and answer it as soon as I can."
 
 
 class SetAside(DatabaseUnavailable):
@@ -260,6 +261,7 @@ class SetAside(DatabaseUnavailable):
         "Something was deleted or edited here, and my memory doesn't take that yet. Until it does, I neither "
         "answer from it nor show it; then I go on by myself. /reset begins anew without it."
     )
+    waiting_message = user_message
 
 
 class Undeliverable(BotError):

@@ -67,6 +67,12 @@ class Line:
         places = self._places.get(key)
         return places[min(places)].question if places else None
 
+    def first_stored(self, key: ConversationKey) -> WaitingQuestion | None:
+        """The same of those that are sure to be answered."""
+        places = self._places.get(key, {})
+        stored = min((id_ for id_, place in places.items() if place.stored), default=None)
+        return None if stored is None else places[stored].question
+
     def ahead_of(self, question: WaitingQuestion) -> list[Place]:
         """The places before it in its conversation, the next one last."""
         places = self._places.get(question.key, {})

@@ -991,8 +991,29 @@ async def test_who_waits_is_told_once_that_nothing_can_be_taken_up_and_answered_
     await world.idle()
 
     told = [(address.message_id, sentence) for address, sentence in world.replies.sentences]
-    assert told == [(2, DatabaseUnavailable.user_message)]
+    assert told == [(2, DatabaseUnavailable.waiting_message)]
     assert world.texts() == ["one", "two"]
+
+
+async def test_nobody_is_told_that_a_question_waits_before_it_is_stored() -> None:
+    world = World()
+
+    async def away(*_, **__):
+        raise DatabaseUnavailable("locked")
+
+    world.store.take_up, world.store.busy = away, True
+    world.store.answers.clear()
+    asking = asyncio.create_task(world.intake.take(message("not stored", id=1)))
+    await asyncio.sleep(0)
+    world.queue.wake(ConversationKey(channel_id=10))
+    world.store.fault = DatabaseUnavailable("locked")
+    for pause in (1, 2, 4):
+        await world.clock.passes(pause)
+    world.store.answers.set()
+    await asking
+    await world.queue.let_go()
+
+    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
 
 
 async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_comes_later() -> None:
@@ -1004,7 +1025,7 @@ async def test_a_database_that_fails_behind_the_answer_is_told_and_the_answer_co
     world.store.fault = None
     await world.ask(message("second", id=2))
 
-    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
+    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.waiting_message]
     assert world.texts() == ["one", "two"]
     assert len(world.model.prompts) == 2
 

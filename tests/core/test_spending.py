@@ -250,7 +250,7 @@ async def test_a_request_that_cannot_be_recorded_is_not_made_and_gives_back() ->
     await world.clock.passes(1.0)
     await world.idle()
 
-    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
+    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.waiting_message]
     assert world.texts() == ["Blue."]
     assert len(world.model.prompts) == 1
     assert [(call.outcome, call.counted_tokens) for call in world.store.calls] == [

@@ -18,7 +18,7 @@ from tests.durability.tables import tables
 from tests.model_server import Gate
 
 OPEN = "SELECT id FROM turns WHERE state IN ('waiting', 'answering', 'drafting', 'written')"
-TOLD = (DatabaseUnavailable.user_message,)
+TOLD = (DatabaseUnavailable.user_message, DatabaseUnavailable.waiting_message)
 SECONDS_FOR_A_NOTICE = 0.3  # that does not come where its own call fails
 SECONDS_TO_SETTLE = 20.0
 SECONDS_BETWEEN_LOOKS = 0.01
