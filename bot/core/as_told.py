@@ -4,7 +4,7 @@ What is kept until the database takes it is carried out first. What the database
 but those who would read that very message as it was.
 """
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 from bot.core.changes import Changes
@@ -34,29 +34,20 @@ class AsTold:
 
     async def prompt(self, key: ConversationKey) -> None:
         """What prompts and summaries of that conversation are built from."""
-        aside = await self._set_aside()
-        if aside and await self._store.prompts_hold(key, aside):
-            raise _not_taken(aside)
+        await self._unless(lambda ids: self._store.prompts_hold(key, ids))
 
     async def conversation(self, key: ConversationKey) -> None:
-        aside = await self._set_aside()
-        if aside and await self._store.conversation_holds(key, aside):
-            raise _not_taken(aside)
+        await self._unless(lambda ids: self._store.conversation_holds(key, ids))
 
     async def own(self, person: int) -> None:
-        aside = await self._set_aside()
-        if aside and await self._store.own_hold(person, aside):
-            raise _not_taken(aside)
+        await self._unless(lambda ids: self._store.own_hold(person, ids))
 
-    async def message(self, message_id: int) -> None:
-        aside = await self._set_aside()
-        if message_id in aside:
-            raise _not_taken(aside)
-
-    async def _set_aside(self) -> frozenset[int]:
+    async def figures(self) -> None:
+        """Of whatever answer: they tell nothing of what was said, so what is set aside is no matter."""
         await self._changes.carry_out()
-        return self._changes.set_aside
 
-
-def _not_taken(aside: Collection[int]) -> SetAside:
-    return SetAside(f"it holds one of {len(aside)} messages whose edit or deletion is set aside")
+    async def _unless(self, holds: Callable[[Collection[int]], Awaitable[bool]]) -> None:
+        await self._changes.carry_out()
+        aside = self._changes.set_aside
+        if aside and await holds(aside):
+            raise SetAside(f"it holds one of {len(aside)} messages whose edit or deletion is set aside")

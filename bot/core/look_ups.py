@@ -69,7 +69,7 @@ class LookUps:
         return await self._archive.memory(key, self._budget)
 
     async def made(self, message_id: int, *, channel_id: int) -> Made | None:
-        await self._as_told.message(message_id)
+        await self._as_told.figures()
         return await self._archive.made(message_id, channel_id=channel_id)
 
     async def recall(self, person: int, key: ConversationKey, words: str) -> Found:
