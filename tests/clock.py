@@ -36,6 +36,10 @@ class ManualClock:
     def monotonic(self) -> float:
         return self._elapsed
 
+    def set_back(self, by: timedelta) -> None:
+        """The time of day alone, as an administrator or NTP does it."""
+        self._start -= by
+
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)

@@ -134,12 +134,12 @@ class Handled:
     def _read_again(self, message: IncomingMessage) -> None:
         self.fail(server_of(message.guild_id), mark=snowflake_time(message.message_id) - MARGIN)
 
-    def marks(self, *, heard: datetime) -> dict[int, datetime]:
-        """The marks, to be stored. *heard*: when Discord last said something."""
+    def marks(self, *, told: datetime) -> dict[int, datetime]:
+        """The marks, to be stored. *told*: all that happened before, Discord has told."""
         oldest = min([*self._being_stored, *self._given_up], default=None)
-        until = heard if oldest is None else min(heard, snowflake_time(oldest))
+        until = told if oldest is None else min(told, snowflake_time(oldest))
         before = self._everywhere
-        if before is None or before > heard:  # a clock that was ahead
+        if before is None or before > told:  # a clock that was ahead
             before = until - MARGIN
         self._everywhere = max(until - MARGIN, before)
         own = {server: min(self._everywhere, mark) for server, mark in self._being_read.items()}

@@ -128,14 +128,11 @@ class CatchUp:
             self._ranges.tell()
 
     def server_goes_away(self, guild: discord.Guild) -> None:
-        """When that was, nobody says: maybe long ago, if a resumed session is being told of it only now.
+        """When that was, nobody says: maybe long ago, if we are told of it only now.
 
         What is being read of it then is read anew, too.
         """
-        mark = self._clock.now() - MARGIN
-        if not (self._told_everything and self._unread.nothing):
-            mark = self._handled.mark(guild.id) or mark
-        self._handled.fall_behind(guild.id, mark=mark)
+        self._handled.fall_behind(guild.id, mark=self._handled.mark(guild.id) or self._clock.now() - MARGIN)
 
     def server_comes_back(self, guild: discord.Guild) -> None:
         """Messages may follow in the same breath: they wait for what was missed there."""
@@ -151,13 +148,12 @@ class CatchUp:
         """Write, over and over, until when everything was handled."""
         while True:
             await self._clock.sleep(SECONDS_BETWEEN_MARKS)
-            ago = self._listener.heard_seconds_ago()
-            if ago is None or not (self._told_everything and self._unread.nothing):
+            until = self._listener.told_until()
+            if until is None or not (self._told_everything and self._unread.nothing):
                 continue  # nobody is there to hear anything, or what was missed is still being told or read
             try:
-                await self._store.write_marks(
-                    self._handled.marks(heard=self._clock.now() - timedelta(seconds=ago))
-                )
+                # A clock that was set back meanwhile makes no mark of the future.
+                await self._store.write_marks(self._handled.marks(told=min(until, self._clock.now())))
             except DatabaseUnavailable as error:
                 log.debug("the marks stay where they are: %s", error)
                 continue

@@ -11,7 +11,7 @@ import discord
 from discord.gateway import ReconnectWebSocket
 
 from bot.core.ports import Clock
-from bot.discord.gateway_socket import CLOSED_BY_US, GatewaySocket
+from bot.discord.gateway_socket import CLOSED_BY_US, GatewaySocket, sockets_by
 from bot.discord.identify import IdentifyPace
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class Connecting:
         self._client = client
         self._pace = pace
         self._clock = clock
+        self._sockets = sockets_by(clock)
         self._newest: GatewaySocket | None = None  # of those whose handshake came to its end; it knows the session
         self._let_in_at: float | None = None  # on this connection
 
@@ -96,8 +97,8 @@ class Connecting:
     async def _shake_hands(self) -> GatewaySocket:
         """Until IDENTIFY or RESUME went out."""
         if self._newest is None or not self._has_session:
-            return await GatewaySocket.from_client(self._client)
-        return await GatewaySocket.from_client(
+            return await self._sockets.from_client(self._client)
+        return await self._sockets.from_client(
             self._client,
             resume=True,
             session=self._newest.session_id,

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import discord
 
@@ -13,6 +14,7 @@ from bot.core.intake import Intake, should_answer
 from bot.core.messages import Edit, IncomingMessage
 from bot.core.ports import Clock
 from bot.discord.askers import Askers
+from bot.discord.gateway_socket import GatewaySocket
 from bot.discord.inbound import hear, read_message
 from bot.discord.missed_ranges import Told
 
@@ -102,6 +104,10 @@ class Hearing:
         if socket is None or not socket.open or (beat := socket._keep_alive) is None:  # noqa: SLF001 - nothing public tells
             return None
         return time.perf_counter() - beat._last_recv  # noqa: SLF001
+
+    def told_until(self) -> datetime | None:
+        socket = self._client.ws
+        return socket.told_until if isinstance(socket, GatewaySocket) and socket.open else None
 
     def _is_for_us(self, message: discord.Message) -> bool:
         return should_answer(hear(message, me=self._me), chat_channels=self._chat_channels)

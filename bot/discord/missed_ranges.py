@@ -63,8 +63,8 @@ class Listener(Protocol):
 
     async def take_deletions(self, message_ids: list[int]) -> None: ...
 
-    def heard_seconds_ago(self) -> float | None:
-        """How long ago Discord last said something; None: we are not connected."""
+    def told_until(self) -> datetime | None:
+        """Discord has told all that happened before; None: we are not connected, or not known to be."""
 
 
 @dataclass(kw_only=True, slots=True)

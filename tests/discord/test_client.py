@@ -16,7 +16,7 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.errors import StartupRefused
 from bot.core.fair_slots import FairSlots
 from bot.core.generation import Patience
-from bot.core.handled import MARGIN, Handled
+from bot.core.handled import EVERYWHERE, MARGIN, Handled
 from bot.core.intake import Intake
 from bot.core.links import Links
 from bot.core.messages import ConversationKey
@@ -472,6 +472,31 @@ async def test_what_is_handled_counts_no_further_until_discord_has_told_what_was
     await _marks_written(here)
 
 
+async def test_after_a_sleep_of_the_machine_nothing_counts_as_handled_that_discord_did_not_tell_of(here):
+    await here.client.wait_until_ready()
+    await _marks_written(here)
+    fell_asleep = here.clock.now()
+    here.discord.faults.drop_heartbeat_acks = True  # what is sent from here on reaches nobody
+    await here.clock.advance(600)
+
+    await here.until_here()  # what was on its way is received now
+    await here.clock.advance(2 * SECONDS_BETWEEN_MARKS)
+    assert here.store.marks[EVERYWHERE] <= fell_asleep
+
+    here.discord.faults.drop_heartbeat_acks = False
+    await _marks_written(here)
+
+
+async def test_a_clock_that_is_set_back_leaves_no_mark_in_the_future(here):
+    await here.client.wait_until_ready()
+    await _marks_written(here)
+
+    here.clock.set_back(timedelta(hours=1))
+    await here.clock.advance(2 * SECONDS_BETWEEN_MARKS)
+
+    assert here.store.marks[EVERYWHERE] <= here.clock.now()
+
+
 async def test_a_server_s_outage_that_is_told_of_late_began_no_later_than_the_connection_was_lost(
     here, monkeypatch
 ):
@@ -505,6 +530,7 @@ async def _marks_written(here: Connected) -> None:
     before = dict(here.store.marks)
     async with asyncio.timeout(10):
         while here.store.marks == before:
+            here.discord.faults.ask_for_heartbeats()
             await here.clock.advance(SECONDS_BETWEEN_MARKS)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from aiohttp import web
 
 from bot.playground.loopback.gateway import Gateway
-from bot.playground.loopback.gateway_line import INVALID_SESSION, RECONNECT, GatewayDoor, GatewayLine
+from bot.playground.loopback.gateway_line import HEARTBEAT, INVALID_SESSION, RECONNECT, GatewayDoor, GatewayLine
 from bot.playground.loopback.record import RecordedRequest
 
 What = Literal["status", "rate_limit", "html", "truncated", "reset", "close", "hang"]
@@ -131,6 +131,11 @@ class Faults:
         """Op 7."""
         for line in self._lines():
             line.say(RECONNECT)
+
+    def ask_for_heartbeats(self) -> None:
+        """Op 1, which each connection answers at once."""
+        for line in self._lines():
+            line.say(HEARTBEAT)
 
     def invalidate_session(self, *, resumable: bool) -> None:
         """Op 9; unless *resumable*, the session and what it missed are gone."""
