@@ -15,6 +15,7 @@ from bot.discord import catch_up, connecting, hearing
 from bot.discord.catch_up import CatchUp
 from bot.discord.inbound import read_message
 from bot.discord.missed_ranges import MissedRanges
+from bot.discord.unread import Unread
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore, open_store
 from tests.model_server import ModelServer
@@ -325,18 +326,18 @@ async def test_a_channel_that_could_not_be_read_is_read_with_a_later_mark(met, m
 async def test_a_channel_read_in_vain_before_the_servers_are_known_is_read_again(met, monkeypatch) -> None:
     monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.05)
     known, failed = CatchUp.servers_are_known, asyncio.Event()
-    read_later = CatchUp._read_later
+    fail = Unread.fail
 
     async def wait_for_the_failure(reader):
         await failed.wait()
         await known(reader)
 
-    def note(reader, channel_id):
-        read_later(reader, channel_id)
+    def note(unread, channel_id, server, **how):
+        fail(unread, channel_id, server, **how)
         failed.set()
 
     monkeypatch.setattr(CatchUp, "servers_are_known", wait_for_the_failure)
-    monkeypatch.setattr(CatchUp, "_read_later", note)
+    monkeypatch.setattr(Unread, "fail", note)
     missed = await met.discord.post(met.general, met.ada, "missed")
     met.discord.faults.add("GET", r"/messages$", what="html", status=403, times=1)
     async with met.bot():
@@ -344,7 +345,8 @@ async def test_a_channel_read_in_vain_before_the_servers_are_known_is_read_again
         await met.discord.until(lambda: met.reply_to(missed))
 
 
-async def test_a_channel_that_cannot_be_read_just_now_does_not_stay_silent(met) -> None:
+async def test_a_channel_that_cannot_be_read_just_now_does_not_stay_silent(met, monkeypatch) -> None:
+    monkeypatch.setattr(catch_up, "SECONDS_TO_READ", 0.05)
     await met.discord.post(met.general, met.you, "missed")
     met.discord.faults.add("GET", r"/messages$", status=503, times=100)
 

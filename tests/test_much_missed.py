@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from bot.discord import catch_up, missed_ranges
+from bot.discord import missed_channels, missed_ranges
 from tests.whole_bot import met_before
 
 MOST = 4  # messages, of an absence
@@ -40,7 +40,7 @@ async def test_each_absence_has_a_bound_of_its_own(met, caplog) -> None:
 
 
 async def test_where_nothing_can_be_read_any_more_nothing_counts_as_deleted(met, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(catch_up, "CHANNELS_AT_ONCE", 2)
+    monkeypatch.setattr(missed_channels, "CHANNELS_AT_ONCE", 2)
     busy = [met.discord.add_channel(met.discord.guild, name) for name in ("one", "two")]
     for channel in busy:
         for n in range(MOST):

@@ -1,11 +1,13 @@
 """Something more is missed while a channel is still being read: the whole bot over real sockets."""
 
 import asyncio
+import logging
 from datetime import timedelta
 
 import pytest
 
 from bot.core import handled
+from bot.core.handled import EVERYWHERE
 from bot.discord import catch_up, connecting
 from bot.storage.turns import SqlTurnStore
 from tests.whole_bot import met_before
@@ -14,8 +16,7 @@ from tests.whole_bot import met_before
 @pytest.fixture
 async def met(tmp_path, monkeypatch):
     """A stage on which the bot has been, and is not any more; its marks have no margin that would hide a gap."""
-    for module in (handled, catch_up):
-        monkeypatch.setattr(module, "MARGIN", timedelta())
+    monkeypatch.setattr(handled, "MARGIN", timedelta())
     for pause in ("SECONDS_BETWEEN_SESSIONS", "LONGEST_PAUSE_SECONDS"):
         monkeypatch.setattr(connecting, pause, 0.0)
     async with met_before(tmp_path) as stage:
@@ -64,6 +65,37 @@ async def test_an_outage_while_the_one_before_it_is_read_is_read_as_well(met, mo
         await met.discord.restore_guild(met.discord.guild)
         await _seen(met)
         reading.release()
+
+        await met.discord.until(lambda: met.reply_to(first) and met.reply_to(second))
+
+
+async def test_an_outage_keeps_its_mark_where_the_one_before_it_is_read_to_the_end_meanwhile(
+    met, monkeypatch, caplog
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.01)
+    marks, write = {}, SqlTurnStore.write_marks
+
+    async def note(store, new_marks):
+        await write(store, new_marks)
+        marks.update(new_marks)
+
+    monkeypatch.setattr(SqlTurnStore, "write_marks", note)
+    async with met.bot():
+        async with asyncio.timeout(10):
+            while "caught up: " not in caplog.text:
+                await asyncio.sleep(0)
+        first = await _say_in_an_outage(met, met.you, "first")
+        reading = _hang(met)
+        await met.discord.restore_guild(met.discord.guild)
+        await met.discord.until(lambda: not reading.times)
+        second = await _say_in_an_outage(met, met.ada, "second")
+        reading.release()
+        async with asyncio.timeout(10):
+            while marks.get(EVERYWHERE, second.created_at) <= second.created_at:
+                met.discord.faults.ask_for_heartbeats()
+                await asyncio.sleep(0.01)
+        await met.discord.restore_guild(met.discord.guild)
 
         await met.discord.until(lambda: met.reply_to(first) and met.reply_to(second))
 

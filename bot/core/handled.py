@@ -18,16 +18,15 @@ DIRECT_MESSAGES = 1
 
 MARGIN = timedelta(seconds=60)  # for events still on their way here, and for a clock that goes wrong
 TOLD_REMEMBERED = 10_000
-MOST_PASSED_OVER = 31  # marks, one in ten seconds: a server that fails for long is read every five minutes
 
 
 class Handled:
     def __init__(self) -> None:
         self._everywhere: datetime | None = None
-        self._behind: dict[int, datetime] = {}  # the servers with a mark of their own
-        self._being_read: dict[int, datetime] = {}  # and those that had one, from where on
-        self._failed: set[int] = set()  # of those, the ones that may be read again at once: something failed
-        self._tries: dict[int, tuple[int, int]] = {}  # to read those, and how often each is to be passed over
+        self._held: dict[int, datetime] = {}  # the marks of servers that are away, or not read to the end
+        self._unstored: dict[
+            int, tuple[int, datetime]
+        ] = {}  # by channel: its server, and from where on it is read again
         self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
         self._given_up: list[int] = []  # the lowest message id of which something was never stored, if any was
         self._unheard: set[int] = set()  # channels in which somebody asked in vain, and does not know it
@@ -36,53 +35,41 @@ class Handled:
     def resume(self, marks: Mapping[int, datetime]) -> None:
         """Go on from where an earlier run's marks stand."""
         self._everywhere = marks.get(EVERYWHERE)
-        self._behind = {server: mark for server, mark in marks.items() if server != EVERYWHERE}
-        self._being_read = {}
+        self._held = {server: mark for server, mark in marks.items() if server != EVERYWHERE}
+        self._unstored = {}
         self._given_up = []  # all from those marks on is compared before any is written: that is made up for
 
     def mark(self, server: int) -> datetime | None:
         """Since when what was said there is to be read; None: nobody knows yet."""
-        marks = (self._behind.get(server), self._being_read.get(server), self._everywhere)
+        marks = (self._own_marks().get(server), self._everywhere)
         return min((mark for mark in marks if mark is not None), default=None)
 
-    def due(self) -> list[int]:
-        """Servers of which something could not be read or stored, and that may be read now.
+    @property
+    def unstored(self) -> Mapping[int, int]:
+        """Channels in which something could not be stored, with their servers: they are to be read again."""
+        return {channel_id: server for channel_id, (server, _) in self._unstored.items()}
 
-        Each is passed over in more and more calls while it goes on failing.
-        """
-        self._tries = {server: self._tries.get(server, (0, 0)) for server in self._failed}
-        due = [server for server, (_, passed_over) in self._tries.items() if not passed_over]
-        for server, (tries, passed_over) in self._tries.items():
-            again = (tries + 1, min(2**tries - 1, MOST_PASSED_OVER))
-            self._tries[server] = (tries, passed_over - 1) if passed_over else again
-        return due
+    def hold(self, server: int) -> None:
+        """It keeps the mark that it has until it is caught up with."""
+        if (mark := self.mark(server)) is not None:
+            self._held[server] = mark
 
-    def is_behind(self, server: int) -> bool:
-        return server in self._behind
-
-    def fall_behind(self, server: int, *, mark: datetime) -> None:
-        """From *mark* on, things happen there that we do not hear of."""
-        self._behind[server] = min(mark, self._behind.get(server, mark))
-
-    def fail(self, server: int, *, mark: datetime) -> None:
-        """What happened there from *mark* on is to be read again."""
-        self._failed.add(server)
-        self.fall_behind(server, mark=mark)
-
-    def begin_to_read(self, server: int) -> None:
-        """It is being read from its mark on. What is missed there meanwhile is to be read again."""
-        mark = self._behind.pop(server, None)
-        self._failed.discard(server)
-        if mark is not None:
-            self._being_read[server] = min(mark, self._being_read.get(server, mark))
+    def begin_to_read(self, channel_id: int) -> int | None:
+        """Its server, which is held until that is done, if something could not be stored in the channel."""
+        if channel_id not in self._unstored:
+            return None
+        server, _ = self._unstored[channel_id]
+        self.hold(server)
+        del self._unstored[channel_id]
+        return server
 
     def caught_up(self, server: int) -> None:
-        """What was being read there is handled."""
-        self._being_read.pop(server, None)
+        """All that was to be read there is handled."""
+        self._held.pop(server, None)
 
     @contextmanager
     def storing(self, message: IncomingMessage) -> Iterator[None]:
-        """While the message is being stored, no mark passes it; if that fails, its server falls behind."""
+        """While the message is being stored, no mark passes it; if that fails, its channel is to be read again."""
         with self._holding([message.message_id]):
             try:
                 yield
@@ -132,7 +119,9 @@ class Handled:
         return message_id in self._told
 
     def _read_again(self, message: IncomingMessage) -> None:
-        self.fail(server_of(message.guild_id), mark=snowflake_time(message.message_id) - MARGIN)
+        channel_id, mark = message.key.channel_id, snowflake_time(message.message_id) - MARGIN
+        _, earlier = self._unstored.get(channel_id, (None, mark))
+        self._unstored[channel_id] = (server_of(message.guild_id), min(mark, earlier))
 
     def marks(self, *, told: datetime) -> dict[int, datetime]:
         """The marks, to be stored. *told*: all that happened before, Discord has told."""
@@ -142,10 +131,14 @@ class Handled:
         if before is None or before > told:  # a clock that was ahead
             before = until - MARGIN
         self._everywhere = max(until - MARGIN, before)
-        own = {server: min(self._everywhere, mark) for server, mark in self._being_read.items()}
-        for server, mark in self._behind.items():
-            own[server] = min(mark, own.get(server, mark))
+        own = {server: min(self._everywhere, mark) for server, mark in self._own_marks().items()}
         return own | {EVERYWHERE: self._everywhere}
+
+    def _own_marks(self) -> dict[int, datetime]:
+        own = dict(self._held)
+        for server, mark in self._unstored.values():
+            own[server] = min(mark, own.get(server, mark))
+        return own
 
 
 def server_of(guild_id: int | None) -> int:

@@ -1,7 +1,8 @@
 """Everything that knows discord.py.
 
 In: client → hearing → inbound (with readable, words, quoting, link_search) → the core's intake. What was missed:
-catch_up → changed_channels, missed_ranges → hearing. Presses: pressing. Commands: commands/.
+catch_up → changed_channels, missed_channels → missed_ranges → hearing; what is left: unread (pauses). Presses:
+pressing. Commands: commands/.
 
 Out: replies → live_message (first_words, draft_pace, typing_sign) → layout → split (fences, graphemes) →
 answer_parts → place (responses, part_search, nonce; in_time: while a response can be edited) → outbound (payloads)

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import discord
 
 from bot.core.errors import DatabaseUnavailable
-from bot.core.handled import EVERYWHERE, Handled, server_of
-from bot.core.messages import snowflake_at, snowflake_time
+from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, Handled, server_of
+from bot.core.messages import snowflake_at
 from bot.core.ports import Clock, MissedStore
 from bot.discord.reading import Readable, may_read
 
@@ -35,6 +36,11 @@ def believed(marks: Mapping[int, datetime], *, started: datetime, now: datetime)
     return {server: mark if mark <= now else now - OLDEST_READ for server, mark in marks.items()}
 
 
+class Changed(NamedTuple):
+    channels: dict[int, int]  # with their servers
+    unlisted: set[int]  # servers of which the store did not tell what Discord does not: DMs, and archived threads
+
+
 class ChangedChannels:
     def __init__(self, client: discord.Client, *, store: MissedStore, handled: Handled, clock: Clock) -> None:
         self._client = client
@@ -47,31 +53,35 @@ class ChangedChannels:
         mark = self._handled.mark(server)
         return None if mark is None else snowflake_at(max(mark, self._clock.now() - OLDEST_READ))
 
-    async def of(self, guilds: Sequence[discord.Guild | None]) -> dict[int, int]:
+    async def of(self, guilds: Sequence[discord.Guild | None]) -> Changed:
         """Channels in which more was said than the marks cover, with their servers, the newest first.
 
-        None stands for DMs.
+        None stands for DMs; of servers that are away nothing is known.
         """
-        changed: list[tuple[int, int, int]] = []
         threads = await self._recent_threads() if any(guilds) else {}
+        direct = await self._direct_channels() if None in guilds else []
+        # From here on nothing is awaited: whoever is told knows of the same servers that they are away.
+        changed: list[tuple[int, int, int]] = []
+        unlisted: set[int] = set()
         for guild in guilds:
             server = server_of(guild.id if guild else None)
             since = self.begins_at(server)
-            if since is None:
+            if since is None or (guild and guild.unavailable):
                 continue
-            if guild is None:
-                quiet = await self._direct_channels()
-            elif guild.unavailable:
-                self._handled.fall_behind(server, mark=snowflake_time(since))
-                continue
-            else:
+            quiet = direct
+            if guild is not None:
                 changed += ((newest, channel_id, server) for newest, channel_id in _changed_in(guild, since))
                 quiet = _unknown_threads(guild, threads)
             if quiet is None:
-                self._handled.fail(server, mark=snowflake_time(since))
-                continue
-            changed += ((since, channel_id, server) for channel_id in quiet)
-        return {channel_id: server for _, channel_id, server in sorted(changed, reverse=True)}
+                unlisted.add(server)
+            else:
+                changed += ((since, channel_id, server) for channel_id in quiet)
+        return Changed({channel_id: server for _, channel_id, server in sorted(changed, reverse=True)}, unlisted)
+
+    async def server_of(self, channel_id: int) -> int:
+        """Of a channel that the library does not know: that of an archived thread, or DMs."""
+        threads = await self._recent_threads() or {}
+        return next((server for server, channels in threads.items() if channel_id in channels), DIRECT_MESSAGES)
 
     async def _recent_threads(self) -> Mapping[int, Sequence[int]] | None:
         """By server, since Discord tells nothing of those that are archived. None: nobody knows."""

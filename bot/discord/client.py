@@ -204,6 +204,7 @@ class ConfabClient(discord.Client):
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """We left, or were made to; an outage of Discord's is another event."""
+        self.catch_up.server_left(guild)
         await self.intake.guild_left(guild.id)
 
     async def on_guild_channel_update(self, *_: object) -> None:

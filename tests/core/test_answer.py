@@ -956,7 +956,7 @@ async def test_what_was_not_stored_is_read_again_unless_its_author_was_told(mute
     await world.ask(message("Hi", id=1))
 
     assert world.handled.was_told(1) is not mute
-    assert world.handled.due() == [5]
+    assert world.handled.unstored == {10: 5}
 
 
 async def test_what_is_told_too_late_to_be_read_again_is_read_once_more() -> None:
@@ -968,7 +968,7 @@ async def test_what_is_told_too_late_to_be_read_again_is_read_once_more() -> Non
 
     world.handled.could_not_tell(question)
 
-    assert world.handled.due() == [5]
+    assert world.handled.unstored == {10: 5}
     assert not world.handled.was_told(1)
 
 

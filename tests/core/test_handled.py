@@ -6,12 +6,13 @@ import pytest
 
 from bot.core.errors import DatabaseUnavailable
 from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled
-from bot.core.messages import snowflake_time
+from bot.core.messages import snowflake_at, snowflake_time
 from tests.fakes import message
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 EARLIER = 1_000_000 << 22  # a message's id
 SERVER = 5  # of tests.fakes.message
+CHANNEL = 70
 
 
 def test_the_mark_is_until_when_discord_has_told_all_less_a_margin():
@@ -28,51 +29,71 @@ def test_no_mark_passes_a_message_that_is_being_stored():
     assert handled.marks(told=NOON) == {EVERYWHERE: NOON - MARGIN}
 
 
-def test_a_server_whose_message_could_not_be_stored_falls_behind_until_it_is_read_again():
-    handled = Handled()
-
-    with pytest.raises(DatabaseUnavailable), handled.storing(message("q", id=EARLIER)):
+def _fail_to_store(handled: Handled, message_id: int, **how) -> None:
+    with pytest.raises(DatabaseUnavailable), handled.storing(message("q", id=message_id, **how)):
         raise DatabaseUnavailable
 
+
+def test_a_server_whose_message_could_not_be_stored_falls_behind_until_its_channel_is_read_again():
+    handled = Handled()
+
+    _fail_to_store(handled, EARLIER, channel=CHANNEL)
+
     assert handled.marks(told=NOON)[SERVER] == snowflake_time(EARLIER) - MARGIN
-    assert handled.due() == [SERVER]
+    assert handled.unstored == {CHANNEL: SERVER}
     assert handled.was_told(EARLIER)
-    handled.begin_to_read(SERVER)
+    assert handled.begin_to_read(CHANNEL) == SERVER
     assert handled.mark(SERVER) == snowflake_time(EARLIER) - MARGIN
-    assert not handled.due()
+    assert not handled.unstored
+    assert handled.begin_to_read(CHANNEL) is None
     handled.caught_up(SERVER)
     assert handled.marks(told=NOON) == {EVERYWHERE: NOON - MARGIN}
+
+
+def test_what_could_not_be_stored_in_one_channel_is_not_made_up_for_by_reading_another():
+    handled = Handled()
+    _fail_to_store(handled, EARLIER, channel=CHANNEL)
+    _fail_to_store(handled, EARLIER + 1, channel=CHANNEL + 1)
+
+    handled.begin_to_read(CHANNEL + 1)
+    handled.caught_up(SERVER)
+
+    assert handled.marks(told=NOON)[SERVER] == snowflake_time(EARLIER) - MARGIN
 
 
 def test_dms_have_a_mark_of_their_own():
     handled = Handled()
 
-    with pytest.raises(DatabaseUnavailable), handled.storing(message("q", id=EARLIER, guild_id=None)):
-        raise DatabaseUnavailable
+    _fail_to_store(handled, EARLIER, channel=CHANNEL, guild_id=None)
 
-    assert handled.due() == [DIRECT_MESSAGES]
+    assert handled.unstored == {CHANNEL: DIRECT_MESSAGES}
+    assert DIRECT_MESSAGES in handled.marks(told=NOON)
 
 
-def test_a_server_that_is_away_keeps_its_oldest_mark():
+def test_a_server_that_is_held_keeps_its_mark_until_it_is_caught_up_with():
     handled = Handled()
+    handled.resume({EVERYWHERE: NOON})
 
-    handled.fall_behind(SERVER, mark=NOON)
-    handled.fall_behind(SERVER, mark=NOON + timedelta(hours=1))
-
-    assert handled.marks(told=NOON + timedelta(hours=2))[SERVER] == NOON
-
-
-def test_what_falls_behind_anew_while_it_is_read_keeps_its_oldest_mark() -> None:
-    handled = Handled()
-    handled.resume({EVERYWHERE: NOON + timedelta(hours=1)})
-    handled.fall_behind(SERVER, mark=NOON)
-
-    handled.begin_to_read(SERVER)
-    handled.fall_behind(SERVER, mark=NOON + timedelta(minutes=30))
+    handled.hold(SERVER)
+    handled.marks(told=NOON + timedelta(hours=1))
+    handled.hold(SERVER)
 
     assert handled.mark(SERVER) == handled.marks(told=NOON + timedelta(hours=2))[SERVER] == NOON
     handled.caught_up(SERVER)
-    assert handled.mark(SERVER) == NOON + timedelta(minutes=30)
+    assert handled.marks(told=NOON + timedelta(hours=2)) == {EVERYWHERE: NOON + timedelta(hours=2) - MARGIN}
+
+
+def test_what_could_not_be_stored_while_its_server_is_read_is_to_be_read_again() -> None:
+    handled = Handled()
+    handled.resume({EVERYWHERE: NOON})
+    handled.hold(SERVER)
+
+    later = snowflake_at(NOON + timedelta(minutes=30))
+    _fail_to_store(handled, later, channel=CHANNEL)
+    handled.caught_up(SERVER)
+    handled.marks(told=NOON + timedelta(hours=2))
+
+    assert handled.mark(SERVER) == snowflake_time(later) - MARGIN
 
 
 def test_an_earlier_runs_marks_go_on():
@@ -151,28 +172,3 @@ def test_no_mark_passes_a_change_that_is_given_up_while_all_is_read_again() -> N
         give_up_while_it_is_read()
 
     assert handled.marks(told=NOON) == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
-
-
-def test_a_server_that_goes_on_failing_is_read_again_after_longer_and_longer_pauses() -> None:
-    handled, read = Handled(), []
-
-    for mark in range(80):
-        handled.fail(SERVER, mark=NOON)
-        if handled.due():
-            read.append(mark)
-            handled.begin_to_read(SERVER)
-
-    assert read == [0, 1, 3, 7, 15, 31, 63]
-
-
-def test_a_server_that_was_read_is_read_at_once_when_it_fails_another_time() -> None:
-    handled = Handled()
-    for _ in range(3):
-        handled.fail(SERVER, mark=NOON)
-        handled.due()
-    handled.begin_to_read(SERVER)
-    handled.due()
-
-    handled.fail(SERVER, mark=NOON)
-
-    assert handled.due() == [SERVER]

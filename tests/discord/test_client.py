@@ -510,9 +510,23 @@ async def test_a_server_s_outage_that_is_told_of_late_began_no_later_than_the_co
     answer()
 
     async with asyncio.timeout(10):
-        while not here.handled.is_behind(here.discord.guild.id):
-            await asyncio.sleep(0)
-    assert here.handled.mark(here.discord.guild.id) <= lost - MARGIN
+        while here.discord.guild.id not in here.store.marks:
+            await here.clock.advance(SECONDS_BETWEEN_MARKS)
+    assert here.store.marks[here.discord.guild.id] <= lost - MARGIN
+
+
+async def test_a_server_that_is_left_while_it_is_away_keeps_no_mark_and_holds_no_other(here):
+    await here.client.wait_until_ready()
+    await here.discord.remove_guild(here.discord.guild, unavailable=True)
+    await _marks_written(here)
+    away = dict(here.store.marks)
+
+    here.discord.guild.available = True  # or it would not be told of it
+    await here.discord.remove_guild(here.discord.guild)
+    await _marks_written(here)
+
+    assert here.discord.guild.id in away
+    assert list(here.store.marks) == [EVERYWHERE]
 
 
 async def _resume_held_back(here: Connected, monkeypatch) -> Callable[[], None]:
