@@ -91,7 +91,7 @@ async def test_what_a_text_cost_that_the_database_never_took_is_recorded_as_lost
         asked = await stage.discord.post(stage.general, stage.you, "Why?")
         told = await stage.discord.until(lambda: stage.reply_to(asked))
 
-    assert told.content == DatabaseUnavailable.user_message
+    assert told.content == DatabaseUnavailable.waiting_message
     assert await recorded(stage) == [(DatabaseUnavailable.code, 1000, 500, None)]
 
 
