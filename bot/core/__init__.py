@@ -2,11 +2,11 @@
 
 A question comes in, of somebody who is answered (access): intake (handled: until when everything was; erasures:
 what must not be stored again) → admission (line: who waits; token_buckets: so many a minute) →
-conversation_queue → fair_slots. What is edited or deleted: changes, and as_told, the door to what is stored.
+conversation_queue → fair_slots. What is edited or deleted: changes, and as_told, passed before reading.
 
-It is answered: answer → links, quotes → prompt (tokens, speakers, window) → generation (models, breaker) →
-wording. Others reach that through under_way → answering (effort: what edits may not begin anew); presses are
-the buttons, waiting_notices tell who waits.
+It is answered: answer → links, quotes → prompt (tokens, speakers; which turns: window) → generation (models,
+breaker) → wording. Others reach that through under_way → answering (effort: what edits may not begin anew);
+presses are the buttons, waiting_notices tell who waits.
 
 What it holds: messages (turns, parts, who asked where), completions (a request to a model), ports (what
 adapters implement), errors (each with its sentence).

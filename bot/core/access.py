@@ -7,7 +7,7 @@ from bot.core.ports import Clock
 
 AN_HOUR = 3600.0
 
-NOBODY: frozenset[int] = frozenset()
+NO_IDS: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,14 +33,14 @@ class Asker:
 class AccessRules:
     """An allow list that is not empty admits only what it names: one for people, one for channels of servers."""
 
-    allowed_users: frozenset[int] = NOBODY
-    blocked_users: frozenset[int] = NOBODY
-    allowed_roles: frozenset[int] = NOBODY
-    blocked_roles: frozenset[int] = NOBODY
-    allowed_channels: frozenset[int] = NOBODY
-    blocked_channels: frozenset[int] = NOBODY
-    allowed_categories: frozenset[int] = NOBODY
-    blocked_categories: frozenset[int] = NOBODY
+    allowed_users: frozenset[int] = NO_IDS
+    blocked_users: frozenset[int] = NO_IDS
+    allowed_roles: frozenset[int] = NO_IDS
+    blocked_roles: frozenset[int] = NO_IDS
+    allowed_channels: frozenset[int] = NO_IDS
+    blocked_channels: frozenset[int] = NO_IDS
+    allowed_categories: frozenset[int] = NO_IDS
+    blocked_categories: frozenset[int] = NO_IDS
     direct_messages: bool = True
 
     @property

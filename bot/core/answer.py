@@ -191,9 +191,8 @@ class Answerer:
             await self._store.stand(taken.answer_id)
         except Withdrawn as error:
             await reply.discard()
-            await (
-                self._spending.handed_over()
-            )  # the record asks the answer's row whose it is: the row goes after it
+            # The record asks the answer's row whose it is: the row goes after it.
+            await self._spending.handed_over()
             await self._store.withdraw(taken.answer_id)
             return error.code
         except BudgetUsedUp as error:  # its asker was told, and nobody else

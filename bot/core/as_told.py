@@ -1,4 +1,4 @@
-"""The one door to what is stored: it is read as Discord told it, with every edit and without what was deleted.
+"""Passed before prompts, summaries and looking back: they read as Discord told it, without what was deleted.
 
 What is kept until the database takes it is carried out first. What the database alone refuses holds up nobody
 but those who would read that very message as it was.
@@ -19,10 +19,10 @@ class MessagesHeld(Protocol):
         """Whether any of these is in what prompts of the conversation are built from: since its last reset."""
 
     async def conversation_holds(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
-        """The same of all that was ever said there."""
+        """Whether any of these is in what was ever said there."""
 
     async def own_hold(self, person: int, message_ids: Collection[int]) -> bool:
-        """The same of what a person said anywhere, and of the answers to that."""
+        """Whether any of these is in what a person said anywhere, or in the answers to that."""
 
 
 class AsTold:

@@ -194,9 +194,8 @@ class Budgets:
             return None
         for pot in full:
             self._tell_if_near(pot)  # whoever is to hear of it may not have been reached
-        last = max(
-            full, key=lambda pot: pot.budget.period.end(pot.begun)
-        )  # until then the others keep it closed, too
+        # Until the last of them begins anew, the others keep it closed, too.
+        last = max(full, key=lambda pot: pot.budget.period.end(pot.begun))
         if last.budget.limit.of(amount) > last.budget.limit.most:
             return BudgetUsedUp(_too_small(last, amount, whose[last.budget.scope]), about=last)
         return BudgetUsedUp(_used_up(last, whose[last.budget.scope]), about=last)

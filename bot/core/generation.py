@@ -47,9 +47,8 @@ class Patience:
     attempts: int = 3  # each of which asks every model at most once
     first_token: float = 60.0  # of each model asked
     stall: float = 30.0
-    total: float = (
-        300.0  # from the first request on, waits between attempts included, those for a budget or a place not
-    )
+    # From the first request on, waits between attempts included, those for a budget or a place not.
+    total: float = 300.0
     backoff: float = 1.0  # before the second attempt; doubles, with jitter
     longest_backoff: float = 20.0
 

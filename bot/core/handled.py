@@ -24,9 +24,8 @@ class Handled:
     def __init__(self) -> None:
         self._everywhere: datetime | None = None
         self._held: dict[int, datetime] = {}  # the marks of servers that are away, or not read to the end
-        self._unstored: dict[
-            int, tuple[int, datetime]
-        ] = {}  # by channel: its server, and from where on it is read again
+        # By channel: its server, and from where on it is read again.
+        self._unstored: dict[int, tuple[int, datetime]] = {}
         self._being_stored: Counter[int] = Counter()  # message ids, and how many events are about each
         self._given_up: list[int] = []  # the lowest message id of which something was never stored, if any was
         self._unheard: set[int] = set()  # channels in which somebody asked in vain, and does not know it

@@ -95,7 +95,7 @@ class Intake:
             await self._turn_down(message, refusal.error)
 
     async def consider_missed(self, message: IncomingMessage) -> bool:
-        """The same for one that is read later. Whether it was taken on. Raises DatabaseUnavailable."""
+        """Consider a question that is read later. Whether it was taken on. Raises DatabaseUnavailable."""
         refusal = self._admission.admit(message, missed=True)
         if refusal is None:
             await self.take(message)

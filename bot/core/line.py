@@ -68,7 +68,7 @@ class Line:
         return places[min(places)].question if places else None
 
     def first_stored(self, key: ConversationKey) -> WaitingQuestion | None:
-        """The same of those that are sure to be answered."""
+        """The lowest of those that are stored, and so sure to be answered."""
         places = self._places.get(key, {})
         stored = min((id_ for id_, place in places.items() if place.stored), default=None)
         return None if stored is None else places[stored].question

@@ -93,7 +93,7 @@ class LookUps:
 
     @asynccontextmanager
     async def exported_own(self, person: int, *, most_bytes: int) -> AsyncIterator[Export]:
-        """The same for all that is stored of a person."""
+        """A file of all that is stored of a person; hand it over within the block. Raises DiscordUnavailable."""
         async with self._files.of(person, NOWHERE):
             await self._as_told.own(person)
             made = await export_own(self._archive, person, at=self._clock.now(), most_bytes=most_bytes)

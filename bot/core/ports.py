@@ -1,7 +1,7 @@
 """What the core asks of the world for a turn. Adapters implement these; tests/fakes.py does too.
 
-What is asked beside that has its port where it is used: archive.py, usage.py, spending.py, costs.py,
-budget_notices.py, summarising.py, expiry.py.
+What is asked beside that has its port where it is used: archive.py, as_told.py, usage.py, spending.py,
+costs.py, budget_notices.py, summarising.py, expiry.py.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ from math import ceil
 from bot.core.completions import Past, Prompt, PromptMessage
 from bot.core.errors import QuestionTooLong
 from bot.core.messages import Kind, PastTurn, Role, TakenUp, Turn
-from bot.core.speakers import NOBODY, labelled_text
+from bot.core.speakers import SOMEONE, labelled_text
 from bot.core.tokens import TOKENS_PER_MESSAGE, TokenBudget, cut_to, estimate_tokens, system_tokens
 
 # No person's label is so long: nobody can speak in its name.
@@ -18,7 +18,7 @@ SUMMARY_LABEL = "Summary of the earlier conversation"
 def content(turn: Turn | PastTurn, *, labelled: bool) -> str:
     """What the model reads of a turn."""
     if labelled and turn.role is Role.USER:
-        return labelled_text(turn.label or NOBODY, turn.text)
+        return labelled_text(turn.label or SOMEONE, turn.text)
     return turn.text
 
 

@@ -9,7 +9,7 @@ from bot.core.legible import UNSEEN
 
 LABEL_LENGTH = 32  # characters, the longest a Discord display name can be
 SUFFIX_LENGTH = 4  # digits of the author's id, and more of them where these are taken, too
-NOBODY = "Someone"
+SOMEONE = "Someone"
 
 _INVISIBLE = {"Cc", "Cf", "Co", "Cs"}  # unassigned stays: emoji newer than this Python are among them
 # White space, the empty Braille pattern, and what ends a label or begins a model's special token.
@@ -34,7 +34,7 @@ def speaker_label(display_name: str) -> str:
     name = _SEPARATORS.sub(" ", unicodedata.normalize("NFKC", display_name))
     name = "".join(character for character in _UNSEEN.sub("", name) if not _is_invisible(character))
     name = "".join(dropwhile(_needs_a_letter, unicodedata.normalize("NFKC", name)))
-    return " ".join(name.split())[:LABEL_LENGTH].rstrip() or NOBODY
+    return " ".join(name.split())[:LABEL_LENGTH].rstrip() or SOMEONE
 
 
 def label_key(label: str) -> str:

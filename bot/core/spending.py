@@ -35,7 +35,7 @@ class SpendingStore(Protocol):
         """Put a request that is about to be made on the record of model calls."""
 
     async def record_call(self, call: ModelCall) -> None:
-        """The same of one that has ended, be it there or not. An end that is there stays."""
+        """Put a request that has ended on the record, begun there or not. An end that is there stays."""
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         """What was used since then, by person, channel or server, or in all under 0."""

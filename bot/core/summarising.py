@@ -67,9 +67,8 @@ class Summarising:
         self._as_told = as_told
         self._budget = limits.budget
         self._due: dict[ConversationKey, None] = {}  # in their order
-        self._failed: dict[
-            ConversationKey, int
-        ] = {}  # where the window began: until it moves, not asked for again
+        # Where the window began: until it moves, not asked for again.
+        self._failed: dict[ConversationKey, int] = {}
         self._worker: asyncio.Task[None] | None = None
 
     def after(self, ended: Ended | None) -> Ended:

@@ -31,7 +31,7 @@ async def end_thinking(key: ConversationKey, address: Address, doors: Doors, *, 
 
 
 async def end_thinking_left_over(doors: Doors) -> None:
-    """The same for the questions that an earlier run of the bot left open."""
+    """End "thinking…" in time for the questions that an earlier run of the bot left open."""
     for command in await doors.intake.open_commands():
         question = command.question
         doors.keep(end_thinking(question.key, question.address, doors, shown=command.shown))

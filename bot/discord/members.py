@@ -12,9 +12,8 @@ SECONDS_THEY_HOLD = 60.0
 class Members:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._found: dict[
-            tuple[int, int], tuple[float, discord.Member | None]
-        ] = {}  # server and person; until when
+        # By server and person; until when.
+        self._found: dict[tuple[int, int], tuple[float, discord.Member | None]] = {}
 
     async def find(self, guild: discord.Guild, user_id: int) -> discord.Member | None:
         """The member as they were a minute ago at most; None: they are none.

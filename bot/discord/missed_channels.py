@@ -28,9 +28,8 @@ class MissedChannels:
         self._client = client
         self._changed = changed
         self._clock = clock
-        self._under_way: set[asyncio.Task[None]] = (
-            set()
-        )  # of any session: the library does not bear to be cancelled
+        # Of any session: the library does not bear to be cancelled.
+        self._under_way: set[asyncio.Task[None]] = set()
 
     async def read_all(self, unread: Unread, channel_ids: Sequence[int]) -> None:
         """Try each once, unless it is tried already."""

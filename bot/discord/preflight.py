@@ -24,9 +24,8 @@ REQUESTS_OF_A_LOOK_UP = 2
 REQUEST_SECONDS = 20.0
 FIRST_BACKOFF_SECONDS = 5.0
 LONGEST_BACKOFF_SECONDS = 900.0
-SESSIONS_TO_SPREAD = (
-    100  # the last of a day's, over the time that is left of it: Discord resets the token after them
-)
+# The last of a day's, over the time that is left of it: Discord resets the token after them.
+SESSIONS_TO_SPREAD = 100
 
 # GATEWAY_MESSAGE_CONTENT and its _LIMITED (Discord, "Application Flags"): either lets a bot ask for the intent.
 _CONTENT_GRANTED = 1 << 18 | 1 << 19
@@ -56,6 +55,7 @@ class Application:
     gateway_url: str
     sessions_left: int = 1000  # that may still be begun with the gateway, by whatever uses this token
     sessions_renewed_in: float = 0.0  # seconds
+    owner_ids: tuple[int, ...] = ()  # of the person, or the people of the team, whose application it is
 
     @property
     def seconds_to_spare_sessions(self) -> float:
@@ -63,8 +63,6 @@ class Application:
         if self.sessions_left > SESSIONS_TO_SPREAD:
             return 0.0
         return self.sessions_renewed_in / max(self.sessions_left, 1)
-
-    owner_ids: tuple[int, ...] = ()  # of the person, or the people of the team, whose application it is
 
 
 class NoAnswer(Exception):

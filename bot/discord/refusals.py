@@ -41,7 +41,7 @@ class Archived(Undeliverable):
 
 
 class RefusedMeanwhile(NotAllowed):
-    """The same, but an earlier try of the request may have been carried out."""
+    """Discord does not allow it any more, but an earlier try of the request may have been carried out."""
 
 
 class FileRefused(Undeliverable):
@@ -80,7 +80,7 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
 
 
 def why_not_answered(error: Exception) -> str:
-    """The same for whoever runs the bot."""
+    """Why Discord did not answer, for whoever runs the bot."""
     failure = translate(error)
     failure.__cause__ = error
     return why_unreachable(failure)

@@ -13,9 +13,8 @@ class Reading:
 
     def __init__(self) -> None:
         self.attempt: asyncio.Task[None] | None = None  # the one under way
-        self.ended = (
-            asyncio.Event()
-        )  # the channel is read, or what is read of it may be older than what was missed
+        # The channel is read, or what is read of it may be older than what was missed.
+        self.ended = asyncio.Event()
 
     @property
     def is_heeded(self) -> bool:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.speakers import LABEL_LENGTH, NOBODY, label_key, labelled_text, speaker_label, unique_label
+from bot.core.speakers import LABEL_LENGTH, SOMEONE, label_key, labelled_text, speaker_label, unique_label
 
 LINE_ENDS = ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 COLONS = [":", "\uff1a", "\ufe13", "\ufe55", "\u2a74", "\ua789", "\u2236"]
@@ -143,7 +143,7 @@ def test_names_become_labels(name, label):
     "name", ["", " ", "\n", "\u200b", "\u0301\u0302", "\u3164\uffa0", "\u2800", "::", "\u202e", "\ufe0f"]
 )
 def test_a_name_without_anything_to_see_is_nobodys(name):
-    assert speaker_label(name) == NOBODY
+    assert speaker_label(name) == SOMEONE
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ class Doors:
         return await self.let_look_up(interaction)
 
     async def let_look_up(self, interaction: discord.Interaction[discord.Client]) -> bool:
-        """The same for what is theirs, which they may always read."""
+        """Count a look back at what is theirs, which they may always read."""
         if refusal := self.look_ups.admit(interaction.user.id):
             await self.outbox.respond(interaction, refusal.user_message, ephemeral=True)
             return False
