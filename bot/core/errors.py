@@ -251,7 +251,9 @@ class DatabaseUnavailable(BotError):
 
     code = "database_unavailable"
     user_message = "I can't reach my memory right now, so I can't answer. Please try again in a few minutes."
-    waiting_message = "I can't reach my memory right now. I have your question, and answer it as soon as I can."
+    waiting_message = (
+        "I can't reach my memory right now. I have your question, and will answer it as soon as I can."
+    )
 
 
 class SetAside(DatabaseUnavailable):
