@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
+from bot.core.errors import BotError
 from bot.core.intake import Intake
 from bot.discord.client import ConfabClient
 from bot.discord.commands import Commands
@@ -41,6 +42,7 @@ class Ledger:
     together: list[frozenset[int]] = field(default_factory=list)  # the questions of each take-up
     heard: set[int] = field(default_factory=set)  # messages and commands that were handled to their end
     at_work: int = 0  # events that are being handled
+    faults: list[Exception] = field(default_factory=list)  # of ours, that ended the handling of one
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextmanager
@@ -68,6 +70,11 @@ class Ledger:
             try:
                 await method(client, event)
                 self.heard.add(getattr(event, "id", 0))
+            except BotError:  # the bot is being stopped
+                raise
+            except Exception as error:
+                self.faults.append(error)
+                raise
             finally:
                 self.at_work -= 1
                 self.changed.set()
@@ -82,11 +89,11 @@ class Ledger:
         return delete
 
     def _editing(self, method: Callable) -> Callable:
-        async def edit(intake: Any, message_id: int, **how: Any) -> None:
-            await method(intake, message_id, **how)
-            self.dealt_with.append(("edited", (message_id, how["raw_text"])))
+        async def edited(intake: Any, edit: Any) -> None:
+            await method(intake, edit)
+            self.dealt_with.append(("edited", (edit.message_id, edit.raw_text)))
 
-        return edit
+        return edited
 
     def _resetting(self, method: Callable) -> Callable:
         async def reset(intake: Any, key: Any) -> None:

@@ -163,7 +163,7 @@ class Town(RuleBasedStateMachine):
             await self._rest()
         finally:
             await self._end()
-        _nothing_is_wrong(await self.story.violations())
+        _nothing_is_wrong([*self.ledger.faults, *await self.story.violations()])
 
     async def _tell_again(self, what: int) -> None:
         for session in self.stage.discord.sessions:
@@ -193,4 +193,4 @@ class Town(RuleBasedStateMachine):
 
 
 def _nothing_is_wrong(found: Sequence[object]) -> None:
-    assert not found, "\n".join(map(str, found))
+    assert not found, "\n".join(map(repr, found))
