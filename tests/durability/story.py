@@ -61,6 +61,7 @@ class Story:
     gate: Gate | None = None  # answers that are begun now are held back
     _answers: dict[int, str] = field(default_factory=dict)  # the newest to each number
     _deleted: dict[int, set[str]] = field(default_factory=dict)  # what went with each message that was deleted
+    _unanswered: set[int] = field(default_factory=set)  # questions of which a reply was deleted
     _quoted: set[str] = field(default_factory=set)  # a reply brings them along, also beyond a reset
     _resets: dict[tuple[int, int], list[set[str]]] = field(default_factory=dict)
 
@@ -96,6 +97,8 @@ class Story:
                 self._deleted[message.id] = {f"q{number}", f"a{number}"}
             else:
                 self._deleted[message.id] = {match[0] for match in _ANSWER.finditer(" ".join(message.versions))}
+                if message.reference is not None:  # a notice, which may be its answer's first part by now
+                    self._unanswered.add(message.reference.message_id)
         if len(messages) == 1:
             await self.stage.discord.delete(messages[0])
         else:
@@ -206,7 +209,7 @@ class Story:
         """Whatever was answered together with something that people deleted, or by it."""
         words = set().union(*self._deleted.values())
         numbers = {int(re.sub(r"\D.*", "", word[1:])) for word in words}
-        touched = {id_ for id_, said in self.said.items() if said.number in numbers}
+        touched = {id_ for id_, said in self.said.items() if said.number in numbers} | self._unanswered
         together = set().union(touched, *(group for group in self.ledger.together if group & touched))
         numbers |= {self.said[id_].number for id_ in together if id_ in self.said}
         resets = [each.response for each in self.stage.discord.interactions if each.command == "reset"]
