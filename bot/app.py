@@ -27,7 +27,7 @@ from bot.llm.chat_model import OPENAI_URL
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
 from bot.regaining import run_anew
-from bot.settings import Settings, load_settings, names_given
+from bot.settings import Settings, load_settings, names_given, unheeded_names
 from bot.storage.database import SECONDS_FOR_PREDECESSOR
 from bot.storage.turns import SqlTurnStore, open_store
 
@@ -62,6 +62,8 @@ async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
     """`python -m bot run`: serve until SIGTERM or SIGINT. Raises StartupRefused."""
     settings = load_settings(environ=environ)
     configure_logging(settings.log_level, secrets=settings.secrets, lines=settings.log_format)
+    for name in unheeded_names(environ=environ):
+        log.warning("%s %s %s", name.place, name.sentence, name.cure)
     stopping = asyncio.create_task(_stop_signal().wait())
     started = asyncio.Event()
     run = partial(_run_until, stopping, settings, started)

@@ -102,11 +102,17 @@ _FAULTS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SettingFault:
-    """What is wrong where: *place* is a setting's name, or a line or the whole of the file."""
+    """What is wrong where: *place* is a setting's name, one that is none, or a line or the whole of the file."""
 
     place: str
     fault: str
     cure: str
+    about: frozenset[str] = frozenset()  # which settings it may concern, by name; none: all of them
+
+    @property
+    def sentence(self) -> str:
+        """What is said behind the place."""
+        return self.fault if self.fault.endswith("?") else f"{self.fault}."
 
 
 def fault_in_words(kind: str, limits: Mapping[str, Any]) -> str:
@@ -118,13 +124,33 @@ def setting_fault(place: str, fault: str) -> SettingFault:
     """*place* is a field of the settings, or of the file."""
     known = place in CURES
     cure = CURES[place] if known else _FILE_CURES.get(fault, "")
-    return SettingFault(place=place.upper() if known else place, fault=fault, cure=cure)
+    about = frozenset({place.upper()} if known else ())
+    return SettingFault(place=place.upper() if known else place, fault=fault, cure=cure, about=about)
+
+
+def misnamed(name: str, meant: Sequence[str]) -> SettingFault:
+    """*meant*: the settings that it may stand for, one at least."""
+    if list(meant) == [name.upper()]:
+        fault = f"is not a setting; write it in capitals: {meant[0]}"
+    else:
+        listed = " or ".join([", ".join(meant[:-1])] * (len(meant) > 1) + [meant[-1]])
+        fault = f"is not a setting; did you mean {listed}?"
+    cure = "Correct the name, or take it out: it changes nothing."
+    return SettingFault(place=name, fault=fault, cure=cure, about=frozenset(meant))
+
+
+def foreign_names(file: Path | None, names: Sequence[str]) -> SettingFault:
+    return SettingFault(
+        place=str(file),
+        fault=f"has names that are no settings of confab: {', '.join(names)}",
+        cure="If they are for other programs, there is nothing to do.",
+    )
 
 
 def refusal_lines(faults: Sequence[SettingFault], env_file: Path | None) -> Iterator[str]:
     yield "These settings need your attention:"
     for each in faults:
-        yield f"\n  {each.place} {each.fault}" + ("" if each.fault.endswith("?") else ".")
+        yield f"\n  {each.place} {each.sentence}"
         if each.cure:
             yield f"    {each.cure}"
     file = f", then from {env_file.absolute()}" if env_file else ""

@@ -7,7 +7,6 @@ import io
 import os
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from bot import setting_names
 from bot import setting_rules as rules
 from bot.core.access import AccessRules
 from bot.core.budgets import Limit
@@ -22,11 +22,21 @@ from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
 from bot.core.tokens import system_tokens
 from bot.logs import LogFormat
-from bot.setting_faults import NO_TEXT, SettingFault, fault_in_words, refusal_lines, setting_fault
+from bot.setting_faults import (
+    NO_TEXT,
+    SettingFault,
+    fault_in_words,
+    foreign_names,
+    misnamed,
+    refusal_lines,
+    setting_fault,
+)
+
+ENV_FILE = Path(".env")
 
 _ACCESS_LISTS = ("allowed_", "blocked_")
+_BUDGETS = "budget_"
 _BOUNDS = ("max_waiting", "messages_per_minute_")
-_LIKENESS_OF_A_TYPO = 0.8  # difflib's ratio; OPENAI_KEY for OPENAI_API_KEY has 0.83
 _LEAST_QUESTION_TOKENS = 200
 
 _Plain = BeforeValidator(rules.no_secret)
@@ -122,7 +132,7 @@ class Settings(BaseModel):
     def for_everybody(self) -> "Settings":
         """Without bounds and budgets, and without the lists, which name people and channels of Discord itself."""
         changes: dict[str, object] = {"direct_messages": "on"}
-        for starts, unbounded in ((_ACCESS_LISTS, frozenset()), ("budget_", None), (_BOUNDS, 0)):
+        for starts, unbounded in ((_ACCESS_LISTS, frozenset()), (_BUDGETS, None), (_BOUNDS, 0)):
             changes |= dict.fromkeys(
                 (name for name in type(self).model_fields if name.startswith(starts)), unbounded
             )
@@ -139,7 +149,7 @@ class Settings(BaseModel):
         return tuple(secrets)
 
 
-def load_settings(env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(env_file: Path | None = ENV_FILE, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings from *environ*, then *env_file*, then the defaults. Raises StartupRefused with every fault."""
     settings, faults = examine_settings(env_file, environ)
     if faults:
@@ -148,7 +158,7 @@ def load_settings(env_file: Path | None = Path(".env"), environ: Mapping[str, st
 
 
 def examine_settings(
-    env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ
+    env_file: Path | None = ENV_FILE, environ: Mapping[str, str] = os.environ
 ) -> tuple[Settings, list[SettingFault]]:
     """The settings as far as they are right, and every fault. What is refused is left at its default."""
     values, faults = _read(env_file, environ)
@@ -164,10 +174,18 @@ def examine_settings(
         faults |= _faults_between(settings)
     fields = list(Settings.model_fields)
     places = sorted(faults, key=lambda place: place in fields and fields.index(place))
-    return settings, [setting_fault(place, faults[place]) for place in places]
+    wrong_names, _ = _misnamed(env_file, environ)
+    return settings, [*wrong_names, *(setting_fault(place, faults[place]) for place in places)]
 
 
-def names_given(env_file: Path | None = Path(".env"), environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+def unheeded_names(
+    env_file: Path | None = ENV_FILE, environ: Mapping[str, str] = os.environ
+) -> list[SettingFault]:
+    """What is no setting, and does not keep the bot from starting."""
+    return _misnamed(env_file, environ)[1]
+
+
+def names_given(env_file: Path | None = ENV_FILE, environ: Mapping[str, str] = os.environ) -> frozenset[str]:
     """The names of the settings that are given a value, be it right or wrong."""
     return frozenset(name.upper() for name in _read(env_file, environ)[0])
 
@@ -180,11 +198,29 @@ def _read(env_file: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, 
     for field in Settings.model_fields:
         if value := given.get(field.upper()) or written.get(field.upper(), ""):
             values[field] = value
-    missing = [field.upper() for field in Settings.model_fields if field not in values]
-    for name in sorted(written.keys() - {field.upper() for field in Settings.model_fields}):
-        if meant := get_close_matches(name.upper(), missing, n=1, cutoff=_LIKENESS_OF_A_TYPO):
-            faults[name] = f"is not a setting; did you mean {meant[0]}?"
     return values, faults
+
+
+def _misnamed(env_file: Path | None, environ: Mapping[str, str]) -> tuple[list[SettingFault], list[SettingFault]]:
+    """Names that are no settings: those that keep the bot from starting, and those that are only to be told.
+
+    The file is the operator's, the environment also other programs'. But what bounds money bounds nothing under
+    another name, wherever that stands.
+    """
+    names = [field.upper() for field in Settings.model_fields]
+    written = set(_read_file(env_file)[0]) if env_file else set()
+    strange = sorted(filter(setting_names.may_be_shown, {*written, *environ} - {*names}))
+    wrong, told, foreign = [], [], []
+    for name in strange:
+        meant, like = setting_names.meant(name, names), setting_names.is_like(name, names)
+        about_money = any(each.lower().startswith(_BUDGETS) for each in meant)
+        if like and (name in written or about_money):
+            wrong.append(misnamed(name, meant))
+        elif like or (name in written and meant):
+            told.append(misnamed(name, meant))
+        elif name in written:
+            foreign.append(name)
+    return wrong, told + ([foreign_names(env_file, foreign)] if foreign else [])
 
 
 def _read_file(path: Path) -> tuple[dict[str, str], dict[str, str]]:

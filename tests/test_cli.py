@@ -85,6 +85,23 @@ def test_without_what_it_needs_it_says_how_to_install_that(tmp_path):
     assert "Traceback" not in ended.stderr
 
 
+def test_the_log_begins_with_the_names_that_are_no_settings(tmp_path):
+    (tmp_path / ".env").write_text("DISABLE_DM=1\n")
+    (tmp_path / "folder").write_text("in the database's way")
+    set_up = {"DISCORD_API_URL": "http://127.0.0.1:1", "OPENAI_BASE_URL": "http://127.0.0.1:1"}
+
+    ended = run(
+        "run", folder=tmp_path, DISCORD_TOKEN="t", DATABASE_URL="sqlite:///folder/b.db", MAX_TOKENS="9", **set_up
+    )
+
+    assert ended.returncode == 2
+    first, second, *_ = ended.stderr.splitlines()
+    assert "WARNING" in first
+    assert "MAX_TOKENS is not a setting; did you mean MAX_ANSWER_TOKENS? Correct" in first
+    assert "WARNING" in second
+    assert ".env has names that are no settings of confab: DISABLE_DM. If they" in second
+
+
 def test_use_is_a_table_of_the_last_days(tmp_path):
     (tmp_path / "data").mkdir()
     asyncio.run(opened(f"sqlite:///{tmp_path}/data/bot.db"))

@@ -13,7 +13,7 @@ from bot.core.budgets import Limit
 from bot.core.costs import ModelPrice
 from bot.core.errors import StartupRefused
 from bot.setting_faults import CURES
-from bot.settings import Settings, examine_settings, load_settings, names_given
+from bot.settings import Settings, examine_settings, load_settings, names_given, unheeded_names
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.canary-canary-canary-canary-canary-12"
 KEY = "sk-proj-canary0123456789canary"
@@ -224,17 +224,74 @@ def test_a_discord_compatible_server_may_have_tokens_of_its_own_shape():
     assert loaded.discord_token.get_secret_value() == "made-up"
 
 
+BUDGETS = [
+    f"BUDGET_{scope}_PER_{period}"
+    for scope in ("PERSON", "CHANNEL", "SERVER", "TOTAL")
+    for period in ("DAY", "MONTH")
+]
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("OPENAI_KEY", "OPENAI_API_KEY"), ("Openai_Api_Key", "OPENAI_API_KEY"), ("HISTORY_TOKEN", "HISTORY_TOKENS")],
+    [
+        ("OPENAI_KEY", "OPENAI_API_KEY"),
+        ("HISTORY_TOKEN", "HISTORY_TOKENS"),
+        ("DISCORD_BOT_TOKEN", "DISCORD_TOKEN"),
+        ("CHAT_CHANELS", "CHAT_CHANNELS"),
+        ("OPENAI_API_KEY_OLD", "OPENAI_API_KEY"),
+        ("BUDGET_PERSON", "BUDGET_PERSON_PER_DAY or BUDGET_PERSON_PER_MONTH"),
+        ("BUDGET_DAY", ", ".join(BUDGETS[0:6:2]) + f" or {BUDGETS[6]}"),
+        ("BUDGET_USER_PER_DAY", ", ".join(BUDGETS[:7]) + f" or {BUDGETS[7]}"),
+        ("RETENTION", "RETENTION_DAYS or RETENTION_DAYS_BY_SERVER"),
+        ("BLOCKED_GUILDS", "BLOCKED_USERS, BLOCKED_ROLES, BLOCKED_CHANNELS or BLOCKED_CATEGORIES"),
+        ("OPENAI_TEMPERATURE", "OPENAI_API_KEY, OPENAI_BASE_URL or OPENAI_MODEL"),
+        ("MODEL", "OPENAI_MODEL, MODEL_PRICES, MODEL_CONCURRENCY, MODEL_ATTEMPTS or SUMMARY_MODEL"),
+    ],
 )
-def test_a_misspelt_name_in_the_file_is_refused_with_the_right_one(env_file, written, meant):
-    env_file.write_text(f"DISCORD_TOKEN={TOKEN}\n{written}=canary\n")
+def test_a_name_like_a_settings_in_the_file_is_refused_with_those_meant_whatever_else_is_set(
+    env_file, written, meant
+):
+    env_file.write_text(f"DISCORD_TOKEN={TOKEN}\nOPENAI_API_KEY={KEY}\nCHAT_CHANNELS=1\n{written}=canary\n")
 
     text = refusal(env_file)
 
-    assert f"  {written} is not a setting; did you mean {meant}?" in text
+    assert f"\n  {written} is not a setting; did you mean {meant}?\n    Correct the name, or take it out" in text
     assert "canary" not in text
+
+
+@pytest.mark.parametrize("written", ["Discord_Token", "chat_channels"])
+def test_a_name_in_small_letters_is_to_be_written_in_capitals(env_file, written):
+    env_file.write_text(f"DISCORD_TOKEN={TOKEN}\nOPENAI_API_KEY={KEY}\n{written}=canary\n")
+
+    assert f"  {written} is not a setting; write it in capitals: {written.upper()}." in refusal(env_file)
+
+
+def test_other_programs_names_in_the_file_are_told_and_keep_nothing_from_starting(env_file):
+    env_file.write_text("POSTGRES_PASSWORD=canary\nDISABLE_DM=1\nCHANNELS=1\nOPENAI_ORG_ID=x\nsqlite://c=x\n")
+
+    assert load_settings(env_file, ENOUGH) == settings()
+    assert [(each.place, each.fault) for each in unheeded_names(env_file, ENOUGH)] == [
+        ("CHANNELS", "is not a setting; did you mean CHAT_CHANNELS, ALLOWED_CHANNELS or BLOCKED_CHANNELS?"),
+        (str(env_file), "has names that are no settings of confab: DISABLE_DM, OPENAI_ORG_ID, POSTGRES_PASSWORD"),
+    ]
+
+
+def test_of_an_environment_names_like_ours_are_told_and_others_are_not():
+    environ = ENOUGH | {
+        "OPENAI_ORG_ID": "x",
+        "HOME": "/",
+        "CHANNELS": "1",
+        "RETENTION": "30",
+        "chat_channels": "1",
+    }
+
+    assert load_settings(None, environ) == settings()
+    assert [each.place for each in unheeded_names(None, environ)] == ["RETENTION", "chat_channels"]
+
+
+@pytest.mark.parametrize("written", ["BUDGET_TOTAL", "budget_total_per_day", "BUGDET_TOTAL_PER_DAY"])
+def test_a_bound_on_money_by_another_name_is_refused_in_an_environment_too(written):
+    assert f"  {written} is not a setting; " in refusal(**ENOUGH | {written: "$1"})
 
 
 def test_misspelt_names_are_told_in_the_same_order_at_every_start(env_file):
@@ -244,14 +301,6 @@ def test_misspelt_names_are_told_in_the_same_order_at_every_start(env_file):
     _, faults = examine_settings(env_file, ENOUGH | {"OPENAI_API_KEY": ""})
 
     assert [each.place for each in faults if each.fault.startswith("is not a setting")] == misspelt
-
-
-def test_other_programs_names_in_the_file_are_left_alone(env_file):
-    env_file.write_text(
-        f"POSTGRES_PASSWORD=x\nOPENAI_API_KEY={KEY}\nOPENAI_API_KEY_OLD=x\nDISCORD_TOKEN={TOKEN}\n"
-    )
-
-    assert load_settings(env_file, {}).openai_api_key == SecretStr(KEY)
 
 
 @pytest.mark.parametrize("line", [TOKEN, f"DISCORD_TOKEN {TOKEN}", f'OPENAI_API_KEY="{KEY}'])

@@ -13,7 +13,7 @@ from bot.discord.clock_checkup import check_clock
 from bot.limits import budget_faults, budgets_set, known_prices, patience, small_budgets
 from bot.llm.checkup import check_model
 from bot.setting_faults import SettingFault
-from bot.settings import Settings, examine_settings
+from bot.settings import Settings, examine_settings, unheeded_names
 from bot.storage.checkup import check_database
 
 _MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
@@ -22,7 +22,10 @@ _MODEL = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
 async def examine(env_file: Path, environ: Mapping[str, str], *, clock: Clock) -> AsyncIterator[Finding]:
     """What is found, as it is found."""
     settings, faults = examine_settings(env_file, environ)
-    found = [*_settings(faults, env_file), *_secrecy(env_file), *([] if faults else _budgets(settings))]
+    unheeded = [
+        warning("settings", each.place, each.fault, each.cure) for each in unheeded_names(env_file, environ)
+    ]
+    found = [*_settings(faults, env_file), *unheeded, *_secrecy(env_file), *([] if faults else _budgets(settings))]
     for finding in found:
         yield finding
     faulty = frozenset(fault.place for fault in faults)

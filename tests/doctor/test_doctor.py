@@ -118,6 +118,20 @@ async def test_wrong_settings_are_told_together_and_what_depends_on_them_is_not_
     assert ended.states()["model"] == "ok"
 
 
+async def test_names_that_are_no_settings_are_worth_a_warning(set_up):
+    (set_up.folder / ".env").write_text("DISABLE_DM=1\n")
+    (set_up.folder / ".env").chmod(0o600)
+
+    ended = await set_up.doctor("--json", RETENTION="30")
+
+    found = [each for each in json.loads(ended.out)["findings"] if each["check"] == "settings"]
+    assert (ended.status, ended.wrong()) == (0, {"settings": "warning"})
+    assert [(each["subject"], each["detail"]) for each in found[1:]] == [
+        ("RETENTION", "is not a setting; did you mean RETENTION_DAYS or RETENTION_DAYS_BY_SERVER?"),
+        (".env", "has names that are no settings of confab: DISABLE_DM"),
+    ]
+
+
 async def test_where_settings_are_missing_it_says_where_they_are_read_from_and_how_to_begin(set_up):
     ended = await set_up.doctor("--json", DISCORD_TOKEN="")
 
