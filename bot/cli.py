@@ -168,10 +168,10 @@ async def _forget(*, user: int | None, guild: int | None) -> int:
 
 def _database_url() -> str:
     """For commands that need no token: the other settings may be wrong, or not there. Raises StartupRefused."""
-    from bot.settings import Settings, examine_settings  # noqa: PLC0415
+    from bot.setting_faults import refusal_lines  # noqa: PLC0415
+    from bot.settings import ENV_FILE, examine_settings  # noqa: PLC0415
 
-    settings, faults = examine_settings()
-    other = {field.upper() for field in Settings.model_fields} - {"DATABASE_URL"}
-    if wrong := [fault for fault in faults if fault.place not in other]:
-        raise StartupRefused("\n".join(f"{fault.place} {fault.fault} {fault.cure}".rstrip() for fault in wrong))
+    settings, faults = examine_settings(ENV_FILE)
+    if wrong := [fault for fault in faults if not fault.about or "DATABASE_URL" in fault.about]:
+        raise StartupRefused("\n".join(refusal_lines(wrong, ENV_FILE)))
     return settings.database_url.get_secret_value()

@@ -102,6 +102,19 @@ def test_the_log_begins_with_the_names_that_are_no_settings(tmp_path):
     assert ".env has names that are no settings of confab: DISABLE_DM. If they" in second
 
 
+def test_a_command_that_needs_the_database_alone_is_told_how_that_is_put_right(tmp_path):
+    ended = run("usage", folder=tmp_path, DATABASE_URL="bot.db", HISTORY_TOKENS="x", BUDGET_TOTAL="$1")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
+        "These settings need your attention:\n\n"
+        "  DATABASE_URL is not for a database that confab knows.\n"
+        "    sqlite:///data/bot.db, or postgresql://… with user:password@host/database behind it.\n\n"
+    )
+    assert "HISTORY_TOKENS" not in ended.stderr
+    assert "BUDGET_TOTAL" not in ended.stderr
+
+
 def test_use_is_a_table_of_the_last_days(tmp_path):
     (tmp_path / "data").mkdir()
     asyncio.run(opened(f"sqlite:///{tmp_path}/data/bot.db"))
