@@ -27,6 +27,7 @@ from bot.discord.connecting import Connecting
 from bot.discord.hearing import Hearing
 from bot.discord.identify import IdentifyPace
 from bot.discord.in_time import end_thinking_left_over
+from bot.discord.named_channels import NamedChannels
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.payloads import Content
@@ -85,6 +86,7 @@ class ConfabClient(discord.Client):
         self._about = application
         self._chat_channels = chat_channels
         self._access = access
+        self._named_channels = NamedChannels(chat_channels=chat_channels, access=access)
         self._clock = clock
         self._kept: set[asyncio.Task[None]] = set()
         self._serving: asyncio.Task[None] | None = None
@@ -236,7 +238,8 @@ class ConfabClient(discord.Client):
         self._is_connected()
 
     async def on_ready(self) -> None:
-        log.info("connected as %s, in %d servers", self.me.id, len(self.guilds))
+        log.info("connected as %s, in %d server%s", self.me.id, len(self.guilds), "s" * (len(self.guilds) != 1))
+        self._named_channels.tell_unseen(self)
         self._keep(self.catch_up.servers_are_known())
 
     async def on_guild_unavailable(self, guild: discord.Guild) -> None:
@@ -245,6 +248,8 @@ class ConfabClient(discord.Client):
     async def on_guild_available(self, guild: discord.Guild) -> None:
         self.catch_up.server_comes_back(guild)
         self._keep(self.catch_up.server_is_back(guild))
+        if self.is_ready():
+            self._named_channels.tell_unseen(self)
 
     @property
     def me(self) -> discord.ClientUser:
