@@ -76,6 +76,7 @@ CURES = {
     "log_format": "text for people, json for programs that collect logs.",
 }
 
+COMMENT_BEHIND = "has a comment behind its value: here it is allowed on a line of its own only"
 _BEGIN_ANEW = "then: cp .env.example .env"
 NO_TEXT = "is not a text file in UTF-8"
 _FILE_CURES = {

@@ -23,6 +23,7 @@ from bot.core.errors import StartupRefused
 from bot.core.tokens import system_tokens
 from bot.logs import LogFormat
 from bot.setting_faults import (
+    COMMENT_BEHIND,
     NO_TEXT,
     SettingFault,
     fault_in_words,
@@ -161,13 +162,14 @@ def examine_settings(
     env_file: Path | None = ENV_FILE, environ: Mapping[str, str] = os.environ
 ) -> tuple[Settings, list[SettingFault]]:
     """The settings as far as they are right, and every fault. What is refused is left at its default."""
-    values, faults = _read(env_file, environ)
-    if not values.keys() & {"openai_api_key", "openai_base_url"}:
+    given, faults = _read(env_file, environ)
+    values = {field: value for field, value in given.items() if field not in faults}
+    if not given.keys() & {"openai_api_key", "openai_base_url"}:
         faults["openai_api_key"] = "is not set"
     try:
         settings = Settings.model_validate(values)
     except ValidationError as invalid:
-        faults |= _faults(invalid)
+        faults = _faults(invalid) | faults
         right = {field: value for field, value in values.items() if field not in faults}
         settings = Settings.model_validate({"discord_token": "", **right})
     else:
@@ -198,6 +200,8 @@ def _read(env_file: Path | None, environ: Mapping[str, str]) -> tuple[dict[str, 
     for field in Settings.model_fields:
         if value := given.get(field.upper()) or written.get(field.upper(), ""):
             values[field] = value
+        if field != "system_prompt" and re.search(r"\s#", given.get(field.upper(), "")):
+            faults[field] = COMMENT_BEHIND  # systemd and `docker run --env-file` know none there
     return values, faults
 
 

@@ -218,6 +218,27 @@ def test_a_wrong_value_is_refused_with_its_fault_and_never_quoted(name, value, f
     assert "canary" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BUDGET_PERSON_PER_DAY", "20000  # tokens"),
+        ("DATABASE_URL", "sqlite:////canary/bot.db # or PostgreSQL's"),
+        ("DISCORD_TOKEN", f"{TOKEN}\t# mine"),
+        ("OPENAI_API_KEY", f"'{KEY}' # mine"),
+    ],
+)
+def test_a_comment_behind_a_value_of_the_environment_is_told_as_what_it_is(name, value):
+    text = refusal(**ENOUGH | {name: value})
+
+    assert f"  {name} has a comment behind its value: here it is allowed on a line of its own only." in text
+    assert text.count("\n\n") == 2
+    assert "canary" not in text
+
+
+def test_a_system_prompt_may_hold_what_looks_like_a_comment():
+    assert settings(SYSTEM_PROMPT="Answer in #general").system_prompt == "Answer in #general"
+
+
 def test_a_discord_compatible_server_may_have_tokens_of_its_own_shape():
     loaded = settings(DISCORD_TOKEN="made-up", DISCORD_API_URL="http://localhost:1234/api/v10")
 
