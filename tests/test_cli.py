@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,31 @@ async def test_the_playground_remembers_what_was_said_before_it_was_left(tmp_pat
 
     asked = [[each["content"] for each in body["messages"] if each["role"] == "user"] for body in model.requests]
     assert asked[-1] == ["My name is Zorb.", "Who am I?", "And now?"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such terminals here")
+@pytest.mark.parametrize("leave", ["/quit\r", "\x03", "\x04"])
+def test_whoever_leaves_the_playground_has_the_terminal_as_it_was(tmp_path, leave):
+    master, terminal = os.openpty()
+    settings = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    before = termios.tcgetattr(terminal)
+    playing = subprocess.Popen(
+        [sys.executable, "-m", "bot", "playground"],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]} | settings,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+    )
+    shown = b""
+    while b"#general >" not in shown:
+        shown += os.read(master, 65536)
+    os.write(master, leave.encode())
+    while b"The bot remembers" not in shown:
+        shown += os.read(master, 65536)
+
+    assert playing.wait(timeout=30) == 0
+    assert os.get_blocking(terminal)
+    assert termios.tcgetattr(terminal) == before
+    os.close(master)
+    os.close(terminal)

@@ -1,6 +1,7 @@
 """A channel in the terminal: the transcript grows above, while you type below."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -51,6 +52,9 @@ class Terminal:
 
     async def run(self) -> int:
         """Until the person leaves. Raises TimeoutError if the bot does not come."""
+        # uvloop makes it non-blocking for good, and the shell has the same terminal afterwards.
+        keyboard = self._app.input.fileno()
+        blocking = os.get_blocking(keyboard)
         async with self._scene.loopback.watch() as watch:
             tasks = [
                 asyncio.create_task(self._app.run_async(handle_sigint=False, set_exception_handler=False)),
@@ -60,7 +64,10 @@ class Terminal:
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await self._leave(tasks)
+                try:
+                    await self._leave(tasks)
+                finally:
+                    os.set_blocking(keyboard, blocking)
         return 0
 
     async def _leave(self, tasks: Sequence[asyncio.Task[None]]) -> None:
