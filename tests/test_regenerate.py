@@ -6,7 +6,7 @@ import io
 import pytest
 
 from bot.core.errors import ModelUnavailable, TextRefused
-from bot.core.presses import GONE, NOT_LAST, NOT_THEIRS, UNDER_WAY
+from bot.core.presses import NOT_LAST, NOT_THEIRS, QUESTION_DELETED, UNDER_WAY
 from bot.discord.buttons import stop_button
 from bot.discord.pressing import UNKNOWN
 from bot.playground.lines import AGAIN, STOP
@@ -97,7 +97,7 @@ async def test_an_answer_to_a_deleted_question_is_not_written_anew(stage) -> Non
         await stage.ask("a fence")  # what comes later is handled later
         refusal = await whispered(stage, await pressed(stage, message, "Regenerate"))
 
-    assert refusal == GONE
+    assert refusal == QUESTION_DELETED
 
 
 async def test_an_answer_that_cannot_be_written_anew_stays(stage) -> None:

@@ -281,6 +281,7 @@ class Reopened(StrEnum):
     NOT_THEIRS = "not theirs"  # somebody else asked, and this is no moderator
     UNDER_WAY = "under way"  # it is being written already
     NOT_LAST = "not last"  # the conversation went on since
+    QUESTION_DELETED = "question deleted"  # and with it the answer, which the channel may still show
     GONE = "gone"  # question or answer is not there any more, or there was no answer
 
 

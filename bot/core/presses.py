@@ -11,12 +11,14 @@ NOT_THEIRS = "Only whoever asked, or a moderator, can do that."
 NOT_WRITING = "I'm not writing that answer any more."
 UNDER_WAY = "I'm writing that answer already."
 NOT_LAST = "I can only rewrite my last answer here, and only until the conversation goes on."
+QUESTION_DELETED = "The question was deleted, and my memory of this answer with it, so I can't write it again."
 GONE = "That question or its answer is gone, so I can't write it again."
 
 _WHY_NOT = {
     Reopened.NOT_THEIRS: NOT_THEIRS,
     Reopened.UNDER_WAY: UNDER_WAY,
     Reopened.NOT_LAST: NOT_LAST,
+    Reopened.QUESTION_DELETED: QUESTION_DELETED,
     Reopened.GONE: GONE,
 }
 

@@ -16,7 +16,7 @@ def reopen(connection: Connection, press: Press) -> Reopened:
     """
     asked = _asked(connection, press)
     if asked is None or asked.state == TurnState.WITHDRAWN:
-        return Reopened.GONE
+        return Reopened.GONE if asked is None else Reopened.QUESTION_DELETED
     if not press.may_concern(asked.author_id):
         return Reopened.NOT_THEIRS
     if asked.state == TurnState.ANSWERING:

@@ -148,7 +148,11 @@ async def test_not_if_question_or_answer_is_gone(store):
     await exchange(store, message("q3", id=3), "a3", posted=[72])
     await store.erase_messages([72])
 
-    assert [await reopen(store, id_) for id_ in (2, 3, 99)] == [Reopened.GONE] * 3
+    assert [await reopen(store, id_) for id_ in (2, 3, 99)] == [
+        Reopened.QUESTION_DELETED,
+        Reopened.GONE,
+        Reopened.GONE,
+    ]
 
 
 async def test_not_what_was_no_answer(store):
