@@ -27,7 +27,7 @@ from bot.llm.chat_model import OPENAI_URL
 from bot.logs import configure_logging
 from bot.playground.endings import Endings
 from bot.regaining import run_anew
-from bot.settings import Settings, load_settings, names_given, unheeded_names
+from bot.settings import Settings, load_settings, load_unbounded, names_given, unheeded_names
 from bot.storage.database import SECONDS_FOR_PREDECESSOR
 from bot.storage.turns import SqlTurnStore, open_store
 
@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 # A model this small begins to repeat itself before long, and takes its time over it; its summaries make no sense.
 LOCAL_MODEL_LIMITS = {"MAX_ANSWER_TOKENS": "150", "HISTORY_TOKENS": "1500", "SUMMARIES": "off"}
+_NO_KEY = "none"  # so that one of the settings is not sent to the local model
 PLAYGROUND_DATABASE = "sqlite:///data/playground.db"
 PLAYGROUND_FILES = Path("data/playground")
 PLAYGROUND_LOG = Path("data/playground.log")  # the terminal belongs to the conversation
@@ -78,9 +79,16 @@ async def run_bot(environ: Mapping[str, str] = os.environ) -> int:
 
 
 async def run_playground(
-    *, say: Sequence[str] | None, at_once: bool = False, environ: Mapping[str, str] = os.environ
+    *,
+    say: Sequence[str] | None,
+    at_once: bool = False,
+    local: bool = False,
+    environ: Mapping[str, str] = os.environ,
 ) -> int:
-    """`python -m bot playground`: the same bot, on a Discord and a model of its own. Raises StartupRefused."""
+    """`python -m bot playground`: the same bot, on a Discord and a model of its own. Raises StartupRefused.
+
+    *local*: the model is its own, too, even if the settings name one.
+    """
     from bot.playground.local_model import open_local_model  # noqa: PLC0415 -- the bot itself runs without these
     from bot.playground.loopback import LoopbackDiscord  # noqa: PLC0415
     from bot.playground.play import play  # noqa: PLC0415
@@ -98,11 +106,15 @@ async def run_playground(
             ),
         }
         sentence = None
-        if not names_given(environ=environ) & {"OPENAI_API_KEY", "OPENAI_BASE_URL"}:
-            local = await stack.enter_async_context(open_local_model())
-            given |= LOCAL_MODEL_LIMITS | {"OPENAI_BASE_URL": local.base_url, "OPENAI_MODEL": local.model}
-            sentence = local.sentence
-        settings = load_settings(environ=given).for_everybody()
+        if local or not names_given(environ=environ) & {"OPENAI_API_KEY", "OPENAI_BASE_URL"}:
+            model = await stack.enter_async_context(open_local_model())
+            given |= LOCAL_MODEL_LIMITS | {
+                "OPENAI_BASE_URL": model.base_url,
+                "OPENAI_MODEL": model.model,
+                "OPENAI_API_KEY": _NO_KEY,
+            }
+            sentence = model.sentence
+        settings = load_unbounded(given)
         configure_logging(
             settings.log_level,
             secrets=settings.secrets,
@@ -131,8 +143,11 @@ async def run_playground(
 def _own_model(settings: Settings) -> str:
     models = " or ".join(settings.openai_models)
     address = urlsplit(settings.openai_base_url or OPENAI_URL).netloc
-    cost = ", at your cost" if settings.openai_api_key else ""
-    return f"{models} at {address} answers{cost}. If it does not, `.venv/bin/python -m bot doctor` says why."
+    cost = "at your cost" if settings.openai_api_key else "without a key"
+    return (
+        f"{models} at {address} answers, {cost}. If it does not, `.venv/bin/python -m bot doctor` says why; "
+        "`.venv/bin/python -m bot playground --local` has the small model answer instead."
+    )
 
 
 async def _forget_marks() -> None:

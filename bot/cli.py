@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument(
         "--at-once", action="store_true", help="say it all at the same time; each @name at a beginning is a person"
     )
+    play.add_argument(
+        "--local",
+        action="store_true",
+        help="let the small model of this machine answer, whatever the settings name",
+    )
     doctor = commands.add_parser("doctor", help="check token, permissions, model, database, disk and clock")
     doctor.add_argument("--json", action="store_true", help="print the findings as one JSON object")
     _add_usage(commands.add_parser("usage", help="what was used of the models, and what it cost"))
@@ -120,7 +125,7 @@ async def _command(arguments: argparse.Namespace) -> int:
             raise StartupRefused('--say goes with words: --say "hello"')
         from bot.app import run_playground  # noqa: PLC0415
 
-        return await run_playground(say=arguments.say, at_once=arguments.at_once)
+        return await run_playground(say=arguments.say, at_once=arguments.at_once, local=arguments.local)
     if arguments.command == "doctor":
         from bot.doctor.run import run_doctor  # noqa: PLC0415
 

@@ -130,15 +130,6 @@ class Settings(BaseModel):
         lists = {name: getattr(self, name) for name in type(self).model_fields if name.startswith(_ACCESS_LISTS)}
         return AccessRules(**lists, direct_messages=self.direct_messages == "on")
 
-    def for_everybody(self) -> "Settings":
-        """Without bounds and budgets, and without the lists, which name people and channels of Discord itself."""
-        changes: dict[str, object] = {"direct_messages": "on"}
-        for starts, unbounded in ((_ACCESS_LISTS, frozenset()), (_BUDGETS, None), (_BOUNDS, 0)):
-            changes |= dict.fromkeys(
-                (name for name in type(self).model_fields if name.startswith(starts)), unbounded
-            )
-        return self.model_copy(update=changes)
-
     @property
     def secrets(self) -> tuple[str, ...]:
         """The exact values that no log line may hold."""
@@ -156,6 +147,21 @@ def load_settings(env_file: Path | None = ENV_FILE, environ: Mapping[str, str] =
     if faults:
         raise StartupRefused("\n".join(refusal_lines(faults, env_file)))
     return settings
+
+
+def load_unbounded(environ: Mapping[str, str]) -> Settings:
+    """Without bounds, budgets, metrics, and the lists, which name people and channels of Discord itself.
+
+    Whatever these are set to, be it right or wrong. Raises StartupRefused with every other fault.
+    """
+    unbounded: dict[str, object] = {"direct_messages": "on", "metrics_port": None, "metrics_host": "127.0.0.1"}
+    for starts, nothing in ((_ACCESS_LISTS, frozenset()), (_BUDGETS, None), (_BOUNDS, 0)):
+        unbounded |= dict.fromkeys((name for name in Settings.model_fields if name.startswith(starts)), nothing)
+    settings, faults = examine_settings(ENV_FILE, environ)
+    left_aside = {field.upper() for field in unbounded}
+    if faults := [fault for fault in faults if not fault.about or fault.about - left_aside]:
+        raise StartupRefused("\n".join(refusal_lines(faults, ENV_FILE)))
+    return settings.model_copy(update=unbounded)
 
 
 def examine_settings(

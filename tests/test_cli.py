@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 import termios
@@ -15,6 +16,7 @@ from tests.fakes import message
 from tests.model_server import ModelServer
 
 ROOT = Path(__file__).parent.parent
+REAL_ONE = "For a real one, set OPENAI_API_KEY (or OPENAI_BASE_URL and OPENAI_MODEL) in .env."
 
 
 def run(
@@ -176,16 +178,50 @@ async def test_a_second_playground_in_the_same_folder_is_told_of_the_first(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("key", "cost"), [({"OPENAI_API_KEY": "sk-canary-canary-canary"}, ", at your cost"), ({}, "")]
+    ("key", "cost"), [({"OPENAI_API_KEY": "sk-canary-canary-canary"}, "at your cost"), ({}, "without a key")]
 )
 def test_the_playground_says_which_model_of_your_own_answers_and_where_to_look_if_it_fails(tmp_path, key, cost):
     settings = {"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_MODEL": "m,n", "MODEL_ATTEMPTS": "1"}
     ended = run("playground", "--say", "Hello", folder=tmp_path, **settings, **key)
 
     assert ended.returncode == 1
-    doctor = "If it does not, `.venv/bin/python -m bot doctor` says why."
-    assert ended.stderr == f"m or n at 127.0.0.1:1 answers{cost}. {doctor}\n"
+    assert ended.stderr == (
+        f"m or n at 127.0.0.1:1 answers, {cost}. If it does not, `.venv/bin/python -m bot doctor` says why; "
+        "`.venv/bin/python -m bot playground --local` has the small model answer instead.\n"
+    )
     assert "canary" not in ended.stdout
+
+
+async def test_the_small_model_can_be_gone_back_to_whatever_the_settings_name(tmp_path):
+    (tmp_path / ".env").write_text(
+        "OPENAI_API_KEY=sk-canary-canary-canary\nOPENAI_BASE_URL=http://127.0.0.1:1/v1\n"
+    )
+
+    ended = await asyncio.to_thread(run, "playground", "--local", "--say", "/why", folder=tmp_path)
+
+    assert ended.stderr.splitlines()[0].endswith(REAL_ONE)
+    assert "at no cost" in ended.stderr
+
+
+async def test_the_playground_starts_whatever_is_set_that_it_leaves_aside(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        left_aside = {
+            "BUDGET_TOTAL_PER_DAY": "a lot",
+            "BUDGET_TOTAL": "$1",
+            "BLOCKED_USERS": "#canary",
+            "METRICS_PORT": str(taken.getsockname()[1]),
+            "MAX_WAITING": "many",
+        }
+        async with ModelServer() as model:
+            used = {"OPENAI_BASE_URL": model.base_url, "OPENAI_MODEL": "m"}
+            well = await asyncio.to_thread(run, "playground", "--say", "Hi", folder=tmp_path, **used, **left_aside)
+            wrong = {"HISTORY_TOKENS": "x"} | left_aside
+            refused = await asyncio.to_thread(run, "playground", "--say", "Hi", folder=tmp_path, **used, **wrong)
+
+    assert (well.returncode, "you: Hi\nconfab: " in well.stdout) == (0, True)
+    assert refused.returncode == 2
+    assert "HISTORY_TOKENS is not a whole number." in refused.stderr
+    assert not any(name in refused.stderr for name in left_aside)
 
 
 async def test_the_playground_writes_what_is_exported_to_a_file_and_names_it(tmp_path):

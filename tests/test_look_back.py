@@ -168,7 +168,7 @@ async def test_a_conversation_is_handed_over_as_markdown(stage, database_url):
     name, kind, text = the_file(message)
     assert message.content == "Here is our conversation: 4 messages."
     assert (name, kind) == ("conversation.md", "text/markdown; charset=utf-8")
-    assert text.startswith("# #general\n\n4 turns, ")
+    assert text.startswith("# #general\n\n4 messages, ")
     assert [line for line in text.splitlines() if line.startswith(">")] == [
         "> What is a Zebra?", "> A striped horse.", "> And an okapi?", "> A striped giraffe.",
     ]  # fmt: skip

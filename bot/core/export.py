@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.core.archive import TURNS_IN_A_PAGE, Archive, ArchivedTurn, OwnTurns, Record, newest_first
 from bot.core.messages import LARGEST_ID, ConversationKey, Outcome, Role, TurnState
+from bot.core.wording import counted
 
 MOST_BYTES = 10 * 2**20  # in memory at a time, whatever larger file Discord would take
 HEAD_BYTES = 2_048  # more than what is around the entries
@@ -78,7 +79,9 @@ def _conversation(entries: list[str], title: Title, *, as_json: bool, complete: 
         text = _json_file(head, {"turns": entries})
     else:
         left_out = "" if complete else " Older ones did not fit into the file."
-        text = f"# {title.place}\n\n{len(entries):,} turns, {_clock(title.at)}.{left_out}\n" + "".join(entries)
+        text = f"# {title.place}\n\n{counted(len(entries), 'message')}, {_clock(title.at)}.{left_out}\n" + "".join(
+            entries
+        )
     name = "conversation.json" if as_json else "conversation.md"
     return Export(name=name, text=text, count=len(entries), complete=complete)
 

@@ -14,7 +14,7 @@ _COMMAND = re.compile(r"/([\w-]+)(?:\s+(.*))?", re.DOTALL)
 HELP = """\
 Type a message, and it is posted in this channel. What else there is:
   /chat hello      ask with a slash command
-  /chat private: true hello   the same, seen by nobody else: a conversation of its own
+  /chat private:True hello   the same, seen by nobody else: a conversation of its own
   /reset           start the conversation anew
   /export          the conversation as a file, in data/playground/
   /history, /recall, /usage, /privacy, /forget-me   what the README says of them

@@ -17,10 +17,10 @@ START_SECONDS = 60.0  # it takes less than one; a cold disk or a busy machine ta
 
 _REAL_ONE = "For a real one, set OPENAI_API_KEY (or OPENAI_BASE_URL and OPENAI_MODEL) in .env."
 _SMALL = (
-    "SmolLM2 answers, on this machine. Its 135 million parameters only show the wiring, not how good an answer "
-    f"can be. {_REAL_ONE}"
+    "SmolLM2 answers, on this machine and at no cost. Its 135 million parameters only show the wiring, "
+    f"not how good an answer can be. {_REAL_ONE}"
 )
-_NOT_INSTALLED = f"There is no local model for this platform, so an echo answers. {_REAL_ONE}"
+_NOT_INSTALLED = f"There is no local model for this platform, so an echo answers, at no cost. {_REAL_ONE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ async def open_local_model() -> AsyncIterator[LocalModel]:
             try:
                 address = await stack.enter_async_context(serve_weights(weights))
             except LocalModelError as error:
-                sentence = f"The local model did not start ({error}), so an echo answers. {_REAL_ONE}"
+                sentence = f"The local model did not start ({error}), so an echo answers, at no cost. {_REAL_ONE}"
             else:
                 yield LocalModel(base_url=f"{address}/v1", model=model_process.MODEL, sentence=_SMALL)
                 return

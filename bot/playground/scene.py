@@ -9,6 +9,7 @@ from bot.playground.downloads import Downloads
 from bot.playground.lines import AGAIN, Call, Choose, Delete, Edit, Press, Say, Switch
 from bot.playground.loopback import Channel, Interaction, LoopbackDiscord, Message
 from bot.playground.loopback.commands import CHAT_INPUT
+from bot.playground.loopback.default_world import person_id
 from bot.playground.loopback.refusals import Json
 from bot.playground.markup import unmarked
 from bot.playground.options import entered
@@ -118,7 +119,7 @@ class Scene:
         if not text:
             raise NotPossibleError(f"What should {speaker} say? For example: @{speaker} hello")
         if speaker not in self._users:
-            self._users[speaker] = self.loopback.add_user(speaker)
+            self._users[speaker] = self.loopback.add_user(speaker, id=person_id(speaker))
         author = self._users[speaker]
         try:
             message = await self.loopback.post(self.channel, author, self._typed(text))

@@ -15,6 +15,7 @@ from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.styles import Style
 from prompt_toolkit.widgets import TextArea
 
+from bot.core.wording import counted
 from bot.playground.lines import HELP, Help, Line, Quit, read_line
 from bot.playground.loopback import Watch
 from bot.playground.play import Recall
@@ -111,9 +112,8 @@ class Terminal:
         self._visited.add(channel.id)
         remembered = await self._recall(channel.id, TURNS_RECALLED)
         if count := remembered.turns:
-            turns = "1 earlier turn" if count == 1 else f"{count} earlier turns"
             which = ":" if count == len(remembered.newest) else ", most recently:"
-            self._note(f"The bot remembers {turns} of #{channel.name}{which}")
+            self._note(f"The bot remembers {counted(count, 'earlier message')} of #{channel.name}{which}")
         for turn in remembered.newest:
             speaker = turn.label or self._scene.bot.name
             self._transcript.recall(channel, f"{speaker}: {self._scene.readable(turn.text)}")

@@ -69,6 +69,7 @@ async def test_two_people_are_answered_at_once():
 async def test_who_answers_is_said_plainly():
     async with open_local_model() as local:
         assert "135 million parameters" in local.sentence
+        assert "at no cost" in local.sentence
         assert "OPENAI_API_KEY" in local.sentence
 
 
@@ -145,7 +146,7 @@ async def test_where_the_model_does_not_start_an_echo_answers_and_the_reason_is_
         assert local.model == "echo"
         assert local.sentence.startswith(
             "The local model did not start (it says: Failed to init server, please check the input params), "
-            "so an echo answers."
+            "so an echo answers, at no cost."
         )
 
 

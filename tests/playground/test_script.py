@@ -2,11 +2,16 @@
 
 import asyncio
 import io
+from pathlib import Path
 
 import pytest
 
 from bot.core.messages import Remembered
+from bot.playground.downloads import Downloads
+from bot.playground.lines import Say
+from bot.playground.loopback import LoopbackDiscord
 from bot.playground.play import play
+from bot.playground.scene import Scene
 
 
 @pytest.fixture
@@ -31,6 +36,17 @@ def say(loopback, bot, tmp_path):
         return status, out.getvalue()
 
     return say
+
+
+async def test_a_third_person_is_the_same_again_when_the_playground_is_started_again(say, loopback):
+    await say("@ben hello", "@cleo hello")
+    async with LoopbackDiscord() as again:
+        scene = Scene(again, Downloads(Path()))
+        for name in ("cleo", "ben"):
+            await scene.perform(Say(speaker=name, text="hello"))
+
+        assert [again.user(name).id for name in ("ben", "cleo")] == [loopback.user(n).id for n in ("ben", "cleo")]
+    assert len({user.id for user in loopback.world.users.values()}) == len(loopback.world.users)
 
 
 async def test_each_line_is_said_when_the_one_before_is_answered(say):

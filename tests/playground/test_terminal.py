@@ -176,14 +176,14 @@ async def test_what_the_bot_remembers_is_told_on_the_first_look_at_a_channel(sit
     remembered = Remembered(turns=6, newest=(*said, PastTurn(Role.ASSISTANT, "word " * 100)))
 
     async with sit_down(remembered=remembered) as person:
-        await person.sees("The bot remembers 6 earlier turns of #general, most recently:")
+        await person.sees("The bot remembers 6 earlier messages of #general, most recently:")
         await person.sees("Ada: Question 4? �It is long.")
         await person.sees("confab: word word")
         assert "about" in person.style_of("Ada: Question 2?")
         assert "Question 1?" not in person.screen
         assert person.screen.count("word") < 50
         person.type("#random")
-        await person.sees("The bot remembers 6 earlier turns of #random, most recently:")
+        await person.sees("The bot remembers 6 earlier messages of #random, most recently:")
 
 
 async def test_another_channel_has_its_own_transcript_and_news_from_the_first_is_counted(person, loopback):

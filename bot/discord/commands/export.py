@@ -6,6 +6,7 @@ import discord
 from discord import app_commands
 
 from bot.core.export import Export
+from bot.core.wording import counted
 from bot.discord.commands.doors import Doors, conversation_of
 from bot.discord.payloads import AttachedFile, Content
 
@@ -64,9 +65,9 @@ async def hand_over(
         if not made.count:
             words = NO_CONVERSATION
         elif made.complete:
-            words = f"Here is our conversation: {_turns(made)}."
+            words = f"Here is our conversation: {counted(made.count, 'message')}."
         else:
-            words = f"Here is the end of our conversation: {_turns(made)}. {ALL_IS_TOO_MUCH}"
+            words = f"Here is the end of our conversation: {counted(made.count, 'message')}. {ALL_IS_TOO_MUCH}"
         await _show(interaction, doors, made, words)
 
 
@@ -81,10 +82,6 @@ async def hand_over_own(interaction: discord.Interaction[discord.Client], doors:
 async def _show(interaction: discord.Interaction[discord.Client], doors: Doors, made: Export, words: str) -> None:
     file = AttachedFile(name=made.name, text=made.text) if made.count else None
     await doors.outbox.show(interaction, Content(text=words, file=file))
-
-
-def _turns(made: Export) -> str:
-    return f"{made.count:,} message{'' if made.count == 1 else 's'}"
 
 
 def _place(interaction: discord.Interaction[discord.Client], *, private: bool) -> str:

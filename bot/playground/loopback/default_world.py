@@ -1,16 +1,23 @@
 """Where the playground begins: always the same ids, so that a bot's memory fits when it is started again."""
 
+import zlib
 from datetime import UTC, datetime
 
 from bot.core.messages import DISCORD_EPOCH_MS
 from bot.playground.loopback.world import Channel, ChannelType, Guild, Role, User, World
 
 FOUNDED = datetime(2026, 1, 1, tzinfo=UTC)
+_NEWCOMERS = 100  # the number of their second
 
 
 def founding_id(number: int) -> int:
     """The snowflake of the *number*th second since the world was founded."""
     return (int(FOUNDED.timestamp() * 1000) - DISCORD_EPOCH_MS + number * 1000) << 22
+
+
+def person_id(name: str) -> int:
+    """Whoever comes to the world later, in the same second as everybody else who does."""
+    return founding_id(_NEWCOMERS) + zlib.crc32(name.encode())
 
 
 def default_world(*, message_content_granted: bool) -> World:

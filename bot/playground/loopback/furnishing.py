@@ -28,8 +28,15 @@ class Furnishing:
         wanted = name.removeprefix("#")
         return next(each for each in self.world.channels.values() if each.name == wanted and each.guild)
 
-    def add_user(self, name: str, *, display_name: str | None = None, bot: bool = False) -> User:
-        user = User(id=self._snowflakes.make(), name=name, display_name=display_name, bot=bot)
+    def add_user(
+        self,
+        name: str,
+        *,
+        display_name: str | None = None,
+        bot: bool = False,
+        id: int | None = None,  # noqa: A002 -- Discord's word for it
+    ) -> User:
+        user = User(id=id or self._snowflakes.make(), name=name, display_name=display_name, bot=bot)
         self.world.users[user.id] = user
         return user
 
