@@ -30,7 +30,7 @@ def look_into_sqlite(path: Path, work: Callable[[Connection], T], *, in_use: boo
         with engine.connect() as connection:
             return work(connection)
     except (DBAPIError, sqlite3.Error) as error:
-        raise sqlite_refusal(error, path) from error
+        raise sqlite_refusal(error, path, reading=True) from error
 
 
 async def look_into_postgresql(url: URL, work: Callable[[Connection], T]) -> T:

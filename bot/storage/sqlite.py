@@ -163,6 +163,8 @@ def _locked(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=SECONDS_FOR_A_LOOK)
     except Timeout:
+        if not lock_of(path).exists():  # in /proc, root is told that there is no such file
+            raise StartupRefused(not_writable(path)) from None
         raise DatabaseInUse(
             f"Another bot is using {path}. Stop it first, or give this one a file of its own in DATABASE_URL."
         ) from None
@@ -186,8 +188,8 @@ def _check(connection: Connection, path: Path) -> None:
         raise StartupRefused(damaged(path))
 
 
-def refusal(error: DBAPIError | sqlite3.Error, path: Path) -> StartupRefused:
-    """What to tell the operator when opening, checking or migrating failed."""
+def refusal(error: DBAPIError | sqlite3.Error, path: Path, *, reading: bool = False) -> StartupRefused:
+    """What to tell the operator when opening, checking or migrating failed, or *reading* alone."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_NOTADB:
@@ -199,7 +201,7 @@ def refusal(error: DBAPIError | sqlite3.Error, path: Path) -> StartupRefused:
     elif code == sqlite3.SQLITE_FULL:
         sentence = f"The disk that holds {path} is full. Make room and start the bot again."
     elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        sentence = not_writable(path)
+        sentence = _not_readable(path) if reading else not_writable(path)
     else:
         sentence = f"{path} cannot be used: {cause}. Check the disk, or restore a backup."
     return StartupRefused(sentence)
@@ -268,6 +270,10 @@ def _begin(connection: Connection) -> None:
 
 def not_writable(path: Path) -> str:
     return f"{path} cannot be written. Check that its folder exists and belongs to the user who runs the bot."
+
+
+def _not_readable(path: Path) -> str:
+    return f"{path} cannot be read. Check that it is a file, and that it belongs to the user who runs this."
 
 
 def damaged(path: Path) -> str:

@@ -214,7 +214,7 @@ class TestSqlite:
         async with open_store(f"sqlite:///{path}") as store:
             assert await store.unfinished() == []
 
-    @pytest.mark.parametrize("place", ["folder", "below a file", "/dev/null/bot.db"])
+    @pytest.mark.parametrize("place", ["folder", "below a file", "/dev/null/bot.db", "/proc/bot.db"])
     async def test_what_cannot_be_written_is_refused(self, tmp_path, place):
         (tmp_path / "folder").mkdir()
         (tmp_path / "file").touch()

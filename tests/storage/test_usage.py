@@ -146,6 +146,11 @@ async def test_a_file_that_is_not_there_is_not_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_what_cannot_be_opened_is_said_to_be_unreadable(tmp_path):
+    with pytest.raises(StartupRefused, match="cannot be read"):
+        await read_usage(f"sqlite:///{tmp_path}", By.DAY, since=MONTH)
+
+
 async def test_what_is_no_database_of_ours_is_refused(database_url, tmp_path):
     if database_url.startswith("sqlite"):
         (tmp_path / "bot.db").write_bytes(b"nothing of the sort" * 100)
