@@ -31,7 +31,13 @@ from bot.discord.named_channels import NamedChannels
 from bot.discord.outbound import Outbox
 from bot.discord.pacer import Pacer
 from bot.discord.payloads import Content
-from bot.discord.preflight import Application, backoff_seconds, intent_refused, token_refused
+from bot.discord.preflight import (
+    Application,
+    backoff_seconds,
+    intent_refused,
+    token_refused,
+    warn_unreachable,
+)
 from bot.discord.pressing import Pressing
 from bot.discord.refusals import REQUEST_ERRORS, why_not_answered
 from bot.discord.registration import register_commands
@@ -276,7 +282,7 @@ class ConfabClient(discord.Client):
         pauses = backoff_seconds()
         while obstacle := await self._log_in(token):
             seconds = next(pauses)
-            log.warning("Discord can't be reached (%s); trying again in %.0f s", obstacle, seconds)
+            warn_unreachable(obstacle, seconds)
             await self._clock.sleep(seconds)
         try:
             await Connecting(self, pace=self._identify_pace, clock=self._clock).stay()

@@ -83,9 +83,7 @@ async def look_up_application(*, api_url: str, token: str, clock: Clock, patient
                 if not patient:
                     raise DiscordUnavailable(str(error)) from error
                 seconds = next(pauses)
-                log.warning(
-                    "Discord can't be reached (%s); trying again in %.0f s", why_unreachable(error), seconds
-                )
+                warn_unreachable(why_unreachable(error), seconds)
             else:
                 break
             await clock.sleep(seconds)
@@ -110,6 +108,16 @@ async def is_token_refused(*, api_url: str, token: str, clock: Clock) -> bool:
             log.warning("whether Discord refuses the token is not known (%s)", why_unreachable(error))
             return False
     return status == _UNAUTHORIZED
+
+
+def warn_unreachable(why: str, seconds: float) -> None:
+    log.warning("Discord can't be reached (%s); trying again in %.0f s", why, seconds)
+    if seconds == FIRST_BACKOFF_SECONDS:
+        log.info(
+            "going on until Discord answers, with pauses of up to %.0f minutes: if it lasts, check this machine's "
+            "connection and proxy, and https://discordstatus.com",
+            LONGEST_BACKOFF_SECONDS / 60,
+        )
 
 
 def backoff_seconds() -> Iterator[float]:

@@ -97,6 +97,26 @@ async def test_an_outage_is_waited_out_and_said_plainly(fault, why, caplog):
     assert formatted(warning) == f"Discord can't be reached ({why}); trying again in 5 s"
 
 
+async def test_it_is_said_once_that_discord_is_waited_for_however_long(caplog):
+    clock = ManualClock()
+    async with LoopbackDiscord() as discord:
+        discord.faults.add("GET", "/applications/@me", times=3, status=503)
+        with caplog.at_level(logging.INFO):
+            looking = asyncio.create_task(
+                look_up_application(api_url=discord.api_url, token=discord.token, clock=clock)
+            )
+            for seconds in (5, 10, 20):
+                await clock.until_sleeping()
+                await clock.advance(seconds)
+            await asyncio.wait_for(looking, 10)
+
+    told = [record.getMessage() for record in caplog.records if record.name == "bot.discord.preflight"]
+    assert [each.split(" (")[0] for each in told if "can't be reached" in each] == ["Discord can't be reached"] * 3
+    assert [each.split(",")[0] for each in told if "can't be reached" not in each] == [
+        "going on until Discord answers"
+    ]
+
+
 @pytest.mark.parametrize(("left", "seconds"), [(100, 864), (1, 86_400), (0, 86_400)])
 async def test_the_last_sessions_of_a_day_are_spread_over_it(left, seconds, caplog):
     clock = ManualClock()
