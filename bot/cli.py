@@ -106,8 +106,8 @@ def _days(text: str) -> int:
 def _discord_id(text: str) -> int:
     if not text.isascii() or not text.isdecimal():
         raise argparse.ArgumentTypeError(
-            "is no Discord id. To see ids, switch on Developer Mode in Discord (Advanced), right-click the person "
-            "or the server, Copy ID."
+            "is no Discord id. To see ids, switch on Developer Mode in Discord (Advanced), right-click the "
+            "person, Copy User ID, or the server, Copy Server ID."
         )
     return int(text)
 

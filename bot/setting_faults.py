@@ -18,7 +18,7 @@ _WHOSE_BUDGET = {
 }
 CURES = {
     "discord_token": "On https://discord.com/developers/applications choose your application, Bot, Reset Token, "
-    "and put the token here.",
+    "and put the token into .env.",
     "discord_api_url": f"Leave it out for Discord itself ({DISCORD_API}); otherwise an https address, "
     "or http on this machine.",
     "message_content": "auto asks Discord whether the message content intent is granted; on requires it; "
@@ -77,7 +77,11 @@ CURES = {
 }
 
 COMMENT_BEHIND = "has a comment behind its value: here it is allowed on a line of its own only"
+_KEY_COPIED = (
+    "Copy it once more, whole and alone, from where its provider shows it: https://platform.openai.com/api-keys."
+)
 _BEGIN_ANEW = "then: cp .env.example .env"
+NOT_SET = "is not set"
 NO_TEXT = "is not a text file in UTF-8"
 _FILE_CURES = {
     NO_TEXT: f"Save it as plain text in UTF-8, or move it away, {_BEGIN_ANEW}",
@@ -88,7 +92,7 @@ _FILE_CURES = {
 
 # Pydantic's names of what was wrong, and the words that go behind the setting's name.
 _FAULTS = {
-    "missing": "is not set",
+    "missing": NOT_SET,
     "value_error": "{error}",
     "literal_error": "must be one of {expected}",
     "greater_than": "must be more than {gt:g}",
@@ -125,6 +129,8 @@ def setting_fault(place: str, fault: str) -> SettingFault:
     """*place* is a field of the settings, or of the file."""
     known = place in CURES
     cure = CURES[place] if known else _FILE_CURES.get(fault, "")
+    if place == "openai_api_key" and fault != NOT_SET:
+        cure = _KEY_COPIED
     about = frozenset({place.upper()} if known else ())
     return SettingFault(place=place.upper() if known else place, fault=fault, cure=cure, about=about)
 

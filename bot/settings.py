@@ -25,6 +25,7 @@ from bot.logs import LogFormat
 from bot.setting_faults import (
     COMMENT_BEHIND,
     NO_TEXT,
+    NOT_SET,
     SettingFault,
     fault_in_words,
     foreign_names,
@@ -171,7 +172,7 @@ def examine_settings(
     given, faults = _read(env_file, environ)
     values = {field: value for field, value in given.items() if field not in faults}
     if not given.keys() & {"openai_api_key", "openai_base_url"}:
-        faults["openai_api_key"] = "is not set"
+        faults["openai_api_key"] = NOT_SET
     try:
         settings = Settings.model_validate(values)
     except ValidationError as invalid:

@@ -78,6 +78,7 @@ def test_what_is_no_id_is_told(tmp_path):
 
     assert ended.returncode == 2
     assert "is no Discord id. To see ids, switch on Developer Mode" in ended.stderr
+    assert "Copy User ID" in ended.stderr
 
 
 def test_without_what_it_needs_it_says_how_to_install_that(tmp_path):

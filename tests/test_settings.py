@@ -141,6 +141,7 @@ def test_everything_wrong_is_refused_at_once_with_name_fault_and_cure():
         "MAX_ANSWER_TOKENS is not a whole number.",
     ]
     assert CURES["discord_token"] in text
+    assert CURES["openai_api_key"] in text
     assert CURES["history_tokens"] in text
 
 
@@ -213,7 +214,7 @@ def test_a_wrong_value_is_refused_with_its_fault_and_never_quoted(name, value, f
     text = refusal(**ENOUGH | {name: value})
 
     assert f"  {name} {fault}" in text
-    assert CURES[name.lower()] in text
+    assert ("Copy it once more, whole" if name == "OPENAI_API_KEY" else CURES[name.lower()]) in text
     assert text.count("\n\n") == 2
     assert "canary" not in text
 

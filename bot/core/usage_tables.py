@@ -38,7 +38,8 @@ def usage_table(by: By, used: Sequence[Used]) -> Iterator[str]:
 
 
 def _cells(used: Used) -> list[str]:
-    cost = "?" if used.cost_nanodollars is None else dollars_in_words(used.cost_nanodollars)
+    known = used.cost_nanodollars is not None or not used.requests
+    cost = dollars_in_words(used.cost_nanodollars or 0) if known else "?"
     return [*(f"{count:,}" for count in _counts(used)), cost, f"{used.unknown:,}"]
 
 

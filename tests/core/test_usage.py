@@ -79,6 +79,12 @@ def test_the_table_has_a_line_for_each_and_one_for_all():
     ]
 
 
+def test_where_nothing_was_asked_the_cost_is_nothing_and_not_unknown():
+    assert (
+        list(usage_table(By.DAY, []))[-1] == "in all         0        0     0       0        0    $0.00        0"
+    )
+
+
 def test_the_csv_is_exact_and_leaves_empty_what_nobody_knows():
     assert list(usage_csv(By.SERVER, [ONE, UNKNOWN])) == [
         "server,requests,answers,input_tokens,cached_tokens,output_tokens,dollars,unknown",

@@ -30,7 +30,7 @@ def rules(discord) -> AccessRules:
 
 async def test_channels_of_the_settings_that_are_not_there_are_named_with_their_cure(monkeypatch, caplog):
     async with connected(monkeypatch, chat_channels=["#general"], access=rules) as here:
-        with caplog.at_level(logging.WARNING):
+        with caplog.at_level(logging.INFO):
             await until_ready(here)
 
         (category,) = [each for each in here.discord.world.channels.values() if each.name == "a category"]
@@ -43,6 +43,7 @@ async def test_channels_of_the_settings_that_are_not_there_are_named_with_their_
             f"BLOCKED_CATEGORIES: {here.general.id} is no category",
         ]
         assert all("Copy C" in each for each in told)
+        assert f"connected as {here.bot.id}, in 1 server\n" in caplog.text
 
 
 async def test_a_chat_channel_that_the_bot_cannot_see_is_named_and_one_that_it_sees_is_not(monkeypatch, caplog):
