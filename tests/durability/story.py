@@ -214,7 +214,8 @@ class Story:
         numbers |= {self.said[id_].number for id_ in together if id_ in self.said}
         resets = [each.response for each in self.stage.discord.interactions if each.command == "reset"]
         ours = (each for each in self.shown() if numbers & {int(n) for n in _ANSWER.findall(each.content)})
-        return together | {each.id for each in ours} | {each.id for each in resets if each}
+        sentences = (each for each in self.shown() if each.reference and each.reference.message_id in together)
+        return together | {each.id for each in [*ours, *sentences, *resets] if each}
 
 
 def _words(text: str) -> Iterator[str]:
