@@ -182,6 +182,7 @@ class Answerer:
             if taken.written is None:
                 written = await self._write(taken, answering, slot, reply)
             else:
+                answering.unstored = None  # it was stored, though nobody said so
                 written = _Written(taken.written, "resumed", taken.written_kind)
             slot.give_back()
             answering.finishing = True
@@ -283,6 +284,7 @@ class Answerer:
         rate = self._rates.learned(
             taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
         )
+        answering.unstored = generated  # until it is stored: what lets go of it may come meanwhile
         try:
             await self._store.write_answer(
                 taken.answer_id,
@@ -293,9 +295,9 @@ class Answerer:
                 token_rate=rate,
             )
         except DatabaseUnavailable as error:  # it was paid for, and is kept as long as this process lives
-            answering.unstored = generated
             self._spending.record(replace(call, outcome=error.code))
             raise
+        answering.unstored = None
         return _Written(shown, generated.outcome, Kind.ANSWER)
 
     def _came_too_late(self, taken: TakenUp) -> bool:

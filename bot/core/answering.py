@@ -28,8 +28,11 @@ class Answering:
     def stop(self, why: BotError) -> None:
         """End it early: generation stops now, and what follows from *why* is done.
 
-        The first word counts, but that nothing is begun anew of which the question was deleted since.
+        The first word counts, but that nothing is begun anew of which the question was deleted since. Of what was
+        deleted, no text is kept.
         """
+        if isinstance(why, Withdrawn):
+            self.unstored = None
         if self.stopped is None or (isinstance(self.stopped, Reworded) and isinstance(why, Withdrawn)):
             self.stopped = why
             self._go_on.set()

@@ -1066,7 +1066,34 @@ async def test_an_answer_that_waits_for_the_database_is_let_go_of_when_its_quest
     await world.ask(message("second", id=2))
 
     assert world.texts() == ["two"]
-    assert world.queue.under_way._unstored == {}
+    assert world.queue.under_way._kept == {}
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_a_text_is_kept_no_longer_than_until_it_is_stored(carried_out) -> None:
+    world = World(["Paid for."])
+    write, failures = world.store.write_answer, [1]
+
+    async def unconfirmed(*answer, **how):
+        if carried_out or not failures:
+            await write(*answer, **how)
+        if failures:
+            raise DatabaseUnavailable(f"lost, {failures.pop()}")
+
+    world.store.write_answer = unconfirmed
+    world.replies.fault = DiscordUnavailable("503")
+    await world.intake.take(message("Hi", id=1))
+    async with asyncio.timeout(10):
+        while not world.answerer._pausing:
+            await asyncio.sleep(0)
+            world.clock.pass_deadlines()
+
+    (answering,) = world.answerer._pausing
+    assert answering.unstored is None
+    world.replies.fault = None
+    world.answerer.discord_is_back()
+    await world.idle()
+    assert world.texts() == ["Paid for."]
 
 
 async def test_an_answer_whose_text_was_stored_without_a_word_of_it_is_written_anew_when_that_is_wanted() -> None:
