@@ -68,3 +68,29 @@ async def test_a_text_of_a_channel_that_was_deleted_is_not_the_answer_to_somebod
 
         second = await stage.ask("How are you?")
         await stage.settled(second, "Re: Hello | How are you?")
+
+
+@pytest.mark.parametrize("change", ["edited", "deleted before it"])
+async def test_a_text_is_not_kept_when_what_it_answers_changes_while_that_is_being_said(
+    stage, monkeypatch, change
+) -> None:
+    was_refused = refused(monkeypatch)
+    changed = carried_out(monkeypatch, "edit" if change == "edited" else "erase_messages")
+    async with stage.bot(), asyncio.timeout(30):
+        first = await stage.ask("Hello")
+        await stage.settled(first, "Re: Hello")
+        saying = stage.discord.faults.add("POST", r"/messages$", what="hang", times=1)
+        asked = await stage.discord.post(stage.general, stage.you, f"My number is {SECRET}")
+        await was_refused.wait()
+        await stage.discord.until(lambda: saying.times == 0)
+        if change == "edited":
+            await stage.discord.edit(asked, "How are you?")
+        else:
+            await stage.discord.delete(first.replied_to)
+        await changed.wait()
+        saying.release()
+
+        wanted = "Re: Hello | How are you?" if change == "edited" else f"Re: My number is {SECRET}"
+        await stage.discord.until(
+            lambda: wanted in [each.content for each in stage.discord.messages(stage.general)]
+        )

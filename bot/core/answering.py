@@ -44,8 +44,9 @@ class Answering:
 
         Before the model is asked, and before it is asked again, always: the next request is as recent as it can
         be, and no further one is made for that. While it is, only for the *question*, while nothing is visible,
-        and once.
+        and once. A text that is whole stands if the store takes it, and is not kept if not.
         """
+        self.unstored = None
         asked = self._generation is not None and self._generation.asked
         over = self._generation is not None and self._generating is None
         if over or self.finishing or self.stopped is not None or (self.reply is not None and self.reply.visible):

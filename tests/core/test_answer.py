@@ -1069,6 +1069,29 @@ async def test_an_answer_that_waits_for_the_database_is_let_go_of_when_its_quest
     assert world.queue.under_way._kept == {}
 
 
+async def test_a_kept_text_is_let_go_of_by_an_edit_that_comes_as_its_answer_is_taken_up_again() -> None:
+    world = World(["To the old one."], ["To the new one."])
+    write, take_up, failures = world.store.write_answer, world.answerer._links.open, [1]
+
+    async def refusing(*answer, **how):
+        if failures:
+            raise DatabaseUnavailable(f"locked, {failures.pop()}")
+        await write(*answer, **how)
+
+    async def edited_meanwhile(taken):
+        if taken.attempt == 2:
+            await edited(world, 1, "New?")
+        return await take_up(taken)
+
+    world.store.write_answer, world.answerer._links.open = refusing, edited_meanwhile
+    await world.intake.take(message("Old?", id=1))
+    await world.clock.passes(1)
+    await world.idle()
+
+    assert world.texts() == ["To the new one."]
+    assert world.model.turns()[-1] == ("user", "New?")
+
+
 @pytest.mark.parametrize("carried_out", [True, False])
 async def test_a_text_is_kept_no_longer_than_until_it_is_stored(carried_out) -> None:
     world = World(["Paid for."])
