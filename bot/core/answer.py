@@ -258,7 +258,9 @@ class Answerer:
             sentence, code = AskedLongAgo.user_message, AskedLongAgo.code
         if sentence is None:
             try:
-                generated = answering.unstored or await self._generate(taken, answering, slot, reply)
+                generated = answering.unstored or self._learn_rate(
+                    taken, await self._generate(taken, answering, slot, reply)
+                )
             except Reworded:
                 await self._store.begin_anew(taken.answer_id)
                 raise
@@ -281,9 +283,6 @@ class Answerer:
     async def _store_text(self, taken: TakenUp, answering: Answering, generated: Generated) -> _Written:
         answering.finishing = True
         call, shown = generated.call, shown_answer(taken, generated.text, generated.outcome)
-        rate = self._rates.learned(
-            taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
-        )
         answering.unstored = generated  # until it is stored: what lets go of it may come meanwhile
         try:
             await self._store.write_answer(
@@ -292,13 +291,21 @@ class Answerer:
                 shown=shown,
                 outcome=generated.outcome,
                 call=call,
-                token_rate=rate,
+                token_rate=generated.token_rate,
             )
         except DatabaseUnavailable as error:  # it was paid for, and is kept as long as this process lives
             self._spending.record(replace(call, outcome=error.code))
             raise
         answering.unstored = None
         return _Written(shown, generated.outcome, Kind.ANSWER)
+
+    def _learn_rate(self, taken: TakenUp, generated: Generated) -> Generated:
+        """Once, however often its text is stored: one report counted twice is taken for two."""
+        call = generated.call
+        rate = self._rates.learned(
+            taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
+        )
+        return replace(generated, token_rate=rate)
 
     def _came_too_late(self, taken: TakenUp) -> bool:
         """It waited while the bot was away, for too long, and nothing of an answer is there that must be ended."""

@@ -58,6 +58,7 @@ class Generated:
     text: str
     outcome: Outcome
     call: ModelCall
+    token_rate: float | None = None  # the conversation's from now on; None: as it was
 
 
 class Generation:

@@ -604,6 +604,30 @@ async def test_cached_tokens_that_a_provider_leaves_out_make_no_prompt_look_chea
     assert 30 < world.model.prompts[-1].tokens < 80
 
 
+@pytest.mark.parametrize("refused", [False, True])
+async def test_one_odd_report_moves_nothing_though_its_text_is_stored_at_the_second_try(refused) -> None:
+    world = World(*[["ok", Finished(reason=FinishReason.STOP, usage=Usage(input_tokens=n))] for n in (9, 9, 9000)])
+    write, failures = world.store.write_answer, [3] if refused else []
+    rates = []
+
+    async def noting(*answer, token_rate, **how):
+        if len(world.model.prompts) in failures:
+            raise DatabaseUnavailable(f"locked, {failures.pop()}")
+        rates.append(token_rate)
+        await write(*answer, token_rate=token_rate, **how)
+
+    world.store.write_answer = noting
+    for number in (1, 2, 3):
+        await world.intake.take(message("Hi", id=number))
+        async with asyncio.timeout(10):
+            while len(rates) < number:
+                await asyncio.sleep(0)
+                world.clock.pass_deadlines()
+        await world.idle()
+
+    assert rates[2] is None or rates[2] < rates[1]
+
+
 async def test_a_question_larger_than_the_budget_is_refused_and_the_conversation_goes_on() -> None:
     world = World(["ok"], history_tokens=200)
 
