@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -304,6 +304,12 @@ class FakeStore:
             if question.state is TurnState.ANSWERING:
                 self._update(question.id, state=TurnState.WAITING, position=None)
         self.turns.pop(answer_id, None)
+
+    async def forget_withdrawn(self, answer_ids: Collection[int]) -> None:
+        await self._begin()
+        for answer_id in answer_ids:
+            if (turn := self.turns.get(answer_id)) is not None and turn.state is TurnState.WITHDRAWN:
+                del self.turns[answer_id]
 
     async def add_notice(self, question_id: int, *, part: Part) -> bool:
         await self._begin()

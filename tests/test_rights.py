@@ -188,6 +188,28 @@ async def test_an_answer_under_way_stops_and_goes_and_its_cost_has_no_name(stage
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("private", [True, False])
+async def test_nothing_is_left_of_an_answer_that_waits_for_the_database(stage, monkeypatch, private):
+    kept = asyncio.Event()
+
+    async def refusing(*_, **__):
+        kept.set()
+        raise DatabaseUnavailable("locked")
+
+    monkeypatch.setattr(SqlTurnStore, "write_answer", refusing)
+    async with stage.bot():
+        if private:
+            await stage.chat("A canary?", private=True)
+        else:
+            await stage.discord.post(stage.general, stage.you, "A canary?")
+        async with asyncio.timeout(10):
+            await kept.wait()
+        await confirmed(stage, await offered(stage, "everywhere"))
+        await gone(stage, "kind = ?", "answer")
+
+    assert stored(stage, "SELECT count(*) FROM conversations") == [(0 if private else 1,)]
+
+
 async def test_what_an_answer_of_which_nothing_was_visible_yet_cost_has_no_name_either(stage):
     stage.model.script(Answer(text="A canary.", gate=Gate()))
     async with stage.bot(FIRST_TOKEN_SECONDS="3600"):

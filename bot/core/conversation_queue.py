@@ -233,6 +233,7 @@ class ConversationQueue:
         try:
             while worker.turn is not None or self._may_hold_more(key, worker):
                 failed = await self._one_turn(key, worker)
+                await self._forget_withdrawn()
                 failures = failures + 1 if failed else 0
                 if failed:
                     worker.more = True
@@ -285,6 +286,17 @@ class ConversationQueue:
         finally:
             if worker.turn is None:
                 slot.give_back()
+
+    async def _forget_withdrawn(self) -> None:
+        """Those that were withdrawn between two take-ups are never taken up again: nobody drops their rows."""
+        left, self.under_way.left = self.under_way.left, set()
+        if not left:
+            return
+        try:
+            await self._store.forget_withdrawn(left)
+        except DatabaseUnavailable as error:  # whoever ends a turn asks again
+            self.under_way.left |= left
+            log.info("the rows of withdrawn answers stay for now: %d: %s", len(left), error)
 
     async def _place_at_the_model(self, key: ConversationKey) -> Slot:
         while True:

@@ -5,7 +5,7 @@ costs.py, budget_notices.py, summarising.py, expiry.py.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -149,6 +149,9 @@ class TurnStore(StoredMessages, Protocol):
 
         Its parts that are still there are surplus.
         """
+
+    async def forget_withdrawn(self, answer_ids: Collection[int]) -> None:
+        """Let go of those of these that are withdrawn, and of which nothing is in a channel."""
 
     async def add_notice(self, question_id: int, *, part: Part) -> bool:
         """Record, before its request, that a waiting question gets a notice, by its message id.

@@ -32,6 +32,9 @@ class UnderWay:
         self._answers: dict[_Key, tuple[TakenUp, Answering]] = {}
         self._early: dict[int, BotError] = {}  # what came over answers that nobody here knew of
         self._kept: dict[_Key, _Kept] = {}
+        self.left: set[int] = (
+            set()
+        )  # withdrawn answers whose rows nobody here lets go of, unless the store is asked to
 
     def begin(self, taken: TakenUp) -> Answering:
         key = _key(taken)
@@ -42,6 +45,7 @@ class UnderWay:
         if why := self._early.pop(key.answer_id, None):  # once: the next of this number may be another answer
             answering.stop(why)
         if not self._taking_up():
+            self.left |= {answer_id for answer_id, why in self._early.items() if isinstance(why, Withdrawn)}
             self._early.clear()
         return answering
 
@@ -52,6 +56,8 @@ class UnderWay:
             self._kept[key] = _Kept(effort=answering.effort)
         elif answering.unstored is not None:
             self._kept[key] = _Kept(unstored=answering.unstored)
+        if isinstance(answering.stopped, Withdrawn):
+            self.left.add(key.answer_id)  # it may have ended before that could be stored
 
     def asked(self, message_id: int) -> tuple[int, ...]:
         """The answers to this message, or to what brought it along."""
@@ -68,8 +74,12 @@ class UnderWay:
             under_way = self._of(answer_id)
             for _, answering in under_way:
                 answering.stop(Withdrawn())
-            if not under_way and self._taking_up():
+            if under_way:
+                continue
+            if self._taking_up():
                 self._early[answer_id] = Withdrawn()
+            else:
+                self.left.add(answer_id)
         self.reworded(None, erased.beside)
 
     def reworded(self, message_id: int | None, answers: Collection[int]) -> None:

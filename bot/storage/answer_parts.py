@@ -79,7 +79,7 @@ def deleting(connection: Connection, answer_id: int, *, n: int) -> None:
 
 def deleted(connection: Connection, answer_id: int, *, n: int) -> None:
     connection.execute(_PART, {"answer": answer_id, "number": n, "state": PartState.DELETED, "text": ""})
-    forget_withdrawn(connection, answer_id)
+    forget_withdrawn(connection, [answer_id])
 
 
 def remove_parts(connection: Connection, turn_ids: Collection[int]) -> None:
@@ -124,13 +124,13 @@ def surplus(connection: Connection) -> list[SurplusPart]:
     ]
 
 
-def forget_withdrawn(connection: Connection, answer_id: int) -> None:
-    """Let go of a withdrawn answer of which nothing is in the channel any more."""
-    there = exists().where(parts.c.turn_id == answer_id, parts.c.state != PartState.DELETED)
+def forget_withdrawn(connection: Connection, answer_ids: Collection[int]) -> bool:
+    """Let go of withdrawn answers of which nothing is in the channel any more. Whether there were such."""
+    there = exists().where(parts.c.turn_id == turns.c.id, parts.c.state != PartState.DELETED)
     gone = connection.scalars(
         delete(turns)
         .where(
-            turns.c.id == answer_id,
+            turns.c.id.in_(answer_ids),
             turns.c.role == Role.ASSISTANT,  # a question's row stays: its message may be told of again
             turns.c.state == TurnState.WITHDRAWN,
             ~there,
@@ -139,3 +139,4 @@ def forget_withdrawn(connection: Connection, answer_id: int) -> None:
     ).all()
     if gone:
         drop_forgotten(connection, conversations.c.id.in_(gone))
+    return bool(gone)

@@ -107,7 +107,7 @@ def withdraw(connection: Connection, answer_id: int) -> bool:
     ask_again(connection, [answer_id])
     blank(connection, [answer_id])
     connection.execute(update(turns).where(turns.c.id == answer_id).values(payer_id=None))
-    forget_withdrawn(connection, answer_id)
+    forget_withdrawn(connection, [answer_id])
     return True
 
 

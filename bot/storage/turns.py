@@ -201,6 +201,10 @@ class SqlTurnStore:
     async def withdraw(self, answer_id: int) -> None:
         await self._database.run(partial(answers.withdraw, answer_id=answer_id), erases=bool)
 
+    async def forget_withdrawn(self, answer_ids: Collection[int]) -> None:
+        work = partial(answer_parts.forget_withdrawn, answer_ids=answer_ids)
+        await self._database.run(work, erases=bool)
+
     async def add_notice(self, question_id: int, *, part: Part) -> bool:
         work = partial(notices.add, message_id=question_id, part=part, now=self._clock.now())
         return await self._database.run(work)

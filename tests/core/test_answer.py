@@ -1093,6 +1093,47 @@ async def test_an_answer_that_waits_for_the_database_is_let_go_of_when_its_quest
     assert world.queue.under_way._kept == {}
 
 
+async def test_nothing_is_left_of_an_answer_whose_question_is_deleted_while_it_is_said_that_it_waits() -> None:
+    world = World(["Never to be read."])
+    world.store.write_answer, saying = away, world.replies.say
+
+    async def deleted_meanwhile(*what, **how):
+        await world.intake.deleted([1])
+        return await saying(*what, **how)
+
+    world.replies.say = deleted_meanwhile
+    await world.intake.take(message("Hi", id=1))
+    await world.clock.passes(1)
+    await world.idle()
+
+    assert answers_of(world) == []
+
+
+@pytest.mark.parametrize("away_again", [False, True])
+async def test_nothing_is_left_of_an_answer_whose_question_is_deleted_between_two_take_ups(away_again) -> None:
+    world = World(["Never to be read."])
+    write, forget = world.store.write_answer, world.store.forget_withdrawn
+    world.store.write_answer = away
+    await world.intake.take(message("Hi", id=1))
+    async with asyncio.timeout(10):
+        while not world.clock.deadlines or world.queue.answering:
+            await asyncio.sleep(0)
+    await world.intake.deleted([1])
+    if away_again:
+        world.store.forget_withdrawn = away
+    await world.clock.passes(1)
+    await world.idle()
+    world.store.write_answer, world.store.forget_withdrawn = write, forget
+    if away_again:
+        await world.ask(message("Elsewhere", id=2, channel=20))
+
+    assert TurnState.WITHDRAWN not in [answer.state for answer in answers_of(world)]
+
+
+async def away(*_, **__) -> None:
+    raise DatabaseUnavailable("locked")
+
+
 async def test_a_kept_text_is_let_go_of_by_an_edit_that_comes_as_its_answer_is_taken_up_again() -> None:
     world = World(["To the old one."], ["To the new one."])
     write, take_up, failures = world.store.write_answer, world.answerer._links.open, [1]

@@ -102,6 +102,24 @@ def test_one_that_ends_after_its_number_was_given_on_takes_nobody_elses_place(un
     assert isinstance(answering.stopped, Withdrawn)
 
 
+def test_one_that_is_deleted_while_nobody_has_it_under_way_is_left_to_the_store(under_way, taken):
+    under_way.stop_erased(Erased(turns=1, answers=(taken.answer_id,)))
+
+    assert under_way.left == {taken.answer_id}
+
+
+def test_one_that_is_deleted_while_others_are_taken_up_is_left_to_the_store_when_it_was_none_of_them(taken):
+    others = [True]
+    under_way = UnderWay(taking_up=lambda: bool(others))
+    under_way.stop_erased(Erased(turns=1, answers=(taken.answer_id + 1,)))
+    assert under_way.left == set()
+
+    others.clear()
+    under_way.begin(taken)
+
+    assert under_way.left == {taken.answer_id + 1}
+
+
 def test_a_deletion_that_came_early_stops_one_take_up_and_none_of_that_number_later(taken, another):
     under_way = UnderWay(taking_up=lambda: True)
     under_way.stop_erased(Erased(turns=1, answers=(taken.answer_id,)))

@@ -257,6 +257,16 @@ class TestWithdrawn:
 
         assert await rows(store, "SELECT state, text FROM turns") == [("withdrawn", ""), ("withdrawn", "")]
 
+    async def test_its_row_can_be_let_go_of_unless_it_is_in_the_channel_or_not_withdrawn(self, store, withdrawn):
+        shown = await take(store, message("question", id=2, channel=20))
+        await store.add_part(shown.answer_id, attempt=1, part=part(channel=20))
+        await store.erase_messages([2])
+        drafting = await take(store, message("question", id=3, channel=30))
+        await store.forget_withdrawn([each.answer_id for each in (withdrawn, shown, drafting)])
+
+        left = await rows(store, "SELECT id, state FROM turns WHERE kind = 'answer' ORDER BY id")
+        assert left == [(shown.answer_id, "withdrawn"), (drafting.answer_id, "drafting")]
+
     async def test_what_a_withdrawn_answer_cost_is_recorded_all_the_same(self, store, withdrawn):
         with pytest.raises(Withdrawn):
             await write(store, withdrawn, "too late")

@@ -33,6 +33,7 @@ async def everything(store):
     await store.undeliverable(taken.answer_id, code="gone")
     await wait(store, message("q", id=3), message("q", id=4))
     await store.withdraw((await next_turn(store)).answer_id)
+    await store.forget_withdrawn([taken.answer_id])
     await store.record_missed(message("q", id=8))
     await store.record_refused(message("q", id=9))
     await store.stored_since(10, after=0)
