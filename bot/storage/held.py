@@ -4,12 +4,14 @@ from collections.abc import Collection
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
-from bot.core.messages import ConversationKey, PartState
+from bot.core.messages import ConversationKey, PartState, TurnState
 from bot.storage.schema import conversations, parts, turns
 
 
 def prompts_hold(connection: Connection, key: ConversationKey, message_ids: Collection[int]) -> bool:
-    may_be_history = or_(turns.c.position.is_(None), turns.c.position >= conversations.c.reset_position)
+    # What was missed has no position either, and never will.
+    will_be_history = turns.c.position.is_(None) & (turns.c.state == TurnState.WAITING)
+    may_be_history = or_(will_be_history, turns.c.position >= conversations.c.reset_position)
     return _any_of(connection, message_ids, _is_in(key) & may_be_history)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, or_, select, update
 
 from bot.core.errors import AskedLongAgo
 from bot.core.messages import Kind, StoredMessage, TurnState
@@ -86,11 +86,11 @@ def quoted_since(connection: Connection, *, channel_id: int, after: int) -> list
     return list(connection.scalars(_QUOTED, {"channel": channel_id, "after": after}))
 
 
-def miss(connection: Connection, message_id: int) -> None:
-    """A stored question is not to be answered any more: it came too late."""
+def miss(connection: Connection, question_id: int) -> None:
+    """A question just stored is not to be answered, nor what it brought along to be read: it came too late."""
     connection.execute(
         update(turns)
-        .where(IS_NO_QUOTE, turns.c.message_id == message_id, turns.c.state == TurnState.WAITING)
+        .where(or_(turns.c.id == question_id, turns.c.quoted_by == question_id))
         .values(state=TurnState.FAILED, outcome=AskedLongAgo.code)
     )
 

@@ -290,8 +290,8 @@ class SqlTurnStore:
 
         def work(connection: Connection) -> None:
             with suppress(receiving.AlreadyStored):
-                receiving.store(connection, message, now=now)
-                missed.miss(connection, message.message_id)
+                _, question_id = receiving.store(connection, message, now=now)
+                missed.miss(connection, question_id)
 
         await self._database.run(work)
 

@@ -63,3 +63,11 @@ async def test_a_persons_own_are_their_messages_anywhere_quotes_of_them_and_the_
     assert [await store.own_hold(1, {id_}) for id_ in (1, 2, 3, 4, 6, 7)] == [
         True, True, False, False, True, False,
     ]  # fmt: skip
+
+
+async def test_no_prompt_is_built_from_what_was_missed_nor_from_what_it_brought_along(store):
+    await store.record_missed(message("too late", id=5, quote=quote("quoted", id=3)))
+    await wait(store, message("waits", id=9, quote=quote("quoted, too", id=7)))
+
+    assert [await store.prompts_hold(HERE, {id_}) for id_ in (3, 5, 7, 9)] == [False, False, True, True]
+    assert await held_in(store, 5, HERE) == [True]

@@ -27,6 +27,13 @@ async def test_a_missed_question_is_neither_answered_nor_history(store):
     assert await history(store, message("new", id=2)) == []
 
 
+async def test_nothing_waits_of_a_missed_question_nor_what_it_brought_along(store):
+    quote = Quote(message_id=18, author_id=2, author_name="Ada", text="quoted", raw_text="quoted")
+    await store.record_missed(message("old", id=20, quote=quote, links=(Link(channel_id=12, message_id=4),)))
+
+    assert await store.unfinished() == []
+
+
 async def test_a_question_that_is_stored_already_is_not_missed(store):
     await wait(store, message("q", id=1))
 
