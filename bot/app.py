@@ -184,6 +184,7 @@ async def running_bot(
         token = settings.discord_token.get_secret_value()
         serving = asyncio.create_task(parts.client.run_forever(token), name="serve")
         telling = asyncio.create_task(parts.notices.run(), name="waiting notices")
+        trying = asyncio.create_task(parts.intake.keep_trying(), name="changes set aside")
         doubting = asyncio.create_task(_settle_doubts(parts.pacer, settings, clock=clock), name="token")
         try:
             yield Running(serving=serving, store=parts.store, pacer=parts.pacer, client=parts.client)
@@ -193,7 +194,9 @@ async def running_bot(
             doubting.cancel()
             await _end_answers(parts.queue, parts.store, serving, grace=settings.shutdown_grace_seconds)
             await _end_surely(serving)
-            await asyncio.gather(serving, telling, doubting, return_exceptions=True)
+            trying.cancel()
+            await asyncio.gather(serving, telling, trying, doubting, return_exceptions=True)
+            await parts.intake.try_once_more()
 
 
 async def _settle_doubts(pacer: Pacer, settings: Settings, *, clock: Clock) -> None:

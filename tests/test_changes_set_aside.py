@@ -1,17 +1,23 @@
-"""An edit or deletion that the database alone never takes: where its message is, nothing is read until it does."""
+"""An edit or deletion that the database alone never takes: where its message is, nothing is read until it does.
+
+It is tried again by itself, and once more at the stop.
+"""
 
 import asyncio
 
 import pytest
 
-from bot.core import changes, conversation_queue
+from bot.core import changes, conversation_queue, waiting_notices
 from bot.core.changes import SECONDS_ASIDE
 from bot.core.errors import SetAside
+from bot.core.handled import EVERYWHERE
+from bot.discord import catch_up
 from bot.discord.commands import export
 from bot.discord.recalled import NOTHING
 from bot.playground.loopback import LoopbackDiscord
+from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
-from tests.model_server import ModelServer
+from tests.model_server import Answer, Gate, ModelServer
 from tests.refusing import NAMES, Refusing
 from tests.whole_bot import Watched, noting_what_stands
 
@@ -32,11 +38,16 @@ async def set_aside(stage, monkeypatch, change):
     """A question was answered, and what was told of it since is set aside."""
     answer = await stage.ask("the old words")
     await stage.stood.acquire()
+    return await told_in_vain(stage, monkeypatch, change, answer.replied_to)
+
+
+async def told_in_vain(stage, monkeypatch, change, message):
+    """What the database refuses, while it takes what is asked elsewhere."""
     refusing = Refusing(monkeypatch, NAMES[change], times=1_000_000)
     if change == "deleted":
-        await stage.discord.delete(answer.replied_to)
+        await stage.discord.delete(message)
     else:
-        await stage.discord.edit(answer.replied_to, "the new words")
+        await stage.discord.edit(message, "the new words")
     async with asyncio.timeout(10):
         while refusing.times > 1_000_000 - 2:  # as told, and again at once
             await asyncio.sleep(0)
@@ -97,6 +108,8 @@ async def test_it_is_not_shown_there_before_the_database_takes_it(
         told = await called(stage, look, **options)
         refusing.times = 0
         stage.clock.leap(SECONDS_ASIDE)
+        async with asyncio.timeout(20):
+            await refusing.took.wait()
         afterwards = await called(stage, look, **options)
 
     assert told == TOLD
@@ -120,3 +133,75 @@ async def test_it_is_not_quoted_elsewhere_either(stage, monkeypatch) -> None:
 
     assert elsewhere.content != TOLD
     assert told.content == TOLD
+
+
+@pytest.mark.parametrize("change", NAMES)
+async def test_the_database_is_asked_again_though_nobody_else_asks(stage, monkeypatch, change) -> None:
+    async with stage.bot():
+        refusing = await set_aside(stage, monkeypatch, change)
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        async with asyncio.timeout(20):
+            await refusing.took.wait()
+
+
+@pytest.fixture
+def marks(monkeypatch):
+    """Those that were written."""
+    monkeypatch.setattr(catch_up, "SECONDS_BETWEEN_MARKS", 0.01)
+    marks, write = [], SqlTurnStore.write_marks
+
+    async def note(store, new_marks):
+        await write(store, new_marks)
+        marks.append(new_marks[EVERYWHERE])
+
+    monkeypatch.setattr(SqlTurnStore, "write_marks", note)
+    return marks
+
+
+async def an_hour_later(stage, running, marks):
+    """The mark that is written then."""
+    before = stage.clock.now()
+    stage.clock.leap(3600.0)
+    async with asyncio.timeout(10):
+        while running.client.hearing.told_until() <= before:
+            stage.discord.faults.ask_for_heartbeats()
+            await asyncio.sleep(0.01)
+        written = len(marks)
+        while len(marks) < written + 2:  # the first may have been under way
+            await asyncio.sleep(0)
+    return marks[-1]
+
+
+@pytest.mark.parametrize("change", NAMES)
+async def test_the_database_is_asked_once_more_at_the_stop(stage, monkeypatch, change, marks) -> None:
+    async with stage.bot() as running:
+        answer = await stage.ask("the old words")
+        await stage.stood.acquire()
+        mark = await an_hour_later(stage, running, marks)
+        refusing = await told_in_vain(stage, monkeypatch, change, answer.replied_to)
+        refusing.times = 0
+    async with stage.bot():
+        later = await stage.ask("later")
+
+    assert mark > answer.replied_to.created_at  # so that it is not compared
+    assert later.content != TOLD
+    assert "the old words" not in str(stage.prompts()[-1])
+    assert ("the new words" in str(stage.prompts()[-1])) == (change == "edited")
+
+
+async def test_the_notice_of_a_question_that_was_deleted_goes_when_the_database_takes_that(
+    stage, monkeypatch
+) -> None:
+    monkeypatch.setattr(waiting_notices, "SECONDS_BEFORE_NOTICE", 0.05)
+    gate = Gate()
+    async with stage.bot(), asyncio.timeout(30):
+        stage.model.script(Answer(text="A long answer.", gate=gate))
+        await stage.discord.post(stage.general, stage.you, "first")
+        await stage.model.received(1)
+        notice = await stage.ask("second", author=stage.ada)
+        refusing = await told_in_vain(stage, monkeypatch, "deleted", notice.replied_to)
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        await stage.discord.until(lambda: notice.deleted)
+        gate.open()

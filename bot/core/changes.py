@@ -23,6 +23,7 @@ MOST_KEPT = 10_000  # while the database is away
 SECONDS_BETWEEN_TRIES = 5.0
 TRIES = 3  # before one that alone fails is set aside
 SECONDS_ASIDE = 60.0  # between tries of what is set aside
+SECONDS_AT_THE_STOP = 5.0  # for one more try of all that is
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -42,7 +43,7 @@ class Changes:
         self._numbers = itertools.count()
         self._told: deque[_Change[Any]] = deque()  # and not carried out
         self._aside: deque[_Change[Any]] = deque()  # whoever told of them knows
-        self._aside_until = 0.0
+        self._some_aside = asyncio.Event()
         self._others_stored = False  # something was, since the first of those told last failed
         self._carrying_out = asyncio.Lock()
         self._trying = asyncio.Lock()  # one of them asks again for all
@@ -50,7 +51,7 @@ class Changes:
     @property
     def wait(self) -> bool:
         """Some are being carried out, or kept until they can be."""
-        return bool(self._told) or self._aside_due
+        return bool(self._told)
 
     @property
     def set_aside(self) -> frozenset[int]:
@@ -70,11 +71,10 @@ class Changes:
 
         Raises DatabaseUnavailable: they are kept.
         """
-        if not self.wait:
+        if not self._told:
             return
-        last = self._told[-1].number if self._told else -1
+        last = self._told[-1].number
         async with self._carrying_out:
-            await self._try_those_aside()
             while self._told and self._told[0].number <= last:
                 await self._carry_out_first()
 
@@ -102,6 +102,25 @@ class Changes:
             if not outcome.done():  # it is given up
                 outcome.cancel()
                 self._told.remove(change)
+
+    async def keep_trying(self) -> None:
+        """Carry out what is set aside, as soon as the database takes it, until this is cancelled."""
+        while True:
+            await self._some_aside.wait()
+            await self._clock.sleep(SECONDS_ASIDE)
+            await self._try_those_aside()
+            if not self._aside:
+                self._some_aside.clear()
+
+    async def try_once_more(self) -> None:
+        """The bot stops: what is set aside and fails now again is forgotten."""
+        with suppress(TimeoutError):
+            async with self._clock.deadline(SECONDS_AT_THE_STOP):
+                for change in list(self._aside):
+                    with suppress(DatabaseUnavailable):
+                        await self._carry_out(change)
+        for message_id in sorted(self.set_aside):
+            log.error("an edit or deletion that was set aside was never stored: message=%d", message_id)
 
     async def _carry_out_first(self) -> None:
         first = self._told[0]
@@ -135,36 +154,37 @@ class Changes:
         if change in self._told:  # else it was given up meanwhile
             self._told.remove(change)
             self._aside.append(change)
-            self._aside_until = self._clock.monotonic() + SECONDS_ASIDE
+            self._some_aside.set()
             if not change.outcome.done():
                 change.outcome.set_exception(SetAside(str(error)))
 
-    @property
-    def _aside_due(self) -> bool:
-        return bool(self._aside) and self._clock.monotonic() >= self._aside_until
-
     async def _try_those_aside(self) -> None:
-        while self._aside_due:
+        """Up to the first that fails: each failure may hold up the others at the database for seconds."""
+        while self._aside:
             try:
                 await self._carry_out(self._aside[0])
             except DatabaseUnavailable:
                 self._aside.rotate(-1)
-                self._aside_until = self._clock.monotonic() + SECONDS_ASIDE
+                return
 
     async def _carry_out(self, change: _Change[T]) -> None:
         try:
             done = await change.carry_out()
         except DatabaseUnavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - whoever was told of the change hears of it
-            if not change.outcome.done():
+        except Exception as error:
+            if change.outcome.done():
+                log.exception("what happened in Discord is not stored, by a fault of ours")
+            else:  # whoever was told of it hears of that
                 change.outcome.set_exception(error)
         else:
             if not change.outcome.done():
                 change.outcome.set_result(done)
-        for kept in (self._told, self._aside):
-            if change in kept:  # it may be given up meanwhile
-                kept.remove(change)
+        if change in self._aside:
+            self._aside.remove(change)
+            log.info("no longer set aside: messages=%s", ",".join(map(str, change.about)))
+        elif change in self._told:  # else it was given up meanwhile
+            self._told.remove(change)
 
     async def _when_the_store_is_back(self, outcome: asyncio.Future[Any]) -> None:
         while not outcome.done():

@@ -1,5 +1,6 @@
 """Should the bot answer, and the first, durable step: what happens to messages reaches the store here."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,14 @@ class Intake:
         """The bot is being stopped."""
         self.closed = True
         self._changes.stop()
+
+    async def keep_trying(self) -> None:
+        """Carry out what the database did not take while it took all else, until this is cancelled."""
+        await asyncio.gather(self._queue.changes.keep_trying(), self._changes.keep_trying())
+
+    async def try_once_more(self) -> None:
+        """The bot stops, and nothing is told any more: what fails now again is forgotten."""
+        await asyncio.gather(self._queue.changes.try_once_more(), self._changes.try_once_more())
 
     def admit(self, message: IncomingMessage) -> Refusal | None:
         """Why a question is not taken on, or None: then it counts, and `take` is to follow at once."""
@@ -176,9 +185,9 @@ class Intake:
 
         async def erase() -> None:
             self._queue.under_way.stop_erased(await self._store.erase_messages(message_ids))
+            self._replies.clean_up()  # a question that waited leaves a notice behind
 
         await self._change(message_ids, erase)
-        self._replies.clean_up()  # a question that waited leaves a notice behind
 
     async def _change(self, message_ids: Sequence[int], carry_out: Callable[[], Awaitable[None]]) -> None:
         try:

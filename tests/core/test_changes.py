@@ -6,9 +6,11 @@ from contextlib import suppress
 import pytest
 
 from bot.core import changes
-from bot.core.changes import SECONDS_ASIDE, SECONDS_BETWEEN_TRIES, Changes
+from bot.core.changes import SECONDS_ASIDE, SECONDS_AT_THE_STOP, SECONDS_BETWEEN_TRIES, Changes
 from bot.core.errors import BotError, DatabaseUnavailable, SetAside
 from tests.fakes import FakeClock
+
+IDS = {"odd": 1000, "odder": 1001}  # of the messages that some are about
 
 
 class Database:
@@ -17,6 +19,7 @@ class Database:
     def __init__(self) -> None:
         self.away = False
         self.odd: set[str] = set()  # never taken
+        self.stuck = self.faulty = False
         self.clock = FakeClock()
         self.tries = 0
         self.carried_out: list[str] = []
@@ -26,6 +29,10 @@ class Database:
         async def carry_out() -> str:
             await asyncio.sleep(0)
             self.tries += 1
+            if self.stuck:
+                await asyncio.Event().wait()
+            if self.faulty:
+                raise BotError("no such column")
             if self.away or name in self.odd:
                 raise DatabaseUnavailable("locked")
             if fault:
@@ -33,7 +40,7 @@ class Database:
             self.carried_out.append(name)
             return name
 
-        return asyncio.create_task(self.changes.surely(carry_out))
+        return asyncio.create_task(self.changes.surely(carry_out, about=[IDS[name]] if name in IDS else []))
 
     async def kept(self, *names: str) -> list[asyncio.Task[str]]:
         """What was told while it was away, when all of it was tried."""
@@ -163,23 +170,88 @@ async def test_nothing_is_set_aside_while_nothing_is_stored() -> None:
     assert database.carried_out == ["first", "second"]
 
 
-async def test_what_is_set_aside_is_tried_again_now_and_then() -> None:
+@pytest.fixture
+async def with_one_aside():
+    """A database that takes all but "odd"."""
     database = Database()
-    database.odd = {"first"}
-    odd, _ = await database.kept("first", "second")
+    database.odd = {"odd"}
+    odd, _ = await database.kept("odd", "second")
     await database.clock.passes(SECONDS_BETWEEN_TRIES)
     with pytest.raises(SetAside):
         await odd
-    tries = database.tries
+    assert database.changes.set_aside == {IDS["odd"]}
+    trying = asyncio.create_task(database.changes.keep_trying())
+    yield database
+    trying.cancel()
 
-    await database.changes.carry_out()
-    assert database.tries == tries
-    database.clock.seconds += SECONDS_ASIDE
-    assert database.changes.wait
-    await database.changes.carry_out()
+
+async def test_what_is_set_aside_is_tried_once_a_minute_though_nobody_asks(with_one_aside) -> None:
+    database, tries, since = with_one_aside, with_one_aside.tries, with_one_aside.clock.seconds
+
+    while database.tries < tries + 3:
+        await asyncio.sleep(0)
+    passed = database.clock.seconds - since
     database.odd.clear()
-    database.clock.seconds += SECONDS_ASIDE
+    while database.changes.set_aside:
+        await asyncio.sleep(0)
+
+    assert 3 * SECONDS_ASIDE <= passed <= 4 * SECONDS_ASIDE
+    assert database.carried_out == ["second", "odd"]
+
+
+async def test_who_asks_for_all_so_far_waits_for_nothing_that_is_set_aside(with_one_aside) -> None:
+    database, tries = with_one_aside, with_one_aside.tries
+
     await database.changes.carry_out()
 
-    assert database.carried_out == ["second", "first"]
-    assert not database.changes.wait
+    assert (database.tries, database.changes.wait) == (tries, False)
+
+
+async def test_one_that_never_succeeds_keeps_no_other_aside(with_one_aside) -> None:
+    database = with_one_aside
+    database.odd = {"odd", "odder"}
+    odder = database.tell("odder")
+    while database.changes.set_aside != set(IDS.values()):
+        await asyncio.sleep(0)
+        database.changes.others_stored()
+        with suppress(DatabaseUnavailable):
+            await database.changes.carry_out()
+    with pytest.raises(SetAside):
+        await odder
+
+    database.odd = {"odd"}
+    while "odder" not in database.carried_out:
+        await asyncio.sleep(0)
+
+    assert database.changes.set_aside == {IDS["odd"]}
+
+
+async def test_what_is_set_aside_is_tried_once_more_at_the_stop(with_one_aside, caplog) -> None:
+    await with_one_aside.changes.try_once_more()
+    named = str(IDS["odd"]) in caplog.text
+    with_one_aside.odd.clear()
+    await with_one_aside.changes.try_once_more()
+
+    assert named
+    assert with_one_aside.carried_out == ["second", "odd"]
+    assert not with_one_aside.changes.set_aside
+
+
+async def test_a_stop_waits_five_seconds_for_what_is_set_aside(with_one_aside) -> None:
+    database = with_one_aside
+    database.stuck = True
+    stopping = asyncio.create_task(database.changes.try_once_more())
+
+    await database.clock.passes(SECONDS_AT_THE_STOP)
+    await stopping
+
+    assert database.changes.set_aside == {IDS["odd"]}
+
+
+async def test_a_fault_of_ours_over_what_was_set_aside_is_in_the_log(with_one_aside, caplog) -> None:
+    with_one_aside.faulty = True
+
+    while with_one_aside.changes.set_aside:
+        await asyncio.sleep(0)
+
+    assert "no such column" in caplog.text
