@@ -263,7 +263,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
     settings, clock, observer = given.settings, given.clock, given.observer
     store, replies, client = outside.store, outside.replies, outside.client
     answerer, budgets, limits = answering.answerer, answering.budgets, answering.limits
-    handled = Handled()
+    handled = Handled(set_aside=lambda: answering.changes.set_aside)
     catch_up = CatchUp(
         client,
         store=store,

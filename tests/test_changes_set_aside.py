@@ -190,6 +190,20 @@ async def test_the_database_is_asked_once_more_at_the_stop(stage, monkeypatch, c
     assert ("the new words" in str(stage.prompts()[-1])) == (change == "edited")
 
 
+async def test_the_mark_goes_on_once_the_database_takes_it_and_not_before(stage, monkeypatch, marks) -> None:
+    async with stage.bot() as running, asyncio.timeout(30):
+        refusing = await set_aside(stage, monkeypatch, "edited")
+        since = stage.clock.now()
+        before = await an_hour_later(stage, running, marks)
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        await refusing.took.wait()
+        while marks[-1] <= since:
+            await asyncio.sleep(0)
+
+    assert before < since
+
+
 async def test_the_notice_of_a_question_that_was_deleted_goes_when_the_database_takes_that(
     stage, monkeypatch
 ) -> None:

@@ -5,11 +5,11 @@ happens there cannot be stored.
 """
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
-from bot.core.errors import DatabaseUnavailable
+from bot.core.errors import DatabaseUnavailable, SetAside
 from bot.core.messages import IncomingMessage, snowflake_time
 
 # What stands for a server's id where marks are stored.
@@ -21,7 +21,9 @@ TOLD_REMEMBERED = 10_000
 
 
 class Handled:
-    def __init__(self) -> None:
+    def __init__(self, *, set_aside: Callable[[], Collection[int]] = tuple) -> None:
+        """*set_aside*: of which messages something is not stored yet, whatever `changing` was told."""
+        self._set_aside = set_aside
         self._everywhere: datetime | None = None
         self._held: dict[int, datetime] = {}  # the marks of servers that are away, or not read to the end
         # By channel: its server, and from where on it is read again.
@@ -83,6 +85,8 @@ class Handled:
         with self._holding(message_ids):
             try:
                 yield
+            except SetAside:  # it may be, later
+                raise
             except DatabaseUnavailable:
                 self._given_up = sorted([*self._given_up, *message_ids])[:1]
                 raise
@@ -124,7 +128,7 @@ class Handled:
 
     def marks(self, *, told: datetime) -> dict[int, datetime]:
         """The marks, to be stored. *told*: all that happened before, Discord has told."""
-        oldest = min([*self._being_stored, *self._given_up], default=None)
+        oldest = min([*self._being_stored, *self._given_up, *self._aside_beyond_the_mark()], default=None)
         until = told if oldest is None else min(told, snowflake_time(oldest))
         before = self._everywhere
         if before is None or before > told:  # a clock that was ahead
@@ -132,6 +136,12 @@ class Handled:
         self._everywhere = max(until - MARGIN, before)
         own = {server: min(self._everywhere, mark) for server, mark in self._own_marks().items()}
         return own | {EVERYWHERE: self._everywhere}
+
+    def _aside_beyond_the_mark(self) -> Iterator[int]:
+        """What the mark has passed is not read again, however long it stands still for that."""
+        for message_id in self._set_aside():
+            if self._everywhere is None or snowflake_time(message_id) > self._everywhere:
+                yield message_id
 
     def _own_marks(self) -> dict[int, datetime]:
         own = dict(self._held)

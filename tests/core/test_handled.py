@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.core.errors import DatabaseUnavailable
+from bot.core.errors import DatabaseUnavailable, SetAside
 from bot.core.handled import DIRECT_MESSAGES, EVERYWHERE, MARGIN, Handled
 from bot.core.messages import snowflake_at, snowflake_time
 from tests.fakes import message
@@ -172,3 +172,23 @@ def test_no_mark_passes_a_change_that_is_given_up_while_all_is_read_again() -> N
         give_up_while_it_is_read()
 
     assert handled.marks(told=NOON) == {EVERYWHERE: snowflake_time(EARLIER) - MARGIN}
+
+
+def test_no_mark_passes_a_change_that_is_set_aside_until_it_is_stored_after_all() -> None:
+    aside = {EARLIER}
+    handled = Handled(set_aside=lambda: aside)
+    with pytest.raises(SetAside), handled.changing([EARLIER]):
+        raise SetAside
+
+    held = [handled.marks(told=NOON), handled.marks(told=NOON + MARGIN)]
+    aside.clear()
+
+    assert held == [{EVERYWHERE: snowflake_time(EARLIER) - MARGIN}] * 2
+    assert handled.marks(told=NOON) == {EVERYWHERE: NOON - MARGIN}
+
+
+def test_a_mark_beyond_a_change_that_is_set_aside_goes_on() -> None:
+    handled = Handled(set_aside=lambda: {EARLIER})
+    handled.resume({EVERYWHERE: NOON})
+
+    assert handled.marks(told=NOON + 2 * MARGIN) == {EVERYWHERE: NOON + MARGIN}
