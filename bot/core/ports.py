@@ -249,7 +249,7 @@ class Missed(Protocol):
     def is_read(self, channel_id: int) -> bool: ...
 
     async def read(self, channel_id: int) -> None:
-        """Return when it is stored, or cannot be had."""
+        """Return when it is stored, or cannot be had. Raises DatabaseUnavailable: it can later."""
 
 
 class ChatModel(Protocol):

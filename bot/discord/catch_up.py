@@ -165,13 +165,25 @@ class CatchUp:
         return self._unread.may_go_on(channel_id)
 
     async def read(self, channel_id: int) -> None:
+        self._unread.try_refused_now(channel_id)
         try:
             async with self._clock.deadline(SECONDS_TO_READ):
                 while not self.is_read(channel_id):
                     await self._channels.begin(self._unread, channel_id).ended.wait()
+                    self._heed_refusal(channel_id)
         except TimeoutError:
-            log.warning("what was missed in channel=%d is not read yet; going on without", channel_id)
-            self._unread.give_up_waiting(channel_id)
+            self._go_on_without(channel_id)
+
+    def _heed_refusal(self, channel_id: int) -> None:
+        if not self._unread.is_refused(channel_id):
+            return
+        if self._unread.refused_for(channel_id, now=self._clock.monotonic()) < SECONDS_TO_READ:
+            raise DatabaseUnavailable("what was missed there comes first, and cannot be read")
+        self._go_on_without(channel_id)
+
+    def _go_on_without(self, channel_id: int) -> None:
+        log.warning("what was missed in channel=%d is not read yet; going on without", channel_id)
+        self._unread.give_up_waiting(channel_id)
 
     async def close(self) -> None:
         if self._marking is not None:

@@ -60,7 +60,7 @@ class MissedChannels:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _try(self, unread: Unread, channel_id: int, reading: Reading) -> None:
-        failed = turns_wait = True
+        failed, by_database = True, False
         try:
             await unread.marks_known.wait()
             if reading.is_heeded and not unread.is_read(channel_id):
@@ -71,7 +71,7 @@ class MissedChannels:
             obstacle = error if isinstance(error, BotError) else translate(error)
             log.warning("what was missed in channel=%d cannot be read: %s", channel_id, obstacle)
             failed = not isinstance(obstacle, Undeliverable)
-            turns_wait = not isinstance(obstacle, DatabaseUnavailable)  # who asks meanwhile is told so at once
+            by_database = isinstance(obstacle, DatabaseUnavailable)
         except Exception:
             log.exception("what was missed in channel=%d is not read, after a fault of ours", channel_id)
         server = await self._server_of(unread, channel_id) if failed else None
@@ -81,7 +81,7 @@ class MissedChannels:
         if server is None:
             unread.done(channel_id)
         else:
-            unread.fail(channel_id, server, turns_wait=turns_wait)
+            unread.fail(channel_id, server, by_database=by_database)
 
     async def _server_of(self, unread: Unread, channel_id: int) -> int:
         server = unread.server(channel_id)

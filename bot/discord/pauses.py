@@ -1,6 +1,7 @@
 """What failed is tried again when a mark is written, and lets more and more marks pass before."""
 
 from collections import Counter
+from collections.abc import KeysView
 
 MOST_PASSED_OVER = 31  # marks, one in ten seconds: what fails for long is tried every five minutes
 
@@ -23,9 +24,10 @@ class Pauses:
     def waits(self, what: int) -> bool:
         return what in self._passing
 
-    def has_failed(self, what: int) -> bool:
-        """It waits, or is being tried again."""
-        return what in self._tries
+    @property
+    def failed(self) -> KeysView[int]:
+        """What waits, or is being tried again."""
+        return self._tries.keys()
 
     def end(self, what: int) -> None:
         """It is over with: should it fail another time, it begins with the shortest pause."""

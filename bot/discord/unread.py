@@ -44,6 +44,8 @@ class Unread:
         self.causes: Counter[int] = Counter()  # to read a server anew, so far
         self._read: set[int] = set()
         self._waited_for: set[int] = set()  # long enough: turns go on, the marks do not
+        self._refused: set[int] = set()  # by the database, when they were read last
+        self._refused_since: dict[int, float] = {}  # monotonic seconds: when a turn first waited in vain for that
         self._readings: dict[int, Reading] = {}  # only these are heeded
 
     @property
@@ -68,6 +70,21 @@ class Unread:
 
     def give_up_waiting(self, channel_id: int) -> None:
         self._waited_for.add(channel_id)
+
+    def is_refused(self, channel_id: int) -> bool:
+        """The database did not let it be read, and no turn has tried that again."""
+        return channel_id in self._refused
+
+    def refused_for(self, channel_id: int, *, now: float) -> float:
+        """For how many seconds turns there have waited for the database."""
+        return now - self._refused_since.setdefault(channel_id, now)
+
+    def try_refused_now(self, channel_id: int) -> None:
+        """Somebody asked there, so the database works again: the pause is over."""
+        if channel_id in self._refused:
+            self._refused.discard(channel_id)
+            self._waited_for.discard(channel_id)
+            self.failed.end(channel_id)
 
     def server(self, channel_id: int) -> int | None:
         return self._channels.get(channel_id) or self._server_of(channel_id)
@@ -112,19 +129,23 @@ class Unread:
         reading, server = self._readings.pop(channel_id, Reading()), self._channels.pop(channel_id, None)
         self._read.add(channel_id)
         self._handled.heard(channel_id)
+        self._no_longer_refused(channel_id)
         if channel_id not in self._handled.unstored:
             self.failed.end(channel_id)
         if server is not None:
             self._maybe_caught_up(server)
         reading.ended.set()
 
-    def fail(self, channel_id: int, server: int, *, turns_wait: bool = True) -> None:
-        """It is tried again. Its server's own mark stays until then."""
+    def fail(self, channel_id: int, server: int, *, by_database: bool = False) -> None:
+        """It is tried again. Its server's own mark stays until then.
+
+        *by_database*: whoever waits for it waits for the database, and is told so.
+        """
         self._handled.hold(server)
         self._channels[channel_id] = server
         self.failed.fail(channel_id)
-        if not turns_wait:
-            self._waited_for.add(channel_id)
+        if by_database:
+            self._refused.add(channel_id)
             self._readings.pop(channel_id, Reading()).ended.set()
 
     def read_again(self, channel_id: int, server: int) -> None:
@@ -144,15 +165,22 @@ class Unread:
         self._read.discard(channel_id)
         self._waited_for.discard(channel_id)
         self._channels.pop(channel_id, None)
+        self._no_longer_refused(channel_id)
         self.failed.end(channel_id)
         self._readings.pop(channel_id, Reading()).ended.set()
 
+    def _no_longer_refused(self, channel_id: int) -> None:
+        self._refused.discard(channel_id)
+        self._refused_since.pop(channel_id, None)
+
     def _maybe_caught_up(self, server: int) -> None:
-        known = self._unsure.isdisjoint((server, EVERYWHERE)) and not self.unlisted.has_failed(server)
+        known = self._unsure.isdisjoint((server, EVERYWHERE)) and server not in self.unlisted.failed
         if known and server not in self._channels.values():
             self._handled.caught_up(server)
 
     def _is_of_unsure(self, channel_id: int) -> bool:
-        if not self._unsure or EVERYWHERE in self._unsure:
-            return bool(self._unsure)
-        return self._server_of(channel_id) in (None, *self._unsure)
+        # Of what the store did not list nobody knows, either: whoever asks there has that one channel read.
+        unsure = self._unsure | self.unlisted.failed
+        if not unsure or EVERYWHERE in unsure:
+            return bool(unsure)
+        return self._server_of(channel_id) in (None, *unsure)
