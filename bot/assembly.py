@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ from bot.core.ports import Clock
 from bot.core.presses import Presses
 from bot.core.spending import Spending
 from bot.core.summarising import Summarising
+from bot.core.tokens import TokenBudget
 from bot.core.waiting_notices import WaitingNotices
 from bot.discord.catch_up import CatchUp
 from bot.discord.client import ConfabClient, point_library_at
@@ -103,7 +104,7 @@ class _Answering:
 
     answerer: Answerer
     slots: FairSlots
-    limits: AnswerLimits
+    budget: Callable[[], TokenBudget]
     budgets: Budgets
     spending: Spending
     changes: Changes
@@ -200,7 +201,13 @@ async def _answering(
     slots, changes = FairSlots(settings.model_concurrency), Changes(clock)
     as_told = AsTold(changes, outside.store)
     limits = answer_limits(settings, bot_id=outside.application.id)
-    summarising = await _summarising(given, outside, slots, limits, spending=spending, as_told=as_told)
+
+    def budget() -> TokenBudget:
+        return replace(limits.budget, most_read=outside.models.contexts.most_read)
+
+    summarising = await _summarising(
+        given, outside, slots, limits, budget=budget, spending=spending, as_told=as_told
+    )
     ended = given.observer.also(ended) if given.observer else ended
     answerer = Answerer(
         store=outside.store,
@@ -215,7 +222,7 @@ async def _answering(
     return _Answering(
         answerer=answerer,
         slots=slots,
-        limits=limits,
+        budget=budget,
         budgets=budgets,
         spending=spending,
         changes=changes,
@@ -229,6 +236,7 @@ async def _summarising(
     slots: FairSlots,
     limits: AnswerLimits,
     *,
+    budget: Callable[[], TokenBudget],
     spending: Spending,
     as_told: AsTold,
 ) -> Summarising | None:
@@ -244,6 +252,7 @@ async def _summarising(
         slots=slots,
         clock=given.clock,
         limits=limits,
+        budget=budget,
         as_told=as_told,
     )
     given.stack.push_async_callback(summarising.close)
@@ -262,7 +271,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
     """From an event to the answer's place in the queue, and back to the client that hears the event."""
     settings, clock, observer = given.settings, given.clock, given.observer
     store, replies, client = outside.store, outside.replies, outside.client
-    answerer, budgets, limits = answering.answerer, answering.budgets, answering.limits
+    answerer, budgets, budget = answering.answerer, answering.budgets, answering.budget
     handled = Handled(set_aside=lambda: answering.changes.set_aside)
     catch_up = CatchUp(
         client,
@@ -277,7 +286,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
         answerer=answerer,
         slots=answering.slots,
         clock=clock,
-        budget=limits.budget,
+        budget=budget,
         missed=catch_up,
         changes=answering.changes,
         as_told=answering.as_told,
@@ -308,7 +317,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
     client.wire(
         intake=intake,
         look_ups=LookUps(
-            store.archive, as_told=answering.as_told, budget=limits.budget, admission=admission, clock=clock
+            store.archive, as_told=answering.as_told, budget=budget, admission=admission, clock=clock
         ),
         presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
         outbox=outside.outbox,

@@ -31,7 +31,7 @@ DECLINED = "The language model declined to answer that."
 NO_SUCH_MODEL = (
     "The language model I'm set up with doesn't exist. Whoever runs this bot needs to check OPENAI_MODEL."
 )
-TOO_LONG = "Our conversation is too long for the language model. Use /reset to start anew."
+TOO_LONG = "That is more than the language model can read at once. Please make it shorter, or send it in pieces."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,20 +178,20 @@ async def told(stage, text, answer):
     await stage.settled(await stage.ask(text), answer)
 
 
-async def test_a_conversation_too_long_for_the_model_is_sent_once_with_less_history(stage) -> None:
+async def test_a_conversation_too_long_for_the_model_is_sent_with_ever_less_history(stage) -> None:
     too_long = Status(400, code="context_length_exceeded")
-    async with stage.bot():
+    async with stage.bot(SUMMARIES="off"):
         for n in (1, 2, 3):
             await told(stage, f"Question {n}", f"Answer {n}")
         stage.model.script(too_long, Answer(text="Answer 4"))
         await stage.settled(await stage.ask("Question 4"), "Answer 4")
-        stage.model.script(too_long, too_long)
+        stage.model.behave(lambda _: too_long)
         await stage.settled(await stage.ask("Question 5"), TOO_LONG)
 
     prompts = [[text for _, text in prompt[1:]] for prompt in stage.prompts()]
     assert len(prompts[3]) == 7
     assert prompts[4] == ["Question 3", "Answer 3", "Question 4"]
-    assert len(prompts) == 7
+    assert prompts[5:] == [["Question 4", "Answer 4", "Question 5"], ["Question 5"]]
     assert stored(stage, "SELECT outcome FROM model_calls ORDER BY started_at")[3:] == [
         "context_too_long",
         "complete",

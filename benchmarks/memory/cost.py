@@ -77,6 +77,7 @@ async def confab(folder: Path, *, summaries: bool) -> Line:
             slots=FairSlots(1),
             clock=clock,
             limits=limits,
+            budget=lambda: limits.budget,
             as_told=AsTold(Changes(clock), store),
         )
         for n, exchange in enumerate(conversation()):

@@ -328,6 +328,7 @@ class Answerer:
             history_tokens=limits.history_tokens,
             max_answer_tokens=limits.max_answer_tokens,
             bot_id=limits.bot_id,
+            most_read=self._models.contexts.most_read,
         )
         reply.start_typing()
         account = self._spending.account(
@@ -337,7 +338,7 @@ class Answerer:
             taken,
             prompt,
             effort=answering.effort,
-            shorten=partial(with_half_the_history, prompt, taken),
+            shorten=partial(with_half_the_history, taken=taken),
             reply=reply,
             models=self._models,
             account=account,

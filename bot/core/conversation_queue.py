@@ -64,7 +64,7 @@ class ConversationQueue:
         answerer: Answerer,
         slots: FairSlots,
         clock: Clock,
-        budget: TokenBudget,
+        budget: Callable[[], TokenBudget],
         missed: Missed,
         changes: Changes,
         as_told: AsTold,
@@ -196,14 +196,14 @@ class ConversationQueue:
         if at_once and not changed and key not in self._workers:
             slot = self._slots.take_at_once(key, message.author_id)
         if slot is None:
-            received = await self._store.receive(message, take_up=False, budget=self._budget)
+            received = await self._store.receive(message, take_up=False, budget=self._budget())
             self.changes.others_stored()
             self.wake(key)  # a message told of again may have been stored by a bot that is gone
             return received.stored
         worker = self._workers[key] = _Worker()
         try:
             with worker.taking_up_in_store():
-                received = await self._store.receive(message, take_up=True, budget=self._budget)
+                received = await self._store.receive(message, take_up=True, budget=self._budget())
             worker.more |= not received.stored
             if received.taken_up is not None and not self._let_go:
                 self._took_up(worker, received.taken_up, slot)
@@ -277,7 +277,7 @@ class ConversationQueue:
             more, worker.more = worker.more, False
             with worker.taking_up_in_store():
                 await self._as_told.prompt(key)
-                taken = await self._store.take_up(key, budget=self._budget)
+                taken = await self._store.take_up(key, budget=self._budget())
             if taken is None:
                 self.line.nothing_stored(key)
             else:

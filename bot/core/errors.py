@@ -123,11 +123,14 @@ class WrongModel(ModelError):
 
 
 class ContextTooLong(ModelError):
-    """The provider says that the prompt is longer than the model can read."""
+    """The provider says that the prompt is longer than the model can read; a person reads it without a history."""
 
     code = "context_too_long"
-    user_message = "Our conversation is too long for the language model. Use /reset to start anew."
+    user_message = (
+        "That is more than the language model can read at once. Please make it shorter, or send it in pieces."
+    )
     unpaid = True
+    reads: int | None = None  # how many tokens at once, where the provider said it
 
 
 class RequestRejected(ModelError):

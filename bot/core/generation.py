@@ -2,7 +2,7 @@
 
 An attempt goes through the models in their order, without a pause, to the first that answers. What asking again
 does not help, such as a wrong name, leaves the others; a refusal ends it. Where nobody answered and a model found
-the prompt longer than it can read, all are asked once with half of the history.
+the prompt longer than it can read, all are asked with half of the history, and with half of that, until one does.
 """
 
 import logging
@@ -73,7 +73,7 @@ class Generation:
         prompt: Prompt,
         *,
         effort: Effort,
-        shorten: Callable[[], Prompt | None],
+        shorten: Callable[[Prompt], Prompt | None],
         reply: Reply,
         models: Models,
         account: Account,
@@ -85,7 +85,6 @@ class Generation:
         self._taken = taken
         self._prompt = prompt
         self._shorten = shorten
-        self._shortened = False
         self._reply = reply
         self._models = models
         self._account = account
@@ -161,14 +160,15 @@ class Generation:
         return None
 
     def _can_ask_for_less(self) -> bool:
-        """Whether the prompt was too long and is shorter now. Once: what is left out is history."""
-        too_long = [model for model, error in self._faults.items() if isinstance(error, ContextTooLong)]
-        if self._shortened or not too_long or not self._at_most(self._patience.total):
+        """Whether the prompt was too long and is shorter now: what is left out is history."""
+        too_long = {model: error for model, error in self._faults.items() if isinstance(error, ContextTooLong)}
+        if not too_long or not self._at_most(self._patience.total):
             return False
-        self._shortened = True
-        shorter = self._shorten()
+        shorter = self._shorten(self._prompt)
         if shorter is None:
             return False
+        for model, error in too_long.items():
+            self._models.contexts.refused(model, self._prompt, error)
         log.info("asking for less: answer=%d tokens=%d", self._taken.answer_id, shorter.tokens)
         self._prompt = shorter
         for model in too_long:

@@ -4,7 +4,7 @@ Of those who wait, whoever was served longest ago comes first, and each person h
 up the others.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from bot.core.admission import Admission
@@ -50,7 +50,13 @@ class LookUps:
     """
 
     def __init__(
-        self, archive: Archive, *, as_told: AsTold, budget: TokenBudget, admission: Admission, clock: Clock
+        self,
+        archive: Archive,
+        *,
+        as_told: AsTold,
+        budget: Callable[[], TokenBudget],
+        admission: Admission,
+        clock: Clock,
     ) -> None:
         self._archive = archive
         self._as_told = as_told
@@ -66,7 +72,7 @@ class LookUps:
 
     async def memory(self, key: ConversationKey) -> Memory:
         await self._as_told.prompt(key)
-        return await self._archive.memory(key, self._budget)
+        return await self._archive.memory(key, self._budget())
 
     async def made(self, message_id: int, *, channel_id: int) -> Made | None:
         await self._as_told.figures()

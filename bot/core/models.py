@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from bot.core.breaker import Breaker, Trial
 from bot.core.clock import wait_at_most
+from bot.core.contexts import Contexts
 from bot.core.ports import ChatModel, Clock
 
 
@@ -13,6 +14,7 @@ class Models:
         """*models*: the one to prefer first. Their names differ."""
         self._clock = clock
         self._changed = asyncio.Event()
+        self.contexts = Contexts([model.name for model in models])
         self._breakers = [Breaker(model, clock=clock, changed=self._changed.set) for model in models]
 
     def __iter__(self) -> Iterator[ChatModel]:

@@ -41,14 +41,23 @@ def summary_tokens(summary: str | None) -> int:
 
 
 def build_prompt(
-    taken: TakenUp, *, system_prompt: str, history_tokens: int, max_answer_tokens: int, bot_id: int = 0
+    taken: TakenUp,
+    *,
+    system_prompt: str,
+    history_tokens: int,
+    max_answer_tokens: int,
+    bot_id: int = 0,
+    most_read: int | None = None,
 ) -> Prompt:
     """The prompt for what was taken up. Raises QuestionTooLong.
 
-    What is too long by the rate alone is asked by itself: else nothing would ever correct a rate that is wrong.
+    What is too long by the rate alone, or by *most_read*, is asked by itself: else nothing would ever correct one
+    that is wrong.
     """
     labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
-    budget = TokenBudget(history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate)
+    budget = TokenBudget(
+        history_tokens=history_tokens, system_tokens=system_tokens(system_prompt), rate=rate, most_read=most_read
+    )
     fixed = budget.system_tokens + sum(
         turn_tokens(turn, labelled=labelled)
         for turn in taken.questions
@@ -76,21 +85,37 @@ def build_prompt(
 
 
 def with_half_the_history(prompt: Prompt, taken: TakenUp) -> Prompt | None:
-    """*prompt*, which was built for *taken*, with the newer half of its history. None: it has no history."""
-    costs = [turn_tokens(turn, labelled=taken.conversation.labelled) for turn in taken.history]
+    """*prompt*, which was built for *taken*, with the newer half of the history that it has.
+
+    At last without its summary. None: there is nothing to leave out.
+    """
+    sent = prompt.past.turns_sent or 0
+    history = taken.history[len(taken.history) - sent :]
+    costs = [turn_tokens(turn, labelled=taken.conversation.labelled) for turn in history]
+    summary = summary_message(taken.summary)
+    begins = 2 if summary and list(prompt.messages[1:2]) == summary else 1
     if not costs:
-        return None
-    begins = 2 if list(prompt.messages[1:2]) == summary_message(taken.summary) else 1
+        return _without_summary(prompt, taken) if begins > 1 else None
     first, left = 0, sum(costs)
     half = left // 2
     # An answer without its question would mislead.
-    while first < len(costs) and (left > half or taken.history[first].role is not Role.USER):
+    while first < len(costs) and (left > half or history[first].role is not Role.USER):
         first, left = first + 1, left - costs[first]
     return replace(
         prompt,
         messages=prompt.messages[:begins] + prompt.messages[begins + first :],
         tokens=prompt.tokens - int(sum(costs[:first]) * taken.conversation.token_rate),
-        past=_past(taken, dropped=first),
+        past=_past(taken, dropped=len(taken.history) - sent + first),
+    )
+
+
+def _without_summary(prompt: Prompt, taken: TakenUp) -> Prompt:
+    past = prompt.past
+    return replace(
+        prompt,
+        messages=prompt.messages[:1] + prompt.messages[2:],
+        tokens=prompt.tokens - int(summary_tokens(taken.summary) * taken.conversation.token_rate),
+        past=replace(past, turns_summarised=0, turns_left_out=(past.turns_left_out or 0) + taken.summarised),
     )
 
 

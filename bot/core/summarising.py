@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -56,6 +57,7 @@ class Summarising:
         slots: FairSlots,
         clock: Clock,
         limits: AnswerLimits,
+        budget: Callable[[], TokenBudget],
         as_told: AsTold,
     ) -> None:
         self._store = store
@@ -65,7 +67,7 @@ class Summarising:
         self._clock = clock
         self._limits = limits
         self._as_told = as_told
-        self._budget = limits.budget
+        self._budget = budget
         self._due: dict[ConversationKey, None] = {}  # in their order
         # Where the window began: until it moves, not asked for again.
         self._failed: dict[ConversationKey, int] = {}
@@ -89,7 +91,7 @@ class Summarising:
         labelled, rate = taken.conversation.labelled, taken.conversation.token_rate
         asked = sum(turn_tokens(turn, labelled=labelled) for turn in taken.questions)
         said = taken.history_tokens + asked + self._limits.max_answer_tokens / rate
-        budget = replace(self._budget, rate=rate)
+        budget = replace(self._budget(), rate=rate)
         room = budget.for_turns - budget.most_of_a_summary
         return said >= room * SHARE_TO_SUMMARISE_AT
 
@@ -119,7 +121,7 @@ class Summarising:
         # What is summarised is read only then, as it may be deleted meanwhile.
         (await self._slots.take(NOWHERE, BACKGROUND)).give_back()
         await self._as_told.prompt(key)
-        task = await self._store.to_summarise(key, budget=self._budget)
+        task = await self._store.to_summarise(key, budget=self._budget())
         if task is None or self._failed.get(key) == task.window_start:
             return
         self._failed[key] = task.window_start
@@ -128,7 +130,7 @@ class Summarising:
             del self._failed[key]
             return  # the next turn looks again
         text, model = answer
-        most = replace(self._budget, rate=task.conversation.token_rate).most_of_a_summary
+        most = replace(self._budget(), rate=task.conversation.token_rate).most_of_a_summary
         kept = await self._store.keep_summary(task, text=cut_to(legible(text).strip(), tokens=most), model=model)
         del self._failed[key]
         if kept and task.before < task.until:
@@ -143,7 +145,7 @@ class Summarising:
         """
         prompt = summary_prompt(
             task,
-            self._budget,
+            self._budget(),
             system_prompt=self._limits.system_prompt,
             max_answer_tokens=self._limits.max_answer_tokens,
             bot_id=self._limits.bot_id,

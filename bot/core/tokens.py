@@ -38,11 +38,17 @@ class TokenBudget:
     history_tokens: int
     system_tokens: int = 0
     rate: float = 1.0  # tokens an estimated one
+    most_read: int | None = None  # by the models, where they refused more
+
+    @property
+    def most(self) -> int:
+        """Of a whole prompt."""
+        return self.history_tokens if self.most_read is None else min(self.history_tokens, self.most_read)
 
     @property
     def tokens(self) -> int:
-        """Of a whole prompt, as they are estimated."""
-        return int(self.history_tokens / self.rate)
+        """The same, as they are estimated."""
+        return int(self.most / self.rate)
 
     @property
     def for_turns(self) -> int:
@@ -56,13 +62,13 @@ class TokenBudget:
 
     @property
     def most_of_a_quote(self) -> int:
-        """Whatever the rate: else quotes in the history would change with it."""
+        """Whatever the rate and the models: else quotes in the history would change with these."""
         return int(self.history_tokens * SHARE_OF_A_QUOTE)
 
     @property
     def most_of_a_summary(self) -> int:
         """Of one that is made now."""
-        tokens = int(self.history_tokens / max(self.rate, 1.0))  # or what is made at a low rate would be too much
+        tokens = int(self.most / max(self.rate, 1.0))  # or what is made at a low rate would be too much
         return int((tokens - self.system_tokens) * SHARE_OF_A_SUMMARY)
 
     def for_a_summary(self, former: str) -> int:

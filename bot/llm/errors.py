@@ -64,6 +64,10 @@ _TOO_LONG_WORDS = re.compile(
     r"|reached context length|context the overflows"  # LM Studio
     r"|reduce the length of the (messages|prompt|input)"  # Groq
 )
+_CONTEXT = re.compile(  # how many tokens it is, by those who name it beside such words
+    r"(?:maximum (?:context|prompt) length is|reached context length of|number of tokens allowed \(|tokens >"
+    r"|\"n_ctx\":) ?(\d{3,9})\b"
+)
 
 
 def translate(error: Exception) -> ModelError:
@@ -91,11 +95,14 @@ def _translate_refusal(error: APIStatusError) -> ModelError:
     codes = _codes(error)
     known_by = [f"request {error.request_id}"] if _IDENTIFIER.fullmatch(error.request_id or "") else []
     kind = _kind(error.status_code, codes, error_text(error))
-    return kind(
+    fault = kind(
         ", ".join((f"HTTP {error.status_code}", *codes, *known_by)),
         retry_after=retry_after(error.response.headers),
         unpaid=True,  # whatever it means elsewhere: no stream began
     )
+    if isinstance(fault, ContextTooLong) and (named := _CONTEXT.search(error_text(error))):
+        fault.reads = int(named[1])
+    return fault
 
 
 def _translate_event(error: APIError) -> ModelError:

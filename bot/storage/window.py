@@ -77,7 +77,7 @@ def memory(connection: Connection, *, key: ConversationKey, budget: TokenBudget)
             turns_left_out=window.left_out,
         ),
         tokens=ceil(tokens * rate),
-        most_tokens=budget.history_tokens,
+        most_tokens=budget.most,
         summary=window.summary,
     )
 

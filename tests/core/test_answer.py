@@ -115,7 +115,7 @@ class World:
             answerer=self.answerer,
             slots=FairSlots(concurrency),
             clock=self.clock,
-            budget=limits.budget,
+            budget=lambda: limits.budget,
             missed=self.missed,
             changes=changes,
             as_told=AsTold(changes, self.store),

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -33,7 +35,7 @@ from tests.fakes import FakeModel, FakePrices, FakeReplies, FakeStore, message
 
 DOWN = ModelUnavailable("503")
 PROMPT = Prompt(messages=(), tokens=10, max_answer_tokens=500)
-SHORTER = Prompt(messages=(), tokens=5, max_answer_tokens=500)
+SHORTER, SHORTEST = replace(PROMPT, tokens=5), replace(PROMPT, tokens=2)
 LONG = "The sky is blue because air scatters short waves of light."
 
 
@@ -44,7 +46,7 @@ class Desk:
         self,
         *models: FakeModel,
         patience: Patience | None = None,
-        shorter: Prompt | None = None,
+        shorter: Sequence[Prompt] = (),
         budgets: Sequence[Budget] = (),
     ) -> None:
         self.models = models
@@ -73,7 +75,7 @@ class Desk:
             received.taken_up,
             PROMPT,
             effort=Effort(),
-            shorten=lambda: self.shorter,
+            shorten=self._shorten,
             reply=FakeReplies().open(received.taken_up),
             models=self._together,
             account=self._spending.account(received.taken_up.conversation, PROMPT, person=person),
@@ -88,6 +90,10 @@ class Desk:
         )  # many a fault is only arranged
         await self.clock.advance(0)
         return task
+
+    def _shorten(self, prompt: Prompt) -> Prompt | None:
+        shorter = [PROMPT, *self.shorter]
+        return dict(pairwise([*shorter, None]))[prompt]
 
     async def end(self, task: asyncio.Task[Generated]) -> Generated | BaseException:
         """How it ends, however long that takes."""
@@ -176,14 +182,16 @@ async def test_when_nothing_may_pass_the_first_models_fault_is_told_at_once():
     assert desk.asked() == [1, 1]
 
 
-async def test_a_prompt_too_long_is_shortened_once_and_then_told() -> None:
-    desk = Desk(dead("a", ContextTooLong("HTTP 400")), shorter=SHORTER)
+async def test_a_prompt_too_long_is_shortened_for_as_long_as_there_is_something_to_leave_out_and_then_told() -> (
+    None
+):
+    desk = Desk(dead("a", ContextTooLong("HTTP 400")), shorter=[SHORTER, SHORTEST])
 
     error = await desk.end(await desk.ask())
 
     assert isinstance(error, ContextTooLong)
-    assert desk.models[0].prompts == [PROMPT, SHORTER]
-    assert [call.outcome for call in desk.calls] == ["context_too_long"] * 2
+    assert desk.models[0].prompts == [PROMPT, SHORTER, SHORTEST]
+    assert [call.outcome for call in desk.calls] == ["context_too_long"] * 3
     assert desk.clock.monotonic() == 0
 
 
@@ -197,7 +205,7 @@ async def test_a_prompt_without_history_is_not_asked_again() -> None:
 
 
 async def test_another_model_may_read_the_whole_of_what_is_too_long_for_the_first() -> None:
-    desk = Desk(dead("a", ContextTooLong("HTTP 400")), FakeModel([LONG], name="b"), shorter=SHORTER)
+    desk = Desk(dead("a", ContextTooLong("HTTP 400")), FakeModel([LONG], name="b"), shorter=[SHORTER])
 
     generated = await desk.end(await desk.ask())
 
@@ -206,7 +214,7 @@ async def test_another_model_may_read_the_whole_of_what_is_too_long_for_the_firs
 
 
 async def test_beside_a_model_that_is_down_the_first_is_asked_for_less() -> None:
-    desk = Desk(FakeModel([ContextTooLong("HTTP 400")], [LONG], name="a"), dead("b"), shorter=SHORTER)
+    desk = Desk(FakeModel([ContextTooLong("HTTP 400")], [LONG], name="a"), dead("b"), shorter=[SHORTER])
 
     generated = await desk.end(await desk.ask())
 
@@ -215,7 +223,7 @@ async def test_beside_a_model_that_is_down_the_first_is_asked_for_less() -> None
 
 
 async def test_a_prompt_too_long_after_visible_words_cuts_the_answer_off() -> None:
-    desk = Desk(FakeModel([LONG, ContextTooLong("error event")], name="a"), shorter=SHORTER)
+    desk = Desk(FakeModel([LONG, ContextTooLong("error event")], name="a"), shorter=[SHORTER])
 
     generated = await desk.end(await desk.ask())
 

@@ -68,7 +68,7 @@ def look_ups_over(archive, clock):
     )
     budget = TokenBudget(history_tokens=1_000, system_tokens=0)
     return LookUps(
-        archive, as_told=AsTold(Changes(clock), archive), budget=budget, admission=admission, clock=clock
+        archive, as_told=AsTold(Changes(clock), archive), budget=lambda: budget, admission=admission, clock=clock
     )
 
 

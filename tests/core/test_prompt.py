@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -209,6 +210,22 @@ def test_a_prompt_says_how_many_turns_it_holds_sums_up_and_leaves_out():
 
     assert prompt.past == Past(turns_sent=4, turns_summarised=6, turns_left_out=3)
     assert shorter.past == Past(turns_sent=2, turns_summarised=6, turns_left_out=5)
+
+
+def test_half_of_it_again_is_the_newest_part_and_at_last_the_summary_goes_too():
+    history = [turn for n in range(4) for turn in (said(f"{n} " * 9), answered(f"{n} " * 9))]
+    taken = replace(taken_up(*history), summary="They spoke.", summarised=6, left_out=3)
+    prompts = [prompt_for(taken)]
+
+    while shorter := with_half_the_history(prompts[-1], taken):
+        prompts.append(shorter)
+
+    assert [len(contents(prompt)) for prompt in prompts] == [10, 6, 4, 2, 1]
+    assert contents(prompts[2])[1:] == contents(prompts[0])[-3:]
+    assert [prompt.past.turns_sent for prompt in prompts] == [8, 4, 2, 0, 0]
+    assert [prompt.past.turns_left_out for prompt in prompts] == [3, 7, 9, 11, 17]
+    assert prompts[-1].past.turns_summarised == 0
+    assert all(after.tokens < before.tokens for before, after in pairwise(prompts))
 
 
 def test_there_is_no_half_of_no_history():

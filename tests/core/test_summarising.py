@@ -103,6 +103,7 @@ class Desk:
             slots=FairSlots(1),
             clock=self.clock,
             limits=limits,
+            budget=lambda: limits.budget,
             as_told=AsTold(self.changes, self.store),
         )
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.tokens import CUT, cut_to, estimate_tokens
+from bot.core.tokens import CUT, TokenBudget, cut_to, estimate_tokens
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,13 @@ def test_a_cut_text_is_a_beginning_with_a_mark(text, tokens):
 
     assert not cut or estimate_tokens(cut) <= tokens
     assert cut in ("", text) or (cut.endswith(CUT) and text.startswith(cut.removesuffix(CUT)))
+
+
+def test_what_the_models_read_bounds_prompts_and_summaries_and_no_quote():
+    wanted = TokenBudget(history_tokens=8000, rate=0.5)
+    bounded = TokenBudget(history_tokens=8000, rate=0.5, most_read=3000)
+    ample = TokenBudget(history_tokens=8000, rate=0.5, most_read=9000)
+
+    assert [each.tokens for each in (wanted, bounded, ample)] == [16000, 6000, 16000]
+    assert [each.most_of_a_summary for each in (wanted, bounded, ample)] == [800, 300, 800]
+    assert {each.most_of_a_quote for each in (wanted, bounded, ample)} == {1600}

@@ -273,7 +273,7 @@ async def test_a_mention_is_answered_from_end_to_end(monkeypatch):
             answerer=answerer,
             slots=FairSlots(2),
             clock=here.clock,
-            budget=limits.budget,
+            budget=lambda: limits.budget,
             missed=here.catch_up,
             changes=changes,
             as_told=AsTold(changes, here.store),

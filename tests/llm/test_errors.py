@@ -81,6 +81,28 @@ async def test_an_http_error_becomes_the_error_that_a_person_understands(server,
 
 
 @pytest.mark.parametrize(
+    ("answer", "reads"),
+    [
+        (Status(400, "context_length_exceeded"), None),
+        (Status(413), None),
+        (Status(400, message="This model's maximum context length is 4097 tokens. You asked for 5000."), 4097),
+        (Status(400, body=LLAMA_CPP_TOO_LONG), 4096),
+        (Status(400, body=VLLM_TOO_LONG), 8192),
+        (Status(400, body=GEMINI_TOO_LONG), 1048576),
+        (Status(400, message="prompt is too long: 210000 tokens > 200000 maximum"), 200000),
+        (Status(400, body={"error": "Reached context length of 4096 tokens"}), 4096),
+    ],
+)
+async def test_how_many_tokens_the_model_reads_is_learned_where_the_provider_says_it(server, model, answer, reads):
+    server.script(answer)
+
+    with pytest.raises(ContextTooLong) as caught:
+        await ask(model)
+
+    assert caught.value.reads == reads
+
+
+@pytest.mark.parametrize(
     ("event", "error"),
     [
         ({"error": {"message": "The server had an error", "type": "server_error"}}, ModelUnavailable),
