@@ -208,3 +208,22 @@ async def test_an_edit_that_was_stored_while_nobody_knew_is_asked_anew(stage, mo
         await stage.discord.until(lambda: stage.reply_to(question))
 
     assert "the new words" in str(stage.prompts()[-1])
+
+
+async def test_no_prompt_holds_what_a_deleted_channel_was_quoted_with_before_an_outage_ended(
+    untried_for_an_hour, monkeypatch
+) -> None:
+    stage = untried_for_an_hour
+    async with stage.bot():
+        room = stage.discord.add_channel(stage.discord.guild, "room")
+        said = await stage.discord.post(room, stage.ada, "the old words")
+        await _ask(stage, f"what of https://discord.com/channels/{stage.discord.guild.id}/{room.id}/{said.id} ?")
+        refusing = Refusing(monkeypatch, "erase_channel", times=2)
+        await stage.discord.delete_channel(room)
+        async with asyncio.timeout(10):
+            await refusing.spent.wait()
+        await _ask(stage, "later")
+
+    before, after = stage.prompts()
+    assert "the old words" in str(before)
+    assert "the old words" not in str(after)

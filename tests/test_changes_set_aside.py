@@ -219,3 +219,72 @@ async def test_the_notice_of_a_question_that_was_deleted_goes_when_the_database_
         stage.clock.leap(SECONDS_ASIDE)
         await stage.discord.until(lambda: notice.deleted)
         gate.open()
+
+
+async def channel_set_aside(stage, monkeypatch):
+    """What was said in a channel was quoted in another, and that it is deleted is set aside."""
+    room = stage.discord.add_channel(stage.discord.guild, "room")
+    said = await stage.discord.post(room, stage.ada, "the old words")
+    await stage.ask(f"what of https://discord.com/channels/{stage.discord.guild.id}/{room.id}/{said.id} ?")
+    await stage.stood.acquire()
+    assert "the old words" in str(stage.prompts())
+    refusing = Refusing(monkeypatch, "erase_channel", times=1_000_000)
+    await stage.discord.delete_channel(room)
+    async with asyncio.timeout(10):
+        while refusing.times > 1_000_000 - 2:  # as told, and again at once
+            await asyncio.sleep(0)
+    elsewhere = await stage.ask(f"{stage.discord.bot_user.mention} elsewhere", channel=stage.random)
+    await stage.stood.acquire()
+    assert elsewhere.content != TOLD
+    return refusing
+
+
+async def test_of_a_deleted_channel_nothing_is_read_where_it_is_quoted_either(stage, monkeypatch) -> None:
+    async with stage.bot():
+        refusing = await channel_set_aside(stage, monkeypatch)
+        told = await stage.ask("later")
+        assert (told.content, len(stage.prompts())) == (TOLD, 2)
+
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        async with asyncio.timeout(20):
+            await stage.model.received(3)
+
+    assert "the old words" not in str(stage.prompts()[-1])
+
+
+@pytest.mark.parametrize(("look", "options"), [("recall", {"query": "old"}), ("history", {}), ("export", {})])
+async def test_what_is_quoted_of_a_deleted_channel_is_not_shown_either(stage, monkeypatch, look, options) -> None:
+    async with stage.bot():
+        refusing = await channel_set_aside(stage, monkeypatch)
+        told = await called(stage, look, **options)
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        afterwards = await called(stage, look, **options)
+
+    assert told == TOLD
+    assert afterwards != TOLD
+    assert "the old words" not in afterwards
+
+
+async def test_what_somebody_said_on_a_server_that_was_left_is_not_shown_to_them_either(
+    stage, monkeypatch, caplog
+) -> None:
+    async with stage.bot():
+        await stage.ask("the old words")
+        await stage.stood.acquire()
+        refusing = Refusing(monkeypatch, "erase_guild", times=1_000_000)
+        await stage.discord.remove_guild(stage.discord.guild)
+        async with asyncio.timeout(10):
+            while refusing.times > 1_000_000 - 2:
+                await asyncio.sleep(0)
+        await stage.ask("elsewhere", channel=stage.discord.open_dm(stage.ada), author=stage.ada)
+        mine = {"channel": stage.discord.open_dm(stage.you), "what": "my-data"}
+        told = (await stage.called("export", **mine)).content
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        afterwards = (await stage.called("export", **mine)).content
+
+    assert told == TOLD
+    assert afterwards != TOLD
+    assert f"is not stored, and set aside: id={stage.discord.guild.id}" in caplog.text

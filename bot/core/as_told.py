@@ -1,7 +1,7 @@
 """Passed before prompts, summaries and looking back: they read as Discord told it, without what was deleted.
 
 What is kept until the database takes it is carried out first. What the database alone refuses holds up nobody
-but those who would read that very message as it was.
+but those who would read just that as it was: a message, or what was said in a channel or server that is gone.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -13,15 +13,18 @@ from bot.core.messages import ConversationKey
 
 
 class MessagesHeld(Protocol):
-    """Where the words of a message are, as the question, a quote or an answer. DatabaseUnavailable."""
+    """Where the words of a message are, as the question, a quote or an answer. DatabaseUnavailable.
 
-    async def prompts_hold(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
+    An id is a message's, or stands for all that was said in a channel, in the threads below it, or in a server.
+    """
+
+    async def prompts_hold(self, key: ConversationKey, ids: Collection[int]) -> bool:
         """Whether any of these is in what prompts of the conversation are built from: since its last reset."""
 
-    async def conversation_holds(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
+    async def conversation_holds(self, key: ConversationKey, ids: Collection[int]) -> bool:
         """Whether any of these is in what was ever said there."""
 
-    async def own_hold(self, person: int, message_ids: Collection[int]) -> bool:
+    async def own_hold(self, person: int, ids: Collection[int]) -> bool:
         """Whether any of these is in what a person said anywhere, or in the answers to that."""
 
 
@@ -50,4 +53,6 @@ class AsTold:
         await self._changes.carry_out()
         aside = self._changes.set_aside
         if aside and await holds(aside):
-            raise SetAside(f"it holds one of {len(aside)} messages whose edit or deletion is set aside")
+            raise SetAside(
+                f"it holds one of {len(aside)} messages, channels and servers whose edit or deletion is set aside"
+            )

@@ -55,7 +55,7 @@ class Changes:
 
     @property
     def set_aside(self) -> frozenset[int]:
-        """The messages of which the database alone does not take an edit or a deletion."""
+        """The messages, channels and servers of which the database alone does not take an edit or a deletion."""
         return frozenset[int]().union(*(change.about for change in self._aside))
 
     def stop(self) -> None:
@@ -81,8 +81,8 @@ class Changes:
     async def surely(self, carry_out: Callable[[], Awaitable[T]], *, about: Collection[int] = ()) -> T:
         """Carry a change out after those that were told before, and keep it until the database takes it.
 
-        *about*: the ids of the messages that change. Raises DatabaseUnavailable when the bot is stopped before, or
-        too much is kept already, and SetAside.
+        *about*: the ids of the messages, or of the channel or server, that change. Raises DatabaseUnavailable when
+        the bot is stopped before, or too much is kept already, and SetAside.
         """
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         change = _Change(number=next(self._numbers), carry_out=carry_out, about=about, outcome=outcome)

@@ -69,7 +69,7 @@ class ConversationQueue:
         changes: Changes,
         as_told: AsTold,
     ) -> None:
-        """*changes*: of single messages, which *as_told* heeds."""
+        """*changes*: what was edited or deleted, which *as_told* heeds."""
         self._store = store
         self._answerer = answerer
         self._slots = slots

@@ -71,7 +71,7 @@ class Intake:
         self._turning_away = OnceAnHour(clock)
         self._erasures = Erasures(clock)
         self.closed = False
-        # What is about single messages is the queue's: no turn is taken up before it. No turn waits for the rest.
+        # What was edited or deleted is the queue's: no turn is taken up before it. No turn waits for the rest.
         self._changes = Changes(clock)
 
     def close(self) -> None:
@@ -200,16 +200,27 @@ class Intake:
                 )
 
     async def channel_deleted(self, channel_id: int) -> None:
-        await self._erase(Whole(channel_id=channel_id), partial(self._store.erase_channel, channel_id))
+        erase = partial(self._store.erase_channel, channel_id)
+        await self._erase(Whole(channel_id=channel_id), erase, about=channel_id)
 
     async def guild_left(self, guild_id: int) -> None:
-        await self._erase(Whole(guild_id=guild_id), partial(self._store.erase_guild, guild_id))
+        erase = partial(self._store.erase_guild, guild_id)
+        await self._erase(Whole(guild_id=guild_id), erase, about=guild_id)
 
-    async def _erase(self, whole: Whole, erase: Callable[[], Awaitable[Erased]]) -> None:
+    async def _erase(self, whole: Whole, erase: Callable[[], Awaitable[Erased]], *, about: int) -> None:
+        async def carry_out() -> None:
+            self._queue.under_way.stop_erased(await erase())
+            await self._queue.look_again()
+
         with self._erasures.erasing(whole):
-            erased = await self._changes.surely(erase)
-        self._queue.under_way.stop_erased(erased)
-        await self._changes.surely(self._queue.look_again)
+            try:
+                await self._queue.changes.surely(carry_out, about=[about])
+            except SetAside as error:  # what is read later is of before it all the same
+                log.error(  # noqa: TRY400 - the cause is named
+                    "the deletion of a channel or server alone is not stored, and set aside: id=%d: %s",
+                    about,
+                    error,
+                )
 
     def erased_of(self, message: IncomingMessage) -> set[int]:
         """Of the ids of a message that is read later and of what it brings along: those erased meanwhile."""

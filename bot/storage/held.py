@@ -1,4 +1,4 @@
-"""Whether the words of certain Discord messages are in a conversation, or among what is a person's."""
+"""Whether words of certain messages, channels or servers are in a conversation, or among what is a person's."""
 
 from collections.abc import Collection
 
@@ -8,34 +8,36 @@ from bot.core.messages import ConversationKey, PartState, TurnState
 from bot.storage.schema import conversations, parts, turns
 
 
-def prompts_hold(connection: Connection, key: ConversationKey, message_ids: Collection[int]) -> bool:
+def prompts_hold(connection: Connection, key: ConversationKey, ids: Collection[int]) -> bool:
     # What was missed has no position either, and never will.
     will_be_history = turns.c.position.is_(None) & (turns.c.state == TurnState.WAITING)
     may_be_history = or_(will_be_history, turns.c.position >= conversations.c.reset_position)
-    return _any_of(connection, message_ids, _is_in(key) & may_be_history)
+    return _any_of(connection, ids, _is_in(key) & may_be_history)
 
 
-def conversation_holds(connection: Connection, key: ConversationKey, message_ids: Collection[int]) -> bool:
-    return _any_of(connection, message_ids, _is_in(key))
+def conversation_holds(connection: Connection, key: ConversationKey, ids: Collection[int]) -> bool:
+    return _any_of(connection, ids, _is_in(key))
 
 
-def own_hold(connection: Connection, person: int, message_ids: Collection[int]) -> bool:
+def own_hold(connection: Connection, person: int, ids: Collection[int]) -> bool:
     to_them = select(turns.c.answered_by).where(turns.c.author_id == person, turns.c.answered_by.is_not(None))
-    return _any_of(connection, message_ids, or_(turns.c.author_id == person, turns.c.id.in_(to_them)))
+    return _any_of(connection, ids, or_(turns.c.author_id == person, turns.c.id.in_(to_them)))
 
 
 def _is_in(key: ConversationKey) -> ColumnElement[bool]:
     return (conversations.c.channel_id == key.channel_id) & (conversations.c.private_to == key.private_to)
 
 
-def _any_of(connection: Connection, message_ids: Collection[int], where: ColumnElement[bool]) -> bool:
+def _any_of(connection: Connection, ids: Collection[int], where: ColumnElement[bool]) -> bool:
     # The messages there are read, and compared here: by their ids the database might have to read the very page
     # that it cannot, and everybody would be refused for one conversation's damage.
     placed = turns.join(conversations, turns.c.conversation_id == conversations.c.id)
-    said = select(turns.c.message_id).select_from(placed)
+    quoted_from = (turns.c.linked_channel_id, turns.c.linked_parent_id)
+    said_in = (conversations.c.channel_id, conversations.c.parent_id, conversations.c.guild_id)
+    said = select(turns.c.message_id, *quoted_from, *said_in).select_from(placed)
     shown = select(parts.c.message_id).select_from(placed.join(parts, parts.c.turn_id == turns.c.id))
     found = (
-        connection.scalars(statement.where(where, turns.c.text != ""))
+        connection.execute(statement.where(where, turns.c.text != ""))
         for statement in (said, shown.where(parts.c.state == PartState.POSTED))
     )
-    return any(message_id in message_ids for rows in found for message_id in rows)
+    return any(id_ in ids for rows in found for row in rows for id_ in row)

@@ -254,14 +254,14 @@ class SqlTurnStore:
         work = partial(erasure.erase_messages, message_ids=message_ids)
         return await self._database.run(work, erases=_erased_text)
 
-    async def prompts_hold(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
-        return await self._database.run(partial(held.prompts_hold, key=key, message_ids=message_ids))
+    async def prompts_hold(self, key: ConversationKey, ids: Collection[int]) -> bool:
+        return await self._database.run(partial(held.prompts_hold, key=key, ids=ids))
 
-    async def conversation_holds(self, key: ConversationKey, message_ids: Collection[int]) -> bool:
-        return await self._database.run(partial(held.conversation_holds, key=key, message_ids=message_ids))
+    async def conversation_holds(self, key: ConversationKey, ids: Collection[int]) -> bool:
+        return await self._database.run(partial(held.conversation_holds, key=key, ids=ids))
 
-    async def own_hold(self, person: int, message_ids: Collection[int]) -> bool:
-        return await self._database.run(partial(held.own_hold, person=person, message_ids=message_ids))
+    async def own_hold(self, person: int, ids: Collection[int]) -> bool:
+        return await self._database.run(partial(held.own_hold, person=person, ids=ids))
 
     async def erase_channel(self, channel_id: int) -> Erased:
         work = partial(erasure.erase_channel, channel_id=channel_id)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bot.core.messages import ConversationKey
+from bot.core.quotes import Link, Opened
 from tests.fakes import message
 from tests.storage.talk import HERE, exchange, quote, take, wait
 
@@ -16,9 +17,9 @@ async def held_in(store, message_id, *keys):
 async def test_a_question_is_where_it_was_asked_and_an_answer_where_it_stands(store):
     await exchange(store, message("one", id=1), "Yes.", posted=[2])
     await exchange(store, message("other", id=3, channel=11), "No.", posted=[4])
-    await wait(store, message("waits", id=5, channel=11))
+    await wait(store, message("waits", id=8, channel=11))
 
-    assert [await held_in(store, id_, HERE, ELSEWHERE) for id_ in (1, 2, 3, 4, 5)] == [
+    assert [await held_in(store, id_, HERE, ELSEWHERE) for id_ in (1, 2, 3, 4, 8)] == [
         [True, False], [True, False], [False, True], [False, True], [False, True],
     ]  # fmt: skip
 
@@ -66,8 +67,21 @@ async def test_a_persons_own_are_their_messages_anywhere_quotes_of_them_and_the_
 
 
 async def test_no_prompt_is_built_from_what_was_missed_nor_from_what_it_brought_along(store):
-    await store.record_missed(message("too late", id=5, quote=quote("quoted", id=3)))
-    await wait(store, message("waits", id=9, quote=quote("quoted, too", id=7)))
+    await store.record_missed(message("too late", id=15, quote=quote("quoted", id=13)))
+    await wait(store, message("waits", id=19, quote=quote("quoted, too", id=17)))
 
-    assert [await store.prompts_hold(HERE, {id_}) for id_ in (3, 5, 7, 9)] == [False, False, True, True]
-    assert await held_in(store, 5, HERE) == [True]
+    assert [await store.prompts_hold(HERE, {id_}) for id_ in (13, 15, 17, 19)] == [False, False, True, True]
+    assert await held_in(store, 15, HERE) == [True]
+
+
+async def test_what_was_said_in_a_channel_a_thread_below_it_or_a_server_is_there_and_where_it_is_quoted(store):
+    thread = ConversationKey(channel_id=30)
+    await exchange(store, message("one", id=1, key=thread, parent_id=20), "Yes.", posted=[2])
+    linking = message("this?", id=7, channel=11, guild_id=6, links=(Link(channel_id=30, message_id=9),))
+    linked = await take(store, linking)
+    await store.open_link(linked.questions[0].id, Opened(quote=quote("said", id=9, author=3), parent_id=20))
+
+    assert [await held_in(store, id_, thread, ELSEWHERE) for id_ in (30, 20, 5, 6)] == [
+        [True, True], [True, True], [True, False], [False, True],
+    ]  # fmt: skip
+    assert [await store.own_hold(3, {id_}) for id_ in (30, 20, 5)] == [True, True, False]
