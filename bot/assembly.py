@@ -302,7 +302,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
         spending=answering.spending,
         stored=observer.question_stored if observer else None,
     )
-    buttons = settings.answer_buttons == "on"
+    presses = Presses(store=store, queue=queue, admission=admission, as_told=answering.as_told)
     rules = policy(settings)
 
     async def carry_on() -> None:
@@ -319,7 +319,7 @@ def _join(given: _Given, outside: _Outside, answering: _Answering) -> Parts:
         look_ups=LookUps(
             store.archive, as_told=answering.as_told, budget=budget, admission=admission, clock=clock
         ),
-        presses=Presses(store=store, queue=queue, admission=admission) if buttons else None,
+        presses=presses if settings.answer_buttons == "on" else None,
         outbox=outside.outbox,
         store=store,
         catch_up=catch_up,

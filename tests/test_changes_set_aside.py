@@ -11,6 +11,7 @@ from bot.core import changes, conversation_queue, waiting_notices
 from bot.core.changes import SECONDS_ASIDE
 from bot.core.errors import SetAside
 from bot.core.handled import EVERYWHERE
+from bot.core.presses import SET_ASIDE
 from bot.discord import catch_up
 from bot.discord.commands import export
 from bot.discord.recalled import NOTHING
@@ -18,6 +19,7 @@ from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore
 from tests.clock import LeapingClock
 from tests.model_server import Answer, Gate, ModelServer
+from tests.pressing import pressed, whispered, with_button
 from tests.refusing import NAMES, Refusing
 from tests.whole_bot import Watched, noting_what_stands
 
@@ -260,6 +262,8 @@ async def test_what_is_quoted_of_a_deleted_channel_is_not_shown_either(stage, mo
         told = await called(stage, look, **options)
         refusing.times = 0
         stage.clock.leap(SECONDS_ASIDE)
+        async with asyncio.timeout(20):
+            await refusing.took.wait()
         afterwards = await called(stage, look, **options)
 
     assert told == TOLD
@@ -283,8 +287,34 @@ async def test_what_somebody_said_on_a_server_that_was_left_is_not_shown_to_them
         told = (await stage.called("export", **mine)).content
         refusing.times = 0
         stage.clock.leap(SECONDS_ASIDE)
+        async with asyncio.timeout(20):
+            await refusing.took.wait()
         afterwards = (await stage.called("export", **mine)).content
 
     assert told == TOLD
     assert afterwards != TOLD
     assert f"is not stored, and set aside: id={stage.discord.guild.id}" in caplog.text
+
+
+async def test_whoever_presses_regenerate_there_is_told_so_and_the_answer_stays(stage, monkeypatch) -> None:
+    async with stage.bot():
+        first = await stage.ask("the old words")
+        await stage.stood.acquire()
+        last = await stage.ask("and?")
+        await stage.stood.acquire()
+        await with_button(stage, last)
+        refusing = await told_in_vain(stage, monkeypatch, "edited", first.replied_to)
+        told = [await whispered(stage, await pressed(stage, last, "Regenerate")) for _ in range(2)]
+        asked = len(stage.model.requests)
+
+        refusing.times = 0
+        stage.clock.leap(SECONDS_ASIDE)
+        async with asyncio.timeout(20):
+            await refusing.took.wait()
+        stage.model.script(Answer(text="Written anew."))
+        await pressed(stage, last, "Regenerate")
+        await stage.settled(last, "Written anew.")
+
+    assert told == [SET_ASIDE] * 2
+    assert len(stage.model.requests) == asked + 1
+    assert "the old words" not in str(stage.prompts()[-1])

@@ -1,8 +1,9 @@
 """What the buttons below an answer do: stop it while it is written, and write the last one anew."""
 
 from bot.core.admission import Admission
+from bot.core.as_told import AsTold
 from bot.core.conversation_queue import ConversationQueue
-from bot.core.errors import DatabaseUnavailable, PressRefused, Stopped
+from bot.core.errors import DatabaseUnavailable, PressRefused, SetAside, Stopped
 from bot.core.messages import Press, Reopened
 from bot.core.ports import TurnStore
 
@@ -13,6 +14,10 @@ UNDER_WAY = "I'm writing that answer already."
 NOT_LAST = "I can only rewrite my last answer here, and only until the conversation goes on."
 QUESTION_DELETED = "The question was deleted, and my memory of this answer with it, so I can't write it again."
 GONE = "That question or its answer is gone, so I can't write it again."
+SET_ASIDE = (
+    "Something was deleted or edited here, and my memory doesn't take that yet. Until it does, I can't write this "
+    "answer again. Please try again later."
+)
 
 _WHY_NOT = {
     Reopened.NOT_THEIRS: NOT_THEIRS,
@@ -24,10 +29,13 @@ _WHY_NOT = {
 
 
 class Presses:
-    def __init__(self, *, store: TurnStore, queue: ConversationQueue, admission: Admission) -> None:
+    def __init__(
+        self, *, store: TurnStore, queue: ConversationQueue, admission: Admission, as_told: AsTold
+    ) -> None:
         self._store = store
         self._queue = queue
         self._admission = admission
+        self._as_told = as_told
 
     def stop(self, press: Press) -> None:
         """Stop the answer under way: what is there stays. Raises PressRefused."""
@@ -55,6 +63,10 @@ class Presses:
         self._queue.wake(press.key)
 
     async def _reopen(self, press: Press) -> Reopened:
+        try:
+            await self._as_told.prompt(press.key)  # else it is reopened, and waits without a word
+        except SetAside as error:
+            raise PressRefused(SET_ASIDE) from error
         try:
             return await self._store.reopen(press)
         except DatabaseUnavailable:

@@ -4,6 +4,8 @@ import pytest
 
 from bot.core.admission import Admission, AdmissionLimits
 from bot.core.answering import Answering
+from bot.core.as_told import AsTold
+from bot.core.changes import Changes
 from bot.core.errors import PressRefused
 from bot.core.line import Line
 from bot.core.messages import ConversationKey, Press
@@ -38,7 +40,9 @@ async def queue():
 async def refusal(queue, action, **press):
     pressed = Press(**{"id": 9, "question_id": 1, "person": 1, "moderates": False, "key": HERE} | press)
     admission = Admission(Line(), clock=ManualClock(), limits=AdmissionLimits(), budgets=no_budgets(ManualClock()))
-    presses = Presses(store=FakeStore(), queue=queue, admission=admission)
+    store = FakeStore()
+    as_told = AsTold(Changes(ManualClock()), store)
+    presses = Presses(store=store, queue=queue, admission=admission, as_told=as_told)
     with pytest.raises(PressRefused) as refused:
         await getattr(presses, action)(pressed)
     return refused.value.user_message

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.core.as_told import AsTold
 from bot.core.budgets import Amount, Budget, Limit, Payer, Scope
 from bot.core.completions import Finished, FinishReason, Prompt, Usage
 from bot.core.errors import (
@@ -264,7 +265,8 @@ async def test_writing_anew_is_refused_where_the_budget_is_used_up() -> None:
     one = await reserved_for_one()
     world = World(["Blue.", SILENT_END], budgets=[tokens(one + 50)])
     await world.ask(message("Why?", id=1))
-    presses = Presses(store=world.store, queue=world.queue, admission=world.intake._admission)
+    as_told = AsTold(world.queue.changes, world.store)
+    presses = Presses(store=world.store, queue=world.queue, admission=world.intake._admission, as_told=as_told)
     key = ConversationKey(channel_id=10)
 
     with pytest.raises(BudgetUsedUp):
