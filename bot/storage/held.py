@@ -9,10 +9,10 @@ from bot.storage.schema import conversations, parts, turns
 
 
 def prompts_hold(connection: Connection, key: ConversationKey, ids: Collection[int]) -> bool:
-    # What was missed has no position either, and never will.
-    will_be_history = turns.c.position.is_(None) & (turns.c.state == TurnState.WAITING)
-    may_be_history = or_(will_be_history, turns.c.position >= conversations.c.reset_position)
-    return _any_of(connection, ids, _is_in(key) & may_be_history)
+    # What is open is asked after a reset too. What was missed has no position, and is in no prompt.
+    is_open = turns.c.state.in_((TurnState.WAITING, TurnState.ANSWERING))
+    may_be_read = or_(is_open, turns.c.position >= conversations.c.reset_position)
+    return _any_of(connection, ids, _is_in(key) & may_be_read)
 
 
 def conversation_holds(connection: Connection, key: ConversationKey, ids: Collection[int]) -> bool:

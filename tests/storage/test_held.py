@@ -85,3 +85,10 @@ async def test_what_was_said_in_a_channel_a_thread_below_it_or_a_server_is_there
         [True, True], [True, True], [True, False], [False, True],
     ]  # fmt: skip
     assert [await store.own_hold(3, {id_}) for id_ in (30, 20, 5)] == [True, True, False]
+
+
+async def test_a_prompt_is_built_from_the_question_that_is_being_answered_after_a_reset_too(store):
+    await take(store, message("one", id=15, quote=quote("quoted", id=13)))
+    await store.reset(HERE)
+
+    assert [await store.prompts_hold(HERE, {id_}) for id_ in (13, 15)] == [True, True]
