@@ -1,5 +1,9 @@
 """Budgets over real sockets: who is refused how, what is never overspent, who hears of it."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from bot.core import waiting_notices
@@ -141,6 +145,55 @@ async def test_where_nothing_can_be_whispered_a_refusal_is_read_in_the_channel(s
 
     assert told.content.startswith("> And how?\nYour budget for today (1,000 tokens) is used up.")
     assert call.followups == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "whispers"),
+    [
+        pytest.param({"status": 503}, 1, id="not taken up"),
+        pytest.param({"what": "rate_limit"}, 1, id="too many requests"),
+        pytest.param({"what": "close", "when": "after"}, 1, id="carried out and not answered"),
+        pytest.param({"what": "reset"}, 0, id="not carried out and not answered"),
+        pytest.param({"status": 500, "when": "after"}, 1, id="carried out and said to have failed"),
+    ],
+)
+async def test_a_whisper_is_never_said_aloud_over_one_fault_nor_repeated_where_it_may_be_there(
+    stage, fault, whispers
+) -> None:
+    stage.discord.faults.add("POST", "/webhooks/{webhook_id}/{webhook_token}", **fault)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
+        await use_most(stage)
+        call = await stage.chat("And how?")
+        await refused(stage)
+
+    assert len(call.followups) == whispers
+    assert refusals(stage) == []
+
+
+async def test_a_whisper_waits_until_the_public_thinking_has_left(stage) -> None:
+    stage.discord.faults.add("DELETE", "/messages/@original", status=503)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
+        await use_most(stage)
+        call = await stage.chat("And how?")
+        await refused(stage)
+
+    (told,) = call.followups
+    assert told.is_ephemeral
+
+
+async def use_most(stage):
+    """So much is left of a budget of 1,000 tokens that a question is taken on, and too little for its answer."""
+    stage.model.script(Answer(text="Blue.", usage=usage(720)))
+    await stage.settled(await stage.ask("Why? " * 40), "Blue.")
+
+
+async def refused(stage):
+    """Wait until it is stored that an answer was refused."""
+    sql = "SELECT count(*) FROM turns WHERE state = 'undeliverable' AND outcome = 'budget_used_up'"
+    with closing(sqlite3.connect(stage.database_url.removeprefix("sqlite:///"))) as database:
+        async with asyncio.timeout(20):
+            while database.execute(sql).fetchone() == (0,):
+                await asyncio.sleep(0)
 
 
 async def test_writing_anew_is_refused_unseen_by_others(stage) -> None:

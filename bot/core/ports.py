@@ -298,7 +298,10 @@ class Reply(Protocol):
         """
 
     async def whisper_instead(self, sentence: str) -> bool:
-        """Let only the asker read this, and nothing stand where the answer would have. False: there is no way."""
+        """Let only the asker read this, and nothing stand where the answer would have. False: there is no way.
+
+        True as well where nobody can say whether it is there: then it is told nowhere else.
+        """
 
     async def discard(self) -> None:
         """Delete what is visible of it. What Discord does not delete now is surplus, and tried again later."""

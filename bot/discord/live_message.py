@@ -112,23 +112,30 @@ class LiveMessage:
     async def whisper_instead(self, sentence: str) -> bool:
         if not self._place.whispers:
             return False
-        await self.discard()
+        await self._remove_all()
         try:
             await self._place.whisper(sentence)
+        except DiscordUnavailable as error:  # what may have been whispered is not said aloud as well
+            log.warning(
+                "it is unknown whether a sentence was whispered: channel=%d: %s", self._place.channel_id, error
+            )
         except BotError as error:
             log.info("a sentence could not be whispered: channel=%d: %s", self._place.channel_id, error)
             return False
         return True
 
     async def discard(self) -> None:
-        self._typing.stop()
-        await self._stop_writer()
-        if not await self._parts.remove_all():
-            self._cleanup.wake()
+        await self._remove_all()
         try:
             await self._place.leave()
         except BotError as error:
             log.debug("the original response keeps as it is: %s", error)
+
+    async def _remove_all(self) -> None:
+        self._typing.stop()
+        await self._stop_writer()
+        if not await self._parts.remove_all():
+            self._cleanup.wake()
 
     async def close(self) -> None:
         self._typing.stop()

@@ -170,11 +170,11 @@ class Place:
             await self._outbox.delete_original(interaction)
 
     async def whisper(self, sentence: str) -> None:
-        """Tell the asker alone. Discord heeds that once its public "thinking…" has left."""
+        """Tell the asker alone. Raises DiscordUnavailable: it may be there, or not."""
         interaction = self._living(SECONDS_LEFT_TO_EDIT)
         if interaction is None:
             raise Undeliverable("the interaction has expired")
-        await self._outbox.follow_up(interaction, Content(text=sentence), ephemeral=True)
+        await self._outbox.tell_alone(interaction, sentence)
 
     async def _post_in_response(self, content: Wanted) -> Posted | None:
         """The first part, in the original response while that is possible."""

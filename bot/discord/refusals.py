@@ -11,6 +11,7 @@ NOT_FOUND = 404
 TOO_LARGE = 413
 TOO_MANY_REQUESTS = 429
 SERVER_ERRORS = 500
+UNAVAILABLE = 503
 
 # Discord's JSON error codes
 ALREADY_ACKNOWLEDGED = 40060
@@ -77,6 +78,15 @@ def translate(error: Exception) -> Undeliverable | DiscordUnavailable:
     if error.status != TOO_LARGE and not is_discords(error):
         return OutcomeUnknown(f"HTTP {error.status}, and not in Discord's words")
     return _refusal(error)(said)
+
+
+def was_turned_away(error: DiscordUnavailable) -> bool:
+    """Whether Discord did not take the request up, as far as that can be told: no connection, HTTP 429 or 503."""
+    if not isinstance(error, OutcomeUnknown):
+        return True
+    cause = error.__cause__
+    unavailable = isinstance(cause, discord.HTTPException) and cause.status == UNAVAILABLE
+    return unavailable or isinstance(cause, aiohttp.ClientConnectorError)
 
 
 def why_not_answered(error: Exception) -> str:

@@ -1,20 +1,30 @@
 """Responses to interactions: to commands, and to the buttons below an answer."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
 import discord
 from discord.http import Route
 
-from bot.core.errors import BotError, Undeliverable
+from bot.core.errors import BotError, DiscordUnavailable, Undeliverable
 from bot.core.messages import Interaction
 from bot.core.ports import Clock
 from bot.discord.payloads import Content, Wanted, content_now, edited_message, new_message
-from bot.discord.refusals import ALREADY_ACKNOWLEDGED, REQUEST_ERRORS, OutcomeUnknown, translate
-from bot.discord.requests import REQUEST_SECONDS, Posted, Requests, Writing, as_sent
+from bot.discord.refusals import (
+    ALREADY_ACKNOWLEDGED,
+    REQUEST_ERRORS,
+    Gone,
+    OutcomeUnknown,
+    translate,
+    was_turned_away,
+)
+from bot.discord.requests import REQUEST_SECONDS, SECONDS_BEFORE_RETRIES, Posted, Requests, Writing, as_sent
+
+log = logging.getLogger(__name__)
 
 INTERACTION_LIFE = timedelta(minutes=15)  # how long its token is good for
 FOLLOWS_BELOW = "Your answer follows below."
@@ -91,15 +101,46 @@ class Responses:
 
     async def follow_up(self, interaction: Interaction, content: Wanted, *, ephemeral: bool) -> Posted:
         """Post one more message for an interaction. There is no nonce here: never to be repeated."""
-        sent = content_now(content)
-        body = new_message(sent, ephemeral=ephemeral)
         try:
-            posted = await self._requests.write(
-                Writing(route=self._response("POST", interaction.token), body=lambda: body, once=True)
-            )
+            return await self._follow_up(interaction, content, ephemeral=ephemeral)
         except OutcomeUnknown as error:
             raise Undeliverable(f"a follow-up is never repeated: {error}") from error
-        return as_sent(posted, sent)
+
+    async def tell_alone(self, interaction: Interaction, sentence: str) -> None:
+        """Say it to whoever used the command, and nobody else; again where Discord did not take it up.
+
+        Others cannot read it once the public "thinking…" has left. Raises DiscordUnavailable: it may be there.
+        """
+
+        async def leave() -> None:
+            if not self.original_has_text(interaction.id):
+                with suppress(Gone):
+                    await self.delete_original(interaction)
+
+        async def say() -> None:
+            await self._follow_up(interaction, sentence, ephemeral=True)
+
+        await self._surely(leave, again=lambda _: True)
+        await self._surely(say, again=was_turned_away)
+
+    async def _surely(
+        self, request: Callable[[], Awaitable[None]], *, again: Callable[[DiscordUnavailable], bool]
+    ) -> None:
+        for seconds in SECONDS_BEFORE_RETRIES:
+            try:
+                return await request()
+            except DiscordUnavailable as error:
+                if not again(error):
+                    raise
+                log.info("asking Discord again in %.0f s: %s", seconds, error)
+            await self._clock.sleep(seconds)
+        return await request()
+
+    async def _follow_up(self, interaction: Interaction, content: Wanted, *, ephemeral: bool) -> Posted:
+        sent = content_now(content)
+        body = new_message(sent, ephemeral=ephemeral)
+        route = self._response("POST", interaction.token)
+        return as_sent(await self._requests.write(Writing(route=route, body=lambda: body, once=True)), sent)
 
     async def edit_follow_up(
         self, interaction: Interaction, message_id: int, content: Wanted, *, patient: bool = False

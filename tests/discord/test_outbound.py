@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import socket
 
+import aiohttp
 import pytest
 
 from bot.core.errors import DiscordUnavailable, Undeliverable
 from bot.core.messages import Interaction
 from bot.discord.nonce import nonce
-from bot.discord.refusals import Gone, NotAllowed
+from bot.discord.refusals import Gone, NotAllowed, OutcomeUnknown, translate, was_turned_away
 from bot.discord.requests import REQUEST_SECONDS, SECONDS_TO_CLOSE
 from bot.discord.responses import FOLLOWS_BELOW
 
@@ -377,3 +379,16 @@ async def test_an_acknowledgement_that_discord_has_already_is_one(stage):
     await stage.outbox.edit_original(taken.question.interaction, "Hello!")
 
     assert stage.said() == ["Hello!"]
+
+
+async def test_of_a_connection_that_was_refused_it_is_known_that_nothing_was_posted() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorError) as refused:
+            await session.post(f"http://127.0.0.1:{port}")
+
+    with pytest.raises(OutcomeUnknown) as failed:
+        raise translate(refused.value) from refused.value
+    assert was_turned_away(failed.value)
+    assert not was_turned_away(OutcomeUnknown("ServerDisconnectedError"))
