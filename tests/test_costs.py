@@ -33,7 +33,7 @@ async def test_a_request_is_stored_with_what_it_cost_and_a_failed_one_with_nothi
         await stage.settled(await stage.ask("How?"), "So.")
 
     assert await stored(stage, "outcome, cost_nanodollars") == [
-        ("model_unavailable", None),
+        ("model_unavailable", 0),
         ("complete", 3_550_000),
         ("complete", None),
     ]
@@ -55,6 +55,17 @@ async def test_people_and_the_operator_read_what_it_cost(stage, tmp_path) -> Non
     assert by_person.original.content.splitlines()[1:3] == [f"<@{stage.you.id}>: {used}", f"In all: {used}"]
     assert (beside.returncode, beside.stderr) == (0, "")
     assert beside.stdout.splitlines()[1:] == [f"{stage.you.id},1,1,1000,200,100,0.003550000,0"]
+
+
+async def test_requests_that_the_provider_refused_cost_nothing(stage) -> None:
+    stage.model.script(Status(503), Status(429), Answer(text="Blue.", usage=USAGE))
+    async with stage.bot(MODEL_PRICES=PRICES):
+        await stage.settled(await stage.ask("Why?"), "Blue.")
+        called = await stage.called("usage")
+
+    used = "1 answer, 1,000 tokens read (200 cached), 100 written, $0.0036"
+    assert called.content.splitlines()[1] == f"Today: {used}"
+    assert sorted(await stored(stage, "cost_nanodollars")) == [(0,), (0,), (3_550_000,)]
 
 
 async def test_later_prices_leave_the_past_as_it_was(stage) -> None:

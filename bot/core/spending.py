@@ -205,8 +205,9 @@ class Account:
 
     def end(self, call: ModelCall, fault: BotError | None) -> ModelCall:
         """The request has ended: the call with what it cost. *fault*: what ended it, if that was no answer."""
-        cost = self._spending.cost(call.model, call.usage)
-        used = self._used(call, cost, fault)
+        unpaid = isinstance(fault, ModelError) and fault.unpaid and call.first_token_at is None
+        cost = 0 if unpaid else self._spending.cost(call.model, call.usage)
+        used = _NOTHING if unpaid else self._used(call, cost)
         counted = self._settle(used)
         self.open = False
         return replace(_counting(call, used if counted else None), cost_nanodollars=cost)
@@ -220,10 +221,8 @@ class Account:
             raise RuntimeError("a request is begun for which nothing was reserved")
         return self._reservation
 
-    def _used(self, call: ModelCall, cost: int | None, fault: BotError | None) -> Amount:
+    def _used(self, call: ModelCall, cost: int | None) -> Amount:
         usage = call.usage
-        if isinstance(fault, ModelError) and fault.unpaid and call.first_token_at is None:
-            return _NOTHING
         known = usage.input_tokens is not None and usage.output_tokens is not None
         return Amount(
             tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0) if known else self._most.tokens,

@@ -94,9 +94,10 @@ def _words(used: Used) -> str:
 
 
 def _cost(used: Used) -> str:
-    if used.cost_nanodollars is None:
+    known = used.cost_nanodollars or 0
+    if used.unknown and not known:  # requests that were refused cost nothing, be the price known or not
         return "cost unknown"
-    dollars = dollars_in_words(used.cost_nanodollars)
+    dollars = dollars_in_words(known)
     return f"{dollars} and {counted(used.unknown, 'request')} of unknown cost" if used.unknown else dollars
 
 

@@ -118,6 +118,7 @@ async def test_what_the_provider_refused_comes_back(fault) -> None:
 
     assert (used(world), reserved(world)) == (0, 0)
     assert {(call.counted_tokens, call.counted_nanodollars) for call in world.store.calls} == {(0, 0)}
+    assert {call.cost_nanodollars for call in world.store.calls} == {0}
 
 
 @pytest.mark.parametrize(

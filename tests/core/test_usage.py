@@ -36,6 +36,18 @@ def test_what_is_unknown_is_said_and_not_counted_as_nothing():
     ]
 
 
+def test_where_all_that_is_known_is_that_a_request_was_refused_no_sum_is_named():
+    refused_and_unpriced = Used(of=8, requests=3, answers=2, cost_nanodollars=0, unknown=2)
+    refused = Used(of=9, requests=1, cost_nanodollars=0)
+
+    words = server_words(By.PERSON, [refused_and_unpriced, refused])
+
+    assert words.splitlines()[1:3] == [
+        "<@8>: 2 answers, 0 tokens read, 0 written, cost unknown",
+        "<@9>: 0 answers, 0 tokens read, 0 written, $0.00",
+    ]
+
+
 def test_a_server_that_used_nothing_reads_so():
     assert "\nNothing yet.\n" in server_words(By.DAY, [])
 
