@@ -68,6 +68,20 @@ async def test_requests_that_the_provider_refused_cost_nothing(stage) -> None:
     assert sorted(await stored(stage, "cost_nanodollars")) == [(0,), (0,), (3_550_000,)]
 
 
+async def test_tokens_from_the_cache_that_a_provider_leaves_out_of_those_read_are_paid_and_counted(stage) -> None:
+    details = {"cached_tokens": 7_000}
+    stage.model.answer(
+        "Blue.", usage={"prompt_tokens": 100, "completion_tokens": 10, "prompt_tokens_details": details}
+    )
+    async with stage.bot(MODEL_PRICES=PRICES, BUDGET_TOTAL_PER_DAY="20000"):
+        await stage.settled(await stage.ask("Why?"), "Blue.")
+        called = await stage.called("usage")
+
+    assert "7,100 tokens read (7,000 cached), 10 written" in called.content
+    paid = 100 * 2_500 + 7_000 * 250 + 10 * 15_000
+    assert await stored(stage, "cost_nanodollars, counted_tokens") == [(paid, 7_110)]
+
+
 async def test_later_prices_leave_the_past_as_it_was(stage) -> None:
     stage.model.answer("Blue.", usage=USAGE)
     async with stage.bot(MODEL_PRICES=PRICES):

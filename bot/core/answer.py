@@ -303,7 +303,7 @@ class Answerer:
         """Once, however often its text is stored: one report counted twice is taken for two."""
         call = generated.call
         rate = self._rates.learned(
-            taken.conversation, estimated=call.estimated_tokens, reported=call.usage.read_tokens
+            taken.conversation, estimated=call.estimated_tokens, reported=call.usage.input_tokens
         )
         return replace(generated, token_rate=rate)
 

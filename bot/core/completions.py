@@ -45,16 +45,10 @@ class Prompt:
 class Usage:
     """Tokens as the provider reported them; None is "not reported", which is not 0."""
 
-    input_tokens: int | None = None
+    input_tokens: int | None = None  # those from the provider's cache included
     cached_tokens: int | None = None
     output_tokens: int | None = None
     reasoning_tokens: int | None = None
-
-    @property
-    def read_tokens(self) -> int | None:
-        """Of the prompt, those from the cache included: some providers leave them out of *input_tokens*."""
-        read, cached = self.input_tokens, self.cached_tokens or 0
-        return read + cached if read is not None and cached > read else read
 
 
 class FinishReason(StrEnum):

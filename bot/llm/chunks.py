@@ -48,9 +48,13 @@ def _finish_reason(value: object) -> FinishReason | None:
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
+    read = _count(usage.get("prompt_tokens"))
+    cached = _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    if read is not None and (cached or 0) > read:  # some providers leave them out
+        read = _count(read + (cached or 0))
     return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")) or None,  # no prompt is empty
-        cached_tokens=_count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        input_tokens=read or None,  # no prompt is empty
+        cached_tokens=cached,
         output_tokens=_count(usage.get("completion_tokens")),
         reasoning_tokens=_count(_mapping(usage.get("completion_tokens_details")).get("reasoning_tokens")),
     )

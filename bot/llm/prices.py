@@ -22,7 +22,7 @@ class ListedPrices:
         """The first time it may take 0.3 s: importing the list does."""
         if usage.input_tokens is None or usage.output_tokens is None:
             return None
-        cached = min(usage.cached_tokens or 0, usage.input_tokens)
+        cached = usage.cached_tokens or 0
         if (own := self._own.get(model)) is not None:
             return own.cost(
                 input_tokens=usage.input_tokens, cached_tokens=cached, output_tokens=usage.output_tokens

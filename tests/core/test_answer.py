@@ -595,15 +595,6 @@ async def test_what_the_provider_counted_corrects_the_next_estimate() -> None:
     assert world.model.prompts[-1].tokens < 30
 
 
-async def test_cached_tokens_that_a_provider_leaves_out_make_no_prompt_look_cheap() -> None:
-    world = World(*[["ok", Finished(reason=FinishReason.STOP, usage=Usage(input_tokens=5, cached_tokens=40))]] * 9)
-    for n in range(1, 10):
-        await world.ask(message("Hi", id=n))
-
-    # It was told of 45 tokens each time, which is believed of the prompt before; at first it is some 130.
-    assert 30 < world.model.prompts[-1].tokens < 80
-
-
 @pytest.mark.parametrize("refused", [False, True])
 async def test_one_odd_report_moves_nothing_though_its_text_is_stored_at_the_second_try(refused) -> None:
     world = World(*[["ok", Finished(reason=FinishReason.STOP, usage=Usage(input_tokens=n))] for n in (9, 9, 9000)])

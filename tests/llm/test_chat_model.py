@@ -67,6 +67,21 @@ async def test_usage_behind_the_finish_reason_is_read(server, model):
     )
 
 
+@pytest.mark.parametrize(
+    ("prompt_tokens", "cached_tokens", "read"),
+    [(100, 7_000, 7_100), (7_100, 7_000, 7_100), (0, 7_000, 7_000), (0, 0, None), (2**29, 2**30 - 1, None)],
+)
+async def test_tokens_from_the_cache_are_among_those_read_be_they_reported_so_or_not(
+    server, model, prompt_tokens, cached_tokens, read
+) -> None:
+    details = {"cached_tokens": cached_tokens}
+    server.script(Answer(usage={"prompt_tokens": prompt_tokens, "prompt_tokens_details": details}))
+
+    _, finished = await ask(model)
+
+    assert finished.usage == Usage(input_tokens=read, cached_tokens=cached_tokens)
+
+
 async def test_usage_that_is_not_reported_is_none_and_not_zero(server, model):
     server.script(Answer(usage=None))
 
