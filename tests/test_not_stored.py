@@ -1,4 +1,9 @@
-"""A question that could not be stored is answered later if nobody could say so, after a restart as well."""
+"""A question that could not be stored is answered later if nobody could say so, after a restart as well.
+
+Whoever was told to ask again is not answered, whatever became of the question in the database.
+"""
+
+import asyncio
 
 import pytest
 
@@ -46,3 +51,89 @@ async def test_who_was_told_to_ask_again_is_not_answered_after_a_restart(met, mo
     sentences = [DatabaseUnavailable.user_message] if told else ["All good, how may I help you?"]
     assert _answers_to(met, question) == sentences
     assert str(met.prompts()[-1]).count("in vain") == (1 if told else 2)
+
+
+async def test_a_question_heard_twice_at_once_is_stored_once_or_told_of_once(met, monkeypatch) -> None:
+    receive, tries, in_vain = SqlTurnStore.receive, [], asyncio.Event()
+
+    async def refuse_the_first(store, message, **how):
+        if message.text == "heard twice":
+            tries.append(message)
+            if len(tries) == 1:
+                await in_vain.wait()
+                raise DatabaseUnavailable("it is locked")
+        return await receive(store, message, **how)
+
+    monkeypatch.setattr(SqlTurnStore, "receive", refuse_the_first)
+    missed = await met.discord.post(met.general, met.ada, "missed")
+    reading = met.discord.faults.add("GET", rf"/channels/{met.general.id}/messages$", what="hang")
+    async with met.bot():
+        await met.discord.until(lambda: reading.times == 0)
+        question = await met.discord.post(met.general, met.you, "heard twice")
+        await _until(lambda: tries)
+        reading.release()
+        await met.discord.until(lambda: met.reply_to(missed))
+        await met.ask("next", author=met.ada)
+        in_vain.set()
+        await met.discord.until(lambda: met.reply_to(question))
+        await met.ask("and now?")
+
+    assert _answers_to(met, question) == [DatabaseUnavailable.user_message]
+    assert "heard twice" not in str(met.prompts())
+
+
+async def test_what_was_stored_unnoticed_is_not_answered_where_its_author_was_told_to_ask_again(
+    met, monkeypatch
+) -> None:
+    receive = SqlTurnStore.receive
+
+    async def store_unnoticed(store, message, **how):
+        received = await receive(store, message, **how)
+        if message.text == "in vain":
+            raise DatabaseUnavailable("the connection was lost in COMMIT")
+        return received
+
+    monkeypatch.setattr(SqlTurnStore, "receive", store_unnoticed)
+    async with met.bot():
+        await met.ask("before")
+        question = await met.discord.post(met.general, met.you, "in vain")
+        await met.discord.until(lambda: met.reply_to(question))
+        await met.ask("and now?", author=met.ada)
+    async with met.bot():
+        await met.ask("and later?", author=met.ada)
+
+    assert _answers_to(met, question) == [DatabaseUnavailable.user_message]
+    assert "in vain" not in str(met.prompts())
+
+
+async def test_a_question_that_is_stored_and_heard_again_while_the_database_is_away_is_answered_and_not_told(
+    met, monkeypatch
+) -> None:
+    receive, stored = SqlTurnStore.receive, asyncio.Event()
+
+    async def store_once(store, message, **how):
+        if message.text == "heard twice" and stored.is_set():
+            raise DatabaseUnavailable("it is locked")
+        received = await receive(store, message, **how)
+        if message.text == "heard twice":
+            stored.set()
+        return received
+
+    monkeypatch.setattr(SqlTurnStore, "receive", store_once)
+    reading = met.discord.faults.add("GET", rf"/channels/{met.general.id}/messages$", what="hang")
+    await met.discord.post(met.general, met.ada, "missed")
+    async with met.bot():
+        await met.discord.until(lambda: reading.times == 0)
+        question = await met.discord.post(met.general, met.you, "heard twice")
+        await stored.wait()
+        reading.release()
+        await met.discord.until(lambda: met.reply_to(question))
+        await met.ask("and now?")
+
+    assert _answers_to(met, question) == ["All good, how may I help you?"]
+
+
+async def _until(so) -> None:
+    async with asyncio.timeout(10):
+        while not so():
+            await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from bot.core.conversation_queue import ConversationQueue
 from bot.core.erasures import Erasures, Whole
 from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires, SetAside
 from bot.core.handled import Handled
+from bot.core.in_vain import InVain
 from bot.core.line import Place
 from bot.core.messages import ConversationKey, Edit, Erased, IncomingMessage, Interaction, OpenCommand
 from bot.core.ports import Clock, Replies, TurnStore
@@ -20,6 +22,8 @@ from bot.core.rights import Share
 from bot.core.spending import Spending
 
 log = logging.getLogger(__name__)
+
+STORED_REMEMBERED = 1_000  # for as long as a channel is read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +74,9 @@ class Intake:
         self._stored = stored
         self._turning_away = OnceAnHour(clock)
         self._erasures = Erasures(clock)
+        self._being_taken: set[int] = set()  # message ids
+        self._taken: deque[int] = deque(maxlen=STORED_REMEMBERED)
+        self._in_vain = InVain(self.deleted)
         self.closed = False
         # What was edited or deleted is the queue's: no turn is taken up before it. No turn waits for the rest.
         self._changes = Changes(clock)
@@ -128,20 +135,34 @@ class Intake:
     async def take(self, message: IncomingMessage) -> None:
         """Take a question on that is not refused.
 
-        It is stored when this returns, or its author was told that it could not be, or it is read again later.
+        It is stored when this returns, or its author was told that it could not be, or it is read again later. One
+        that is heard twice, as it is asked and as its channel is read, is stored or told of once.
 
         While the bot is being stopped a message is stored as well, and answered after the next start; /chat asks
         `closed` first, since its token would not live as long.
         """
+        id_ = message.message_id
+        if id_ in self._being_taken or id_ in self._taken or self._handled.was_told(id_):
+            return
+        self._being_taken.add(id_)
+        try:
+            await self._take(message)
+        finally:
+            self._being_taken.discard(id_)
+
+    async def _take(self, message: IncomingMessage) -> None:
         began = self._clock.monotonic()
         try:
             with self._handled.storing(message):
                 await self._queue.deliver(message)
+            self._taken.append(message.message_id)
             if self._stored is not None:
                 self._stored(self._clock.monotonic() - began)
         except DatabaseUnavailable as error:
             log.error("not stored: channel=%d: %s", message.key.channel_id, error)  # noqa: TRY400 - the cause is named
-            if not await self._replies.say(message.address, error.user_message):
+            if await self._replies.say(message.address, error.user_message):
+                self._in_vain.asked(message.message_id)  # a lost connection may hide that it was stored
+            else:
                 self._handled.could_not_tell(message)
 
     async def turn_away(self, message: IncomingMessage, refusal: AccessRefused) -> None:

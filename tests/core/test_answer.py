@@ -974,6 +974,20 @@ async def test_what_was_not_stored_is_read_again_unless_its_author_was_told(mute
     assert world.handled.unstored == {10: 5}
 
 
+async def test_who_was_told_to_ask_again_is_not_answered_when_the_message_is_heard_once_more() -> None:
+    world = World()
+    world.store.fault = DatabaseUnavailable("disk full")
+    await world.ask(message("Hi", id=1))
+    world.store.fault = None
+    while world.intake._in_vain._erasing:  # what may be stored of it
+        await asyncio.sleep(0)
+
+    await world.ask(message("Hi", id=1))
+
+    assert [sentence for _, sentence in world.replies.sentences] == [DatabaseUnavailable.user_message]
+    assert world.model.prompts == []
+
+
 async def test_what_is_told_too_late_to_be_read_again_is_read_once_more() -> None:
     world = World()
     question = message("Hi", id=1)
