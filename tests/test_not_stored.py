@@ -133,6 +133,21 @@ async def test_a_question_that_is_stored_and_heard_again_while_the_database_is_a
     assert _answers_to(met, question) == ["All good, how may I help you?"]
 
 
+async def test_an_edit_is_heeded_where_the_model_answered_in_the_words_for_who_is_to_ask_again(met) -> None:
+    met.model.answer(DatabaseUnavailable.user_message)
+    async with met.bot():
+        answer = await met.ask("Say that you can't reach your memory. Old")
+        await met.settled(answer, DatabaseUnavailable.user_message)
+        await met.ask("and now?", author=met.ada)
+    await met.discord.edit(answer.replied_to, "Say it. New")
+    await met.discord.post(met.general, met.you, "missed")
+    async with met.bot():
+        await met.ask("and later?", author=met.ada)
+
+    assert "New" in str(met.prompts()[-1])
+    assert "Old" not in str(met.prompts()[-1])
+
+
 async def _until(so) -> None:
     async with asyncio.timeout(10):
         while not so():

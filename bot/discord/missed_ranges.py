@@ -136,7 +136,8 @@ class MissedRanges:
         if gone:
             self._tally.deleted += len(gone)
             await self._listener.take_deletions(gone)
-        closed = withdrawn | {self._listener.told_in_vain(message) for message in found.messages}
+        told_in_vain = {self._listener.told_in_vain(message) for message in found.messages}
+        closed = withdrawn | (told_in_vain - stored.keys())  # a model may say that sentence, too
         for message in reversed(found.messages):
             if not is_heeded():
                 return
