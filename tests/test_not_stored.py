@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from bot.core.errors import DatabaseUnavailable
+from bot.core.handled import Handled
 from bot.storage.turns import SqlTurnStore
 from tests.whole_bot import met_before
 
@@ -146,6 +147,41 @@ async def test_an_edit_is_heeded_where_the_model_answered_in_the_words_for_who_i
 
     assert "New" in str(met.prompts()[-1])
     assert "Old" not in str(met.prompts()[-1])
+
+
+async def test_who_asks_in_vain_while_the_channel_is_read_and_is_not_told_is_answered_before_a_newer_question(
+    met, monkeypatch
+) -> None:
+    receive, could_not_tell = SqlTurnStore.receive, Handled.could_not_tell
+    reading, read_on, unheard = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow_or_refused(store, message, **how):
+        if message.text == "missed":
+            reading.set()
+            await read_on.wait()
+        if message.text == "in vain" and not unheard.is_set():
+            raise DatabaseUnavailable("it is locked")
+        return await receive(store, message, **how)
+
+    def note(handled, message):
+        could_not_tell(handled, message)
+        unheard.set()
+
+    monkeypatch.setattr(SqlTurnStore, "receive", slow_or_refused)
+    monkeypatch.setattr(Handled, "could_not_tell", note)
+    await met.discord.post(met.general, met.ada, "missed")
+    async with met.bot(), asyncio.timeout(60):
+        await reading.wait()
+        met.discord.faults.add("POST", r"/messages$", status=400, code=50035, times=1)
+        question = await met.discord.post(met.general, met.you, "in vain")
+        await unheard.wait()
+        read_on.set()
+        live = await met.discord.post(met.general, met.ada, "live")
+        await met.discord.until(lambda: _answers_to(met, live) and _answers_to(met, question))
+        await met.ask("and now?", author=met.ada)
+
+    asked = [text.split(": ")[-1] for role, text in met.prompts()[-1] if role == "user"]
+    assert asked == ["I was here", "missed", "in vain", "live", "and now?"]
 
 
 async def _until(so) -> None:

@@ -126,6 +126,11 @@ class Unread:
             self._channels[channel_id] = server
 
     def done(self, channel_id: int) -> None:
+        unstored = self._handled.unstored
+        if channel_id in unstored and self._handled.is_unheard(channel_id):
+            # Somebody asked in vain since this reading began, which may have been past that already.
+            self.fail(channel_id, unstored[channel_id], by_database=True)
+            return
         reading, server = self._readings.pop(channel_id, Reading()), self._channels.pop(channel_id, None)
         self._read.add(channel_id)
         self._handled.heard(channel_id)

@@ -129,6 +129,21 @@ def test_what_can_be_read_and_never_stored_is_read_again_after_longer_and_longer
     assert read == [0, 1, 3, 7, 15]
 
 
+def test_what_was_asked_in_vain_while_its_channel_was_read_is_still_to_be_read() -> None:
+    handled, unread = _all_known()
+    unread.begin(CHANNEL)
+    with pytest.raises(DatabaseUnavailable), handled.storing(message("q", id=1, channel=CHANNEL)):
+        raise DatabaseUnavailable
+    handled.could_not_tell(message("q", id=1, channel=CHANNEL))
+
+    unread.done(CHANNEL)
+
+    assert not unread.may_go_on(CHANNEL)
+    unread.begin(CHANNEL)
+    unread.done(CHANNEL)
+    assert unread.may_go_on(CHANNEL)
+
+
 async def test_nothing_more_is_read_for_a_session_that_is_over() -> None:
     _, unread = _all_known()
     unread.found({CHANNEL: SERVER}, servers=[SERVER])
