@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from math import ceil
 from urllib.parse import urlsplit
 
 from bot.core.admission import AdmissionLimits
@@ -14,6 +15,7 @@ from bot.core.errors import StartupRefused
 from bot.core.generation import Patience
 from bot.core.periods import Period
 from bot.core.rights import Policy, Retention
+from bot.core.token_bounds import MARGIN
 from bot.core.tokens import TOKENS_PER_MESSAGE, estimate_tokens
 from bot.llm.chat_model import OPENAI_URL
 from bot.llm.prices import ListedPrices
@@ -94,7 +96,7 @@ def budget_faults(settings: Settings, prices: Prices) -> list[str]:
 
 def small_budgets(settings: Settings, prices: Prices) -> list[str]:
     """What there is to say of budgets that pay for short conversations alone, whoever used nothing of them."""
-    amount, _ = _at_most(settings, prices, read=settings.history_tokens)
+    amount, _ = _at_most(settings, prices, read=ceil(settings.history_tokens * MARGIN))
     return [
         f"{_name(budget.scope, budget.period)} is {budget.limit}, and one answer in a long conversation may take "
         f"{budget.limit.words(budget.limit.of(amount))}, by HISTORY_TOKENS and MAX_ANSWER_TOKENS: it is refused "

@@ -40,6 +40,7 @@ from bot.core.ports import Clock
 from bot.core.quotes import Link, Opened, Quote
 from bot.core.rights import Forgotten, Share
 from bot.core.speakers import label_key, unique_label
+from bot.core.token_bounds import Report
 from bot.core.tokens import TokenBudget
 from bot.core.usage import By, Used
 from bot.core.window import asked_tokens, first_within, staying
@@ -124,6 +125,7 @@ class FakeStore:
         self.calls: list[ModelCall] = []
         self.begun: list[ModelCall] = []
         self.counted_before: dict[Scope, dict[int, Amount]] = {}
+        self.reported_before: list[Report] = []
         self.facts: dict[str, str] = {}
         self.used: list[Used] = []
         self.asked_usage: list[tuple[By | None, datetime, int | None, int | None]] = []
@@ -385,6 +387,9 @@ class FakeStore:
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         await self._begin()
         return self.counted_before.get(scope, {})
+
+    async def reports(self) -> list[Report]:
+        return self.reported_before
 
     async def edit(self, edit: Edit) -> tuple[int, ...]:  # tests/storage holds what follows from its links
         await self._begin()

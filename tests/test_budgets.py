@@ -17,7 +17,7 @@ from tests.storage.talk import rows
 from tests.whole_bot import Stage
 
 DAY = "BUDGET_TOTAL_PER_DAY"
-SHORT = {"MAX_ANSWER_TOKENS": "200"}  # 220 to 400 tokens are reserved for each question here
+SHORT = {"MAX_ANSWER_TOKENS": "200"}  # some 300 to 800 tokens are reserved for each question here
 
 
 def usage(tokens):
@@ -77,6 +77,33 @@ async def test_of_500_questions_at_once_a_budget_for_50_pays_for_no_more_and_har
     assert 45 <= len(stage.model.requests) <= 50
     assert paid == [(len(stage.model.requests), 200 * len(stage.model.requests))]
     assert len(refusals(stage, *channels)) == 500 - len(stage.model.requests)
+
+
+@pytest.mark.parametrize("concurrency", ["8", "40"])
+@pytest.mark.parametrize("count", [lambda text: len(text) // 4, lambda text: len(text.encode())])
+async def test_however_a_model_counts_no_more_than_the_budget_is_paid_and_hardly_less(
+    stage, count, concurrency
+) -> None:
+    def counted(body):
+        read = sum(4 + count(each["content"]) for each in body["messages"])
+        return Answer(text="Blue.", gap=0.02, usage={"prompt_tokens": read, "completion_tokens": 100})
+
+    stage.model.behave(counted)
+    question = "The sky is blue because air scatters short waves of light. " * 10
+    each = count(question) + 150
+    rooms = [stage.discord.add_channel(stage.discord.guild, f"room-{n}") for n in range(100)]
+    unbounded = {"MAX_WAITING_PER_PERSON": "0", "MESSAGES_PER_MINUTE_PER_PERSON": "0"}
+    listed = ",".join(str(room.id) for room in rooms)
+    budget = 50 * each
+    async with stage.bot(
+        **SHORT, **unbounded, **{DAY: str(budget)}, CHAT_CHANNELS=listed, MODEL_CONCURRENCY=concurrency
+    ):
+        asked = [await stage.discord.post(room, stage.you, question) for room in rooms]
+        for one in asked:
+            await stage.discord.until(lambda one=one: is_answered(stage, one), seconds=100)
+
+    ((paid,),) = await stored(stage, "SELECT sum(input_tokens + output_tokens) FROM model_calls")
+    assert 0.9 * budget <= paid <= budget
 
 
 async def test_who_writes_on_is_told_once_and_it_is_no_history(stage) -> None:
@@ -402,4 +429,7 @@ async def test_a_budget_that_pays_for_short_conversations_alone_is_named_in_the_
     async with stage.bot(**SHORT, **{DAY: "1000"}):
         pass
 
-    assert "BUDGET_TOTAL_PER_DAY is 1,000 tokens, and one answer in a long conversation may take 8," in caplog.text
+    assert (
+        "BUDGET_TOTAL_PER_DAY is 1,000 tokens, and one answer in a long conversation may take 9,000 "
+        in caplog.text
+    )

@@ -47,6 +47,9 @@ class Amount:
     tokens: int
     nanodollars: int | None = None
 
+    def covers(self, other: "Amount") -> bool:
+        return self.tokens >= other.tokens and (self.nanodollars or 0) >= (other.nanodollars or 0)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limit:

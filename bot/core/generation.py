@@ -7,7 +7,7 @@ the prompt longer than it can read, all are asked with half of the history, and 
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -140,7 +140,6 @@ class Generation:
 
     async def _ask_each(self) -> Generated | None:
         """One attempt: the models that may be asked, one after the other. None when none of them answered."""
-        await self._reserve()
         trial: Trial | None = await self._first_trial()
         self._effort.attempts += 1
         self._effort.ends = self._effort.ends or self._clock.monotonic() + self._patience.total
@@ -155,8 +154,7 @@ class Generation:
                     return self.cut_off(error)
                 self._failed(error)
             asked.add(self._model)
-            await self._reserve()  # before there is a trial: nobody else may ask that model meanwhile
-            trial = self._models.try_first(besides=asked) if self._at_most(self._patience.total) else None
+            trial = await self._try_first(asked) if self._at_most(self._patience.total) else None
         return None
 
     def _can_ask_for_less(self) -> bool:
@@ -181,13 +179,23 @@ class Generation:
         while True:
             with self._pausing():
                 await self._slot.take()
-            trial = self._models.try_first(besides=self._given_up())
+            trial = await self._try_first(self._given_up())
             if trial is not None:
                 return trial
             self._slot.give_back()
             now = self._clock.monotonic()
             until = until or now + self._at_most(self._patience.longest_backoff)
             await self._models.wait(besides=self._given_up(), within=until - now)
+
+    async def _try_first(self, besides: Collection[str]) -> Trial | None:
+        """Of the models that may be asked now, with what that one can use reserved. Raises BudgetUsedUp."""
+        reserved = None
+        while name := self._models.next_name(besides=besides):
+            if name == reserved:
+                return self._models.try_first(besides=besides)
+            await self._reserve(name)  # before there is a trial: nobody else may ask that model meanwhile
+            reserved = name
+        return None
 
     def _failed(self, error: ModelError) -> None:
         log.info(
@@ -219,10 +227,10 @@ class Generation:
         outcome = Outcome.LENGTH if finished.reason is FinishReason.LENGTH else Outcome.COMPLETE
         return Generated(text=self.text, outcome=outcome, call=self._ended(outcome))
 
-    async def _reserve(self) -> None:
-        """What the next request may use. Raises BudgetUsedUp."""
+    async def _reserve(self, model: str) -> None:
+        """What a request to it can use. Raises BudgetUsedUp."""
         with self._pausing():
-            while not self._account.reserve():
+            while not self._account.reserve(model):
                 self._slot.give_back()
                 await self._account.room()
             await self._slot.take()

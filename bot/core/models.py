@@ -29,6 +29,10 @@ class Models:
         """The first that is neither resting nor being tried: for what tells nothing of how it is."""
         return next((breaker.model for breaker in self._breakers if breaker.is_well), None)
 
+    def next_name(self, *, besides: Collection[str] = ()) -> str | None:
+        """The model that `try_first` would give now."""
+        return next((each.model.name for each in self._others(besides) if each.admits), None)
+
     def try_first(self, *, besides: Collection[str] = ()) -> Trial | None:
         """Ask the first model that may be asked now, other than those of these names."""
         breaker = next((each for each in self._others(besides) if each.admits), None)

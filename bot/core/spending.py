@@ -19,6 +19,7 @@ from bot.core.costs import Prices
 from bot.core.errors import BotError, DatabaseUnavailable, ModelError
 from bot.core.messages import Conversation
 from bot.core.ports import Clock
+from bot.core.token_bounds import Report, TokenBounds
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,9 @@ class SpendingStore(Protocol):
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         """What was used since then, by person, channel or server, or in all under 0."""
 
+    async def reports(self) -> list[Report]:
+        """What was counted of the last requests, the newest last."""
+
 
 class Spending:
     def __init__(
@@ -50,16 +54,19 @@ class Spending:
         self._budgets = budgets
         self._store = store
         self._models = models
+        self._bounds = TokenBounds()
         self._clock = clock
         self._recording: set[asyncio.Task[None]] = set()
         self._forgotten: dict[tuple[int, int | None], datetime] = {}  # by person and channel; None: everywhere
         self._closing = asyncio.Event()
 
     async def load(self) -> None:
-        """Count what was used before. Raises DatabaseUnavailable."""
+        """Count what was used before, and learn from it what to reserve. Raises DatabaseUnavailable."""
         for budget in self._budgets:
             begun = budget.period.start(self._clock.now())
             self._budgets.start_with(budget, await self._store.counted(budget.scope, since=begun), begun=begun)
+        if list(self._budgets):
+            self._bounds.learn(await self._store.reports())
 
     def account(
         self, conversation: Conversation, prompt: Prompt, *, person: int | None, is_told: bool = True
@@ -70,10 +77,20 @@ class Spending:
         """
         where = conversation.key.channel_id
         payer = Payer(person=person, channel_id=where, guild_id=conversation.guild_id, is_told=is_told)
-        most = Usage(input_tokens=prompt.tokens, output_tokens=prompt.max_answer_tokens)
-        costs = [self.cost(model, most) or 0 for model in self._models] if self._budgets.in_dollars else []
-        amount = Amount(tokens=prompt.tokens + prompt.max_answer_tokens, nanodollars=max(costs) if costs else None)
-        return Account(self, self._budgets, self._store, payer=payer, most=amount)
+        return Account(self, self._budgets, self._store, payer=payer, prompt=prompt)
+
+    def most(self, prompt: Prompt, model: str) -> Amount:
+        """What a request to *model* with this prompt can use: as it counts, at the price of the dearest."""
+        read = self._bounds.most(prompt, model)
+        most = Usage(input_tokens=read, output_tokens=prompt.max_answer_tokens)
+        costs = [self.cost(each, most) or 0 for each in self._models] if self._budgets.in_dollars else []
+        return Amount(tokens=read + prompt.max_answer_tokens, nanodollars=max(costs) if costs else None)
+
+    def ended(self, call: ModelCall) -> None:
+        """Learn from what was counted of it."""
+        counted, estimated = call.usage.input_tokens, call.estimated_tokens
+        if counted and estimated:
+            self._bounds.learn([Report(call.model, call.purpose, call.past, estimated, counted)])
 
     def record(self, call: ModelCall) -> None:
         """Store a request that brought no answer, without making the person wait for it."""
@@ -137,13 +154,13 @@ class Account:
     """One answer's, or one summary's. At most one request is under way at a time."""
 
     def __init__(
-        self, spending: Spending, budgets: Budgets, store: SpendingStore, *, payer: Payer, most: Amount
+        self, spending: Spending, budgets: Budgets, store: SpendingStore, *, payer: Payer, prompt: Prompt
     ) -> None:
         self._spending = spending
         self._budgets = budgets
         self._store = store
         self._payer = payer
-        self._most = most
+        self._prompt = prompt  # the longest that is asked with
         self._reservation: Reservation | None = None
         self.open = False  # a request was begun, and its end was not counted yet
 
@@ -181,12 +198,15 @@ class Account:
             usage=usage,
         )
 
-    def reserve(self) -> bool:
-        """What the next request can use, if that was not done yet. Raises BudgetUsedUp.
+    def reserve(self, model: str) -> bool:
+        """What the next request can use, of that model, if that was not done yet. Raises BudgetUsedUp.
 
         False: wait for `room`, and try again.
         """
-        self._reservation = self._reservation or self._budgets.reserve(self._payer, self._most)
+        most = self._spending.most(self._prompt, model)
+        if self._reservation is not None and not self._reservation.amount.covers(most):
+            self._settle(_NOTHING)  # it was for another model
+        self._reservation = self._reservation or self._budgets.reserve(self._payer, most)
         return self._reservation is not None
 
     async def room(self) -> None:
@@ -194,8 +214,9 @@ class Account:
 
     async def begin(self, call: ModelCall) -> None:
         """The request is about to be made. Raises DatabaseUnavailable: it must not be."""
-        if self._held().pots:
-            beginning = asyncio.ensure_future(self._store.begin_call(_counting(call, self._most)))
+        reservation = self._held()
+        if reservation.pots:
+            beginning = asyncio.ensure_future(self._store.begin_call(_counting(call, reservation.amount)))
             try:
                 await asyncio.shield(beginning)
             except (asyncio.CancelledError, DatabaseUnavailable):  # its row may come to be all the same
@@ -209,12 +230,14 @@ class Account:
         cost = 0 if unpaid else self._spending.cost(call.model, call.usage)
         used = _NOTHING if unpaid else self._used(call, cost)
         counted = self._settle(used)
+        self._spending.ended(call)
         self.open = False
         return replace(_counting(call, used if counted else None), cost_nanodollars=cost)
 
     def close(self) -> None:
         """Always called, last. A request whose end nobody counted is counted as if it had used all."""
-        self._settle(self._most if self.open else _NOTHING)
+        if self._reservation is not None:
+            self._settle(self._reservation.amount if self.open else _NOTHING)
 
     def _held(self) -> Reservation:
         if self._reservation is None:
@@ -223,10 +246,11 @@ class Account:
 
     def _used(self, call: ModelCall, cost: int | None) -> Amount:
         usage = call.usage
+        most = self._held().amount
         known = usage.input_tokens is not None and usage.output_tokens is not None
         return Amount(
-            tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0) if known else self._most.tokens,
-            nanodollars=self._most.nanodollars if cost is None else cost,
+            tokens=(usage.input_tokens or 0) + (usage.output_tokens or 0) if known else most.tokens,
+            nanodollars=most.nanodollars if cost is None else cost,
         )
 
     def _settle(self, used: Amount) -> bool:

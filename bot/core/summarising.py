@@ -152,7 +152,7 @@ class Summarising:
         )
         account = self._spending.account(task.conversation, prompt, person=None)
         try:
-            if (model := self._models.first_well()) is None or not account.reserve():
+            if (model := self._models.first_well()) is None or not account.reserve(model.name):
                 return None
             return await self._ask_on(account, model, prompt), model.name
         except BudgetUsedUp as error:

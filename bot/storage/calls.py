@@ -11,10 +11,13 @@ from bot.core.completions import ModelCall, Past, Usage
 from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import NOBODY, Kind, PartState, Role, TurnState
 from bot.core.spending import BEGUN
+from bot.core.token_bounds import Report
 from bot.core.why import Made
 from bot.storage.columns import Number
 from bot.storage.schema import conversations, model_calls, parts, turns
 from bot.storage.upsert import inserts
+
+ROWS_LOOKED_THROUGH = 1_000  # for what models reported last
 
 # The answer may be gone by now; what it cost stays.
 _FORGOTTEN = exists().where(turns.c.id == bindparam("answer_id"), turns.c.payer_id == NOBODY)
@@ -47,6 +50,24 @@ _RECORD = {
     .returning(model_calls.c.id)
     for dialect, statement in inserts(model_calls).items()
 }
+_REPORTS = (
+    select(
+        model_calls.c.model,
+        model_calls.c.purpose,
+        model_calls.c.turns_sent,
+        model_calls.c.turns_summarised,
+        model_calls.c.turns_left_out,
+        model_calls.c.estimated_tokens,
+        model_calls.c.input_tokens,
+        model_calls.c.cached_tokens,
+    )
+    .where(
+        model_calls.c.id > select(func.max(model_calls.c.id)).scalar_subquery() - bindparam("rows", type_=Number),
+        model_calls.c.input_tokens > 0,
+        model_calls.c.estimated_tokens > 0,
+    )
+    .order_by(model_calls.c.id)
+)
 _ROW = select(model_calls.c.id).where(model_calls.c.request_id == bindparam("request"))
 _asked = turns.alias()
 # Whoever asked it: neighbours that are answered together are of one author.
@@ -110,6 +131,24 @@ def counted(connection: Connection, scope: Scope, *, since: datetime) -> dict[in
         row[0]: Amount(tokens=int(row[1] or 0), nanodollars=int(row[2] or 0))
         for row in connection.execute(grouped)
     }
+
+
+def reports(connection: Connection) -> list[Report]:
+    """Of the last requests of which the provider counted the prompt, the newest last."""
+    return [
+        Report(
+            model=row.model,
+            purpose=row.purpose,
+            past=Past(
+                turns_sent=row.turns_sent,
+                turns_summarised=row.turns_summarised,
+                turns_left_out=row.turns_left_out,
+            ),
+            estimated=row.estimated_tokens,
+            counted=row.input_tokens or 0,
+        )
+        for row in connection.execute(_REPORTS, {"rows": ROWS_LOOKED_THROUGH})
+    ]
 
 
 def made(connection: Connection, message_id: int, *, channel_id: int) -> Made | None:

@@ -36,6 +36,7 @@ from bot.core.ports import Clock
 from bot.core.quotes import Opened
 from bot.core.rights import Expired, Forgotten, Servers, Share
 from bot.core.summary import ToSummarise
+from bot.core.token_bounds import Report
 from bot.core.tokens import TokenBudget
 from bot.core.usage import By, Used
 from bot.storage import (
@@ -245,6 +246,9 @@ class SqlTurnStore:
 
     async def counted(self, scope: Scope, *, since: datetime) -> dict[int, Amount]:
         return await self._database.run(partial(calls.counted, scope=scope, since=since))
+
+    async def reports(self) -> list[Report]:
+        return await self._database.run(calls.reports)
 
     async def edit(self, edit: Edit) -> tuple[int, ...]:
         work = partial(edits.edit, edit=edit)

@@ -1,13 +1,15 @@
 """What an answer's requests reserve, use and give back, whatever comes of them."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
+from math import ceil
 
 import pytest
 
 from bot.core.as_told import AsTold
 from bot.core.budgets import Amount, Budget, Limit, Payer, Scope
-from bot.core.completions import Finished, FinishReason, Prompt, Usage
+from bot.core.completions import Finished, FinishReason, Past, Prompt, Usage
 from bot.core.errors import (
     BudgetUsedUp,
     ContextTooLong,
@@ -22,6 +24,8 @@ from bot.core.messages import Conversation, ConversationKey, Press, TurnState
 from bot.core.periods import Period
 from bot.core.presses import Presses
 from bot.core.spending import SECONDS_BETWEEN_TRIES
+from bot.core.token_bounds import MARGIN, Report
+from bot.core.tokens import TOKENS_PER_MESSAGE
 from tests.clock import ManualClock
 from tests.core.test_answer import LONG, World
 from tests.fakes import FakeModel, FakeStore, message
@@ -45,6 +49,10 @@ def used(world) -> int:
 
 def reserved(world) -> int:
     return sum(world.budgets._reserved.values())
+
+
+def in_bytes(prompt) -> int:
+    return sum(TOKENS_PER_MESSAGE + len(each.content.encode()) for each in prompt.messages)
 
 
 async def reserved_for_one() -> int:
@@ -81,8 +89,9 @@ async def test_a_request_is_on_the_record_with_what_it_reserves_before_it_is_mad
     prompt = world.model.prompts[0]
     assert asked_before == [0]
     assert begun.outcome == "begun"
-    assert begun.counted_tokens == prompt.tokens + prompt.max_answer_tokens
-    assert begun.counted_nanodollars == prompt.tokens + 2 * prompt.max_answer_tokens
+    most = in_bytes(prompt)
+    assert begun.counted_tokens == most + prompt.max_answer_tokens
+    assert begun.counted_nanodollars == most + 2 * prompt.max_answer_tokens
 
 
 async def test_without_budgets_nothing_is_stored_before_a_request() -> None:
@@ -101,11 +110,75 @@ async def test_every_attempt_and_every_model_is_counted() -> None:
 
     await world.ask(message("Why?", id=1))
 
-    assert [call.counted_tokens for call in world.store.begun[1:]] == [world.store.begun[0].counted_tokens] * 3
+    prompt = first.prompts[0]
+    unknown, known = in_bytes(prompt) + 500, ceil(prompt.tokens * (30 / prompt.tokens * MARGIN)) + 500
+    assert [call.counted_tokens for call in world.store.begun] == [unknown, unknown, known, known]
     assert sorted(call.counted_tokens for call in world.store.calls) == [0, 42, 42, 42]
     assert len({call.request_id for call in world.store.begun}) == 4
     assert {call.request_id for call in world.store.begun} == {call.request_id for call in world.store.calls}
     assert (used(world), reserved(world)) == (126, 0)
+
+
+async def test_a_model_of_which_less_is_known_is_asked_with_more_reserved() -> None:
+    first, second = FakeModel([WrongModel()], name="first"), FakeModel(["Blue.", END], name="second")
+    world = World(models=[first, second], budgets=[tokens(PLENTY)])
+    world.store.reported_before = [Report("first", "answer", Past(turns_sent=0), 100, 60)]
+    await world.spending.load()
+
+    await world.ask(message("Why?", id=1))
+
+    prompt = first.prompts[0]
+    assert [call.counted_tokens for call in world.store.begun] == [prompt.tokens + 500, in_bytes(prompt) + 500]
+    assert (used(world), reserved(world)) == (42, 0)
+
+
+async def test_a_model_of_which_less_is_known_waits_for_what_may_come_back() -> None:
+    first, second = (
+        FakeModel([WrongModel()], ["Red.", END], name="first"),
+        FakeModel(["Blue.", END], name="second"),
+    )
+    world = World(models=[first, second], budgets=[tokens(PLENTY)])
+    world.store.reported_before = [Report("first", "answer", Past(turns_sent=0), 100, 60)]
+    await world.spending.load()
+    others = world.budgets.reserve(Payer(person=9, channel_id=9, guild_id=5), Amount(tokens=PLENTY - 530))
+
+    await world.intake.take(message("Why?", id=1))
+    await world.store.until(lambda: first.prompts and not reserved_beside(world, others))
+    asked = len(second.prompts)
+    world.budgets.settle(others, Amount(tokens=0))
+    await world.idle()
+
+    assert (asked, len(second.prompts)) == (0, 1)
+    assert world.texts() == ["Blue."]
+
+
+async def test_a_model_that_takes_another_ones_place_meanwhile_is_reserved_for_anew(monkeypatch) -> None:
+    first, second = FakeModel(name="first"), FakeModel(["Blue.", END], name="second")
+    world = World(models=[first, second], budgets=[tokens(PLENTY)])
+    world.store.reported_before = [Report("first", "answer", Past(turns_sent=0), 100, 60)]
+    await world.spending.load()
+    others = world.budgets.reserve(Payer(person=9, channel_id=9, guild_id=5), Amount(tokens=PLENTY - 100))
+    waits, room = asyncio.Event(), world.budgets.room
+
+    async def noted_room():
+        waits.set()
+        await room()
+
+    monkeypatch.setattr(world.budgets, "room", noted_room)
+    await world.intake.take(message("Why?", id=1))
+    await waits.wait()
+    with suppress(ModelBusy), world.answerer._models.try_first():
+        raise ModelBusy("429", retry_after=30)
+    world.budgets.settle(others, Amount(tokens=0))
+    await world.idle()
+
+    assert world.texts() == ["Blue."]
+    assert [call.counted_tokens for call in world.store.begun] == [in_bytes(second.prompts[0]) + 500]
+    assert (used(world), reserved(world)) == (42, 0)
+
+
+def reserved_beside(world, reservation) -> int:
+    return reserved(world) - reservation.amount.tokens
 
 
 @pytest.mark.parametrize(
@@ -302,7 +375,7 @@ async def test_dollars_are_reserved_at_the_price_of_the_dearest_model() -> None:
     await world.ask(message("Why?", id=1))
 
     prompt = world.model.prompts[0]
-    assert world.store.begun[0].counted_nanodollars == 1_000 * (prompt.tokens + prompt.max_answer_tokens)
+    assert world.store.begun[0].counted_nanodollars == 1_000 * (in_bytes(prompt) + prompt.max_answer_tokens)
     assert used(world) == 42
 
 
@@ -344,7 +417,7 @@ class Requests(World):
         here = Conversation(id=1, key=ConversationKey(channel_id=10), guild_id=None, labelled=False)
         prompt = Prompt(messages=(), tokens=10, max_answer_tokens=10)
         account = self.spending.account(here, prompt, person=1)
-        account.reserve()
+        account.reserve("m")
         now = self.clock.now()
         return account.call(
             prompt,

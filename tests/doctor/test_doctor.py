@@ -189,12 +189,12 @@ async def test_every_budget_that_cannot_hold_is_a_finding_of_its_own(set_up):
 
 
 async def test_a_budget_that_pays_for_short_conversations_alone_is_worth_a_warning(set_up):
-    ended = await set_up.doctor("--json", BUDGET_PERSON_PER_DAY="11999")
+    ended = await set_up.doctor("--json", BUDGET_PERSON_PER_DAY="12799")
 
     (found,) = [each for each in json.loads(ended.out)["findings"] if each["check"] == "budgets"]
     assert (ended.status, ended.wrong()) == (0, {"budgets": "warning"})
     assert found["detail"] == (
-        "BUDGET_PERSON_PER_DAY is 11,999 tokens, and one answer in a long conversation may take 12,000 tokens, by "
+        "BUDGET_PERSON_PER_DAY is 12,799 tokens, and one answer in a long conversation may take 12,800 tokens, by "
         "HISTORY_TOKENS and MAX_ANSWER_TOKENS: it is refused there"
     )
 

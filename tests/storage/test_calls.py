@@ -11,11 +11,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bot.core.budgets import Amount, Budget, Budgets, Limit, Payer, Scope
-from bot.core.completions import Prompt, Usage
+from bot.core.completions import Past, Prompt, Usage
 from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import Conversation, ConversationKey, Outcome
 from bot.core.periods import Period
 from bot.core.spending import Spending
+from bot.core.token_bounds import Report
 from bot.core.usage import By
 from bot.storage import calls
 from bot.storage.turns import open_store
@@ -179,6 +180,24 @@ ADA = Payer(person=1, channel_id=10, guild_id=5)
 THERE = Conversation(id=1, key=ConversationKey(channel_id=10), guild_id=5, labelled=False)
 
 
+async def test_what_was_counted_of_the_last_requests_is_known_after_a_restart(store, monkeypatch):
+    monkeypatch.setattr(calls, "ROWS_LOOKED_THROUGH", 3)
+    taken = await take(store, message("q", id=1))
+    past = Past(turns_sent=4, turns_summarised=2, turns_left_out=1)
+    for usage in (
+        Usage(input_tokens=99, output_tokens=1),  # too long ago
+        Usage(input_tokens=30, output_tokens=1),
+        Usage(),
+        Usage(input_tokens=30, cached_tokens=90, output_tokens=1),
+    ):
+        await store.record_call(call(taken, answer_id=None, usage=usage, estimated_tokens=60, past=past))
+
+    assert await store.reports() == [
+        Report("gpt-test", "answer", past, 60, 30),
+        Report("gpt-test", "answer", past, 60, 120),
+    ]
+
+
 async def purse(store, clock, *, period):
     """Ada's budget, just enough for one request, as a bot that is started now has it."""
     budget = Budget(scope=Scope.PERSON, period=period, limit=Limit(most=500))
@@ -198,7 +217,7 @@ async def test_a_request_that_was_reserved_before_midnight_counts_to_that_day_af
     clock = ManualClock(end - timedelta(seconds=1))
     spending, budgets = await purse(store, clock, period=period)
     account = spending.account(THERE, PROMPT, person=1)
-    account.reserve()
+    account.reserve("m")
     until_midnight = budgets.refuse(ADA)
     await clock.advance(2)
     request = partial(account.call, PROMPT, model="m", started_at=clock.now(), ended_at=clock.now(), usage=Usage())
