@@ -12,14 +12,22 @@ from typing import Protocol
 from bot.core.answer import AnswerLimits, Ended
 from bot.core.as_told import AsTold
 from bot.core.completions import Finished, FinishReason, Prompt, Usage
-from bot.core.errors import BotError, BudgetUsedUp, EmptyAnswer, ModelError, ModelRefused, ModelTimeout
+from bot.core.errors import (
+    BotError,
+    BudgetUsedUp,
+    DatabaseUnavailable,
+    EmptyAnswer,
+    ModelError,
+    ModelRefused,
+    ModelTimeout,
+)
 from bot.core.fair_slots import BACKGROUND, NOWHERE, FairSlots
 from bot.core.legible import legible
 from bot.core.messages import ConversationKey, Outcome, TakenUp
 from bot.core.models import Models
 from bot.core.ports import ChatModel, Clock
 from bot.core.prompt import turn_tokens
-from bot.core.spending import BEGUN, Account, Spending
+from bot.core.spending import BEGUN, SECONDS_BETWEEN_TRIES, Account, Spending
 from bot.core.summary import ToSummarise, summary_prompt
 from bot.core.tokens import TokenBudget, cut_to
 from bot.core.window import SHARE_TO_SUMMARISE_AT
@@ -38,6 +46,13 @@ class SummaryStore(Protocol):
 
     async def drop_summaries(self) -> None:
         """Erase all there are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Written:
+    task: ToSummarise
+    text: str
+    model: str
 
 
 @dataclass(slots=True)
@@ -71,6 +86,7 @@ class Summarising:
         self._due: dict[ConversationKey, None] = {}  # in their order
         # Where the window began: until it moves, not asked for again.
         self._failed: dict[ConversationKey, int] = {}
+        self._unkept: dict[ConversationKey, _Written] = {}  # paid for, and not taken by the database yet
         self._worker: asyncio.Task[None] | None = None
 
     def after(self, ended: Ended | None) -> Ended:
@@ -117,21 +133,40 @@ class Summarising:
                 log.exception("no summary: channel=%d", key.channel_id)
 
     async def _summarise(self, key: ConversationKey) -> None:
+        written = self._unkept.get(key) or await self._write(key)
+        if written is not None:
+            await self._keep(key, written)
+
+    async def _write(self, key: ConversationKey) -> _Written | None:
+        """None: there is nothing to be summarised, or not now."""
         # A place is free and nobody waits for it. It is not kept: whoever asks now is answered beside this.
         # What is summarised is read only then, as it may be deleted meanwhile.
         (await self._slots.take(NOWHERE, BACKGROUND)).give_back()
         await self._as_told.prompt(key)
         task = await self._store.to_summarise(key, budget=self._budget())
         if task is None or self._failed.get(key) == task.window_start:
-            return
+            return None
         self._failed[key] = task.window_start
         answer = await self._ask(task)
         if answer is None:
             del self._failed[key]
-            return  # the next turn looks again
+            return None  # the next turn looks again
         text, model = answer
         most = replace(self._budget(), rate=task.conversation.token_rate).most_of_a_summary
-        kept = await self._store.keep_summary(task, text=cut_to(legible(text).strip(), tokens=most), model=model)
+        return _Written(task=task, text=cut_to(legible(text).strip(), tokens=most), model=model)
+
+    async def _keep(self, key: ConversationKey, written: _Written) -> None:
+        """However long the database is away: it was paid for. What changed meanwhile is looked at by then."""
+        task = written.task
+        try:
+            kept = await self._store.keep_summary(task, text=written.text, model=written.model)
+        except DatabaseUnavailable as error:
+            if key not in self._unkept:
+                log.warning("a summary waits for the database: channel=%d: %s", key.channel_id, error)
+            self._unkept[key], self._due[key] = written, None  # behind the others
+            await self._clock.sleep(SECONDS_BETWEEN_TRIES)
+            return
+        self._unkept.pop(key, None)
         del self._failed[key]
         if kept and task.before < task.until:
             self._due[key] = None

@@ -27,7 +27,7 @@ from bot.core.messages import (
 )
 from bot.core.models import Models
 from bot.core.periods import Period
-from bot.core.spending import Spending
+from bot.core.spending import SECONDS_BETWEEN_TRIES, Spending
 from bot.core.summarising import Summarising
 from bot.core.summary import ToSummarise
 from tests.clock import ManualClock
@@ -55,6 +55,7 @@ class SummaryStore(FakeStore):
         self.pieces = 1
         self.keeps = True
         self.unrecorded = 0  # so many requests fail to be recorded
+        self.unkept: dict[ConversationKey, int] = {}  # so many times it fails to be kept there
 
     async def record_call(self, call):
         if self.unrecorded:
@@ -65,7 +66,7 @@ class SummaryStore(FakeStore):
     async def to_summarise(self, key, *, budget):
         turns = (PastTurn(Role.USER, "Why?", None), PastTurn(Role.ASSISTANT, "Because.", None))
         return ToSummarise(
-            conversation=HERE,
+            conversation=replace(HERE, key=key),
             since=0,
             first=0,
             before=2,
@@ -79,6 +80,9 @@ class SummaryStore(FakeStore):
         )
 
     async def keep_summary(self, task, *, text, model):
+        if self.unkept.get(task.conversation.key):
+            self.unkept[task.conversation.key] -= 1
+            raise DatabaseUnavailable("away")
         self.kept.append(text)
         self.pieces -= self.keeps
         return self.keeps
@@ -145,6 +149,43 @@ async def test_one_whose_request_the_database_did_not_record_is_kept_and_its_req
 
     assert desk.store.kept == ["They spoke of why."]
     assert [(call.outcome, call.counted_tokens) for call in desk.calls] == [("complete", desk.budgets_used())]
+
+
+async def test_one_that_the_database_does_not_take_is_kept_when_it_does_and_was_paid_for_once():
+    desk = Desk(["They spoke of why."], most=100_000)
+    desk.store.unkept = {KEY: 2}
+    summarising = asyncio.create_task(desk.summarise())
+    for _ in range(2):
+        async with asyncio.timeout(10):
+            while not desk.clock.sleeping:
+                await asyncio.sleep(0)
+        assert desk.store.kept == []
+        await desk.clock.advance(SECONDS_BETWEEN_TRIES)
+    await summarising
+
+    assert desk.store.kept == ["They spoke of why."]
+    assert len(desk.calls) == 1
+    desk.store.pieces = 1
+    await desk.summarise()
+    assert len(desk.calls) == 2  # a later one is asked for as ever
+
+
+async def test_one_that_the_database_does_not_take_holds_up_no_other_conversation():
+    desk = Desk(["They spoke of why."], ["They spoke of how."], most=100_000)
+    desk.store.unkept = {KEY: 10**9}
+    there = replace(ENDED, conversation=replace(HERE, id=2, key=ConversationKey(channel_id=20)))
+    ended = desk.summarising.after(None)
+    ended(ENDED, Outcome.COMPLETE.value)
+    ended(there, Outcome.COMPLETE.value)
+
+    async with asyncio.timeout(10):
+        while not desk.store.kept:
+            await asyncio.sleep(0)
+            if desk.clock.sleeping:
+                await desk.clock.advance(SECONDS_BETWEEN_TRIES)
+
+    assert desk.store.kept == ["They spoke of how."]
+    await desk.summarising.close()
 
 
 async def test_what_was_deleted_or_edited_before_is_carried_out_first_or_nothing_is_summarised():
