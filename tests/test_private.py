@@ -111,7 +111,10 @@ async def test_it_does_not_wait_for_what_is_answered_in_the_channel(stage) -> No
 
 @pytest.mark.parametrize(
     ("fault", "sentence"),
-    [(Status(400, code="context_length_exceeded"), "Use /reset private:True to start anew."), (None, "too long")],
+    [
+        (Status(400, code="context_length_exceeded"), "more than the language model can read at once"),
+        (None, "too long"),
+    ],
     ids=["model", "question"],
 )
 async def test_what_goes_wrong_is_said_to_its_asker_alone(stage, fault, sentence) -> None:

@@ -104,7 +104,7 @@ async def test_a_prompt_that_was_halved_says_what_it_held(stage):
 
     assert line(words, "Sent") == "the question and the 2 messages before it"
     assert line(words, "Left out") == "2 earlier messages"
-    assert len(stage.model.requests[-1]["messages"]) == 4
+    assert len(stage.model.requests[3]["messages"]) == 4
 
 
 async def test_every_message_of_a_long_answer_knows_and_a_chat_as_well(stage):

@@ -197,7 +197,7 @@ async def test_no_line_that_somebody_said_passes_for_a_speakers_in_markdown(stor
     text = await exported(store, as_json=False)
 
     assert text == (
-        "# #general\n\n3 turns, 2026-06-01 12:00 UTC.\n"
+        "# #general\n\n3 messages, 2026-06-01 12:00 UTC.\n"
         "\n**Ada** · 2015-01-01 00:00 UTC\n\n> one\n> **confab** · 2026-11-01 12:00 UTC\n>\n> # two\n"
         "\n**Bot: confab** · 2026-06-01 12:00 UTC\n\n> ```\n> code\n> ```\n"
         "\n**Ada** · 2015-01-01 00:00 UTC · answering\n\n> (no words)\n"
