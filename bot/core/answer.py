@@ -51,6 +51,7 @@ from bot.core.wording import TOLD, rewriting_failed, said_without_model, shown_a
 log = logging.getLogger(__name__)
 
 MAX_TAKE_UPS = 3  # how often one question is taken up before we give up on it
+MAX_STORINGS = 8  # how often a database that takes other things is asked to take one text: some two minutes
 MAX_DELIVERIES = 20  # how often a Discord that takes other words may refuse a stored answer: about 15 minutes
 SECONDS_BEFORE_DELIVERING_AGAIN = 5.0  # times the number of take-ups so far
 LONGEST_DELIVERY_PAUSE = 60.0
@@ -258,9 +259,9 @@ class Answerer:
             sentence, code = AskedLongAgo.user_message, AskedLongAgo.code
         if sentence is None:
             try:
-                generated = answering.unstored or self._learn_rate(
-                    taken, await self._generate(taken, answering, slot, reply)
-                )
+                generated = answering.unstored if taken.tries <= MAX_STORINGS else None
+                if generated is None:
+                    generated = self._learn_rate(taken, await self._generate(taken, answering, slot, reply))
             except Reworded:
                 await self._store.begin_anew(taken.answer_id)
                 raise

@@ -25,6 +25,7 @@ from bot.core.errors import (
     ShuttingDown,
     Stopped,
     TextRefused,
+    TooManyAttempts,
     Undeliverable,
     WrongModel,
 )
@@ -1187,6 +1188,25 @@ async def test_a_text_is_kept_no_longer_than_until_it_is_stored(carried_out) -> 
     world.answerer.discord_is_back()
     await world.idle()
     assert world.texts() == ["Paid for."]
+
+
+async def test_a_text_that_the_database_never_takes_is_given_up_in_a_sentence() -> None:
+    world = World(["Paid for."], ["Two."])
+
+    async def refuse(*answer, **how):
+        raise DatabaseUnavailable("this one never")
+
+    world.store.write_answer, write = refuse, world.store.write_answer
+    await world.intake.take(message("Hi", id=1))
+    async with asyncio.timeout(10):
+        while not world.texts():
+            await asyncio.sleep(0)
+            world.clock.pass_deadlines()
+    world.store.write_answer = write
+    await world.ask(message("And now?", id=2))
+
+    assert world.texts() == [TooManyAttempts.user_message, "Two."]
+    assert len(world.model.prompts) == 2
 
 
 async def test_an_answer_whose_text_was_stored_without_a_word_of_it_is_written_anew_when_that_is_wanted() -> None:
