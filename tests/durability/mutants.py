@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from bot.core.completions import Finished, FinishReason, Usage
 from bot.core.errors import ModelError
+from bot.core.intake import Intake
 from bot.discord import answer_parts, outbound, payloads, replies, responses
 from bot.discord.missed_ranges import MissedRanges
 from bot.discord.part_search import PartSearch, Sought
@@ -87,6 +88,7 @@ def intake_forgets() -> None:
             connection.exec_driver_sql("DROP INDEX IF EXISTS uq_turns_message_id")
 
     SqliteFile._prepare = prepared  # type: ignore[method-assign]
+    Intake.take = Intake._take  # type: ignore[method-assign]
 
 
 def newest_first() -> None:

@@ -188,7 +188,7 @@ async def test_what_was_counted_of_the_last_requests_is_known_after_a_restart(st
         Usage(input_tokens=99, output_tokens=1),  # too long ago
         Usage(input_tokens=30, output_tokens=1),
         Usage(),
-        Usage(input_tokens=30, cached_tokens=90, output_tokens=1),
+        Usage(input_tokens=120, cached_tokens=90, output_tokens=1),
     ):
         await store.record_call(call(taken, answer_id=None, usage=usage, estimated_tokens=60, past=past))
 
