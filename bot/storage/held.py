@@ -5,14 +5,17 @@ from collections.abc import Collection
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from bot.core.messages import ConversationKey, PartState, TurnState
-from bot.storage.schema import conversations, parts, turns
+from bot.storage.schema import IS_OPEN, conversations, parts, turns
 
 
 def prompts_hold(connection: Connection, key: ConversationKey, ids: Collection[int]) -> bool:
-    # What is open is asked after a reset too. What was missed has no position, and is in no prompt.
-    is_open = turns.c.state.in_((TurnState.WAITING, TurnState.ANSWERING))
-    may_be_read = or_(is_open, turns.c.position >= conversations.c.reset_position)
-    return _any_of(connection, ids, _is_in(key) & may_be_read)
+    # What is open is asked after a reset too. What was missed has no position, and is in no prompt. Each is asked
+    # for by itself: with OR, SQLite reads what was said before the reset, too, be its pages damaged or not.
+    placed = turns.join(conversations, turns.c.conversation_id == conversations.c.id)
+    is_asked = turns.c.state.in_((TurnState.WAITING, TurnState.ANSWERING))
+    asked = connection.scalars(select(turns.c.id).select_from(placed).where(_is_in(key), IS_OPEN, is_asked)).all()
+    since_reset = _is_in(key) & (turns.c.position >= conversations.c.reset_position)
+    return any(_any_of(connection, ids, which) for which in (turns.c.id.in_(asked), since_reset))
 
 
 def conversation_holds(connection: Connection, key: ConversationKey, ids: Collection[int]) -> bool:

@@ -2,8 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
+from bot.core.errors import DatabaseUnavailable
 from bot.core.messages import ConversationKey
 from bot.core.quotes import Link, Opened
+from bot.storage import sqlite
+from bot.storage.turns import open_store
 from tests.fakes import message
 from tests.storage.talk import HERE, exchange, quote, take, wait
 
@@ -92,3 +97,25 @@ async def test_a_prompt_is_built_from_the_question_that_is_being_answered_after_
     await store.reset(HERE)
 
     assert [await store.prompts_hold(HERE, {id_}) for id_ in (13, 15)] == [True, True]
+
+
+async def test_what_was_said_before_a_reset_is_not_read_for_prompts_be_its_page_damaged_or_not(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECKED_BYTES", 0)  # as if it were too long to be read through at the start
+    path = tmp_path / "bot.db"
+    async with open_store(f"sqlite:///{path}") as store:
+        for n in range(1, 400, 2):
+            await exchange(store, message(f"xylophone {n} " + "a " * 250, id=1000 + n), "Yes.", posted=[5000 + n])
+        await store.reset(HERE)
+        await exchange(store, message("later", id=2001), "Yes.", posted=[2002])
+    content = bytearray(path.read_bytes())
+    page = content.index(b"xylophone 101 ") // 4096 * 4096
+    content[page : page + 4096] = bytes(4096)
+    path.write_bytes(content)
+
+    async with open_store(f"sqlite:///{path}") as store:
+        assert await store.prompts_hold(HERE, {1}) is False
+        assert await store.prompts_hold(HERE, {2001}) is True
+        with pytest.raises(DatabaseUnavailable):
+            await store.conversation_holds(HERE, {1})
