@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 
 from bot.core import waiting_notices
-from bot.core.errors import StartupRefused
+from bot.core.errors import DatabaseUnavailable, StartupRefused
 from bot.playground.loopback import LoopbackDiscord
-from bot.storage.turns import open_store
+from bot.storage.turns import SqlTurnStore, open_store
 from tests.model_server import Answer, Gate, ModelServer
 from tests.openapi import validate_record
 from tests.pressing import pressed, whispered, with_button
@@ -160,6 +160,27 @@ async def test_a_command_whose_prompt_turns_out_to_be_too_much_is_refused_unseen
     states = await stored(stage, "SELECT state, outcome FROM turns WHERE role = 'assistant' ORDER BY id DESC")
     assert states[0] == ("undeliverable", "budget_used_up")
     validate_record(stage.discord.requests)
+
+
+async def test_what_was_whispered_is_said_once_though_the_database_does_not_take_that(stage, monkeypatch) -> None:
+    undeliverable, failures = SqlTurnStore.undeliverable, [1]
+
+    async def failing(*args, **how):
+        if failures:
+            raise DatabaseUnavailable(f"locked, {failures.pop()}")
+        await undeliverable(*args, **how)
+
+    monkeypatch.setattr(SqlTurnStore, "undeliverable", failing)
+    async with stage.bot(**SHORT, BUDGET_PERSON_PER_DAY="1000"):
+        stage.model.script(Answer(text="Blue.", usage=usage(720)))
+        await stage.settled(await stage.ask("Why? " * 40), "Blue.")
+        call = await stage.chat("And how?")
+        await stage.discord.until(lambda: call.followups)
+        await stage.ask("Is anybody there?", author=stage.ada)  # behind it, so it has ended
+
+    assert len(call.followups) == 1
+    assert not any("my memory" in each.content for each in stage.discord.messages(stage.general))
+    assert failures == []
 
 
 async def test_where_nothing_can_be_whispered_a_refusal_is_read_in_the_channel(stage) -> None:

@@ -113,6 +113,7 @@ class Answerer:
         self._limits = limits
         self._ended = ended
         self._rates = TokenRates()
+        self._whispered: set[int] = set()  # questions whose asker was told alone, until the store knows
         self._pausing: set[Answering] = set()  # those that Discord did not take, until they are tried again
         self._oldest = snowflake_at(clock.now() - limits.answer_within)
 
@@ -130,15 +131,19 @@ class Answerer:
         began = self._clock.monotonic()
         outcome = FAULT
         try:
-            taken = await self._links.open(taken)
-            async with self._reply(taken) as reply:
-                answering.reply = reply
-                outcome = await self._answer(taken, answering, slot, reply)
+            if taken.address.message_id in self._whispered:
+                outcome = await self._end_whispered(taken)
+            else:
+                taken = await self._links.open(taken)
+                async with self._reply(taken) as reply:
+                    answering.reply = reply
+                    outcome = await self._answer(taken, answering, slot, reply)
         except Reworded as error:
             outcome = error.code
         except DatabaseUnavailable as error:
             outcome = error.code
-            await self._say_once(taken, error.waiting_message)
+            if taken.address.message_id not in self._whispered:
+                await self._say_once(taken, error.waiting_message)
             raise
         except Exception:
             # A fault of ours: the queue logs it, its author is not left waiting.
@@ -197,9 +202,8 @@ class Answerer:
             await self._spending.handed_over()
             await self._store.withdraw(taken.answer_id)
             return error.code
-        except BudgetUsedUp as error:  # its asker was told, and nobody else
-            await self._store.undeliverable(taken.answer_id, code=error.code)
-            return error.code
+        except BudgetUsedUp:
+            return await self._end_whispered(taken)
         except DiscordUnavailable as error:
             slot.give_back()
             return await self._deliver_later(taken, answering, reply, error)
@@ -248,6 +252,14 @@ class Answerer:
         code = why.code if isinstance(why, Undeliverable) else Undeliverable.code
         await self._store.undeliverable(taken.answer_id, code=code)
         return code
+
+    async def _end_whispered(self, taken: TakenUp) -> str:
+        """Its asker was told, and nobody else. Nothing stands there; no more is said until the store knows."""
+        question = taken.address.message_id
+        self._whispered.add(question)
+        await self._store.undeliverable(taken.answer_id, code=BudgetUsedUp.code)
+        self._whispered.discard(question)
+        return BudgetUsedUp.code
 
     async def _write(self, taken: TakenUp, answering: Answering, slot: Slot, reply: Reply) -> _Written:
         """What stands in the answer's place, stored.
