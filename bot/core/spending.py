@@ -54,6 +54,7 @@ class Spending:
         self._budgets = budgets
         self._store = store
         self._models = models
+        self._is_bounded = bool(list(budgets))  # else nobody asks how much a request takes at most
         self._bounds = TokenBounds()
         self._clock = clock
         self._recording: set[asyncio.Task[None]] = set()
@@ -65,7 +66,7 @@ class Spending:
         for budget in self._budgets:
             begun = budget.period.start(self._clock.now())
             self._budgets.start_with(budget, await self._store.counted(budget.scope, since=begun), begun=begun)
-        if list(self._budgets):
+        if self._is_bounded:
             self._bounds.learn(await self._store.reports())
 
     def account(
@@ -81,7 +82,7 @@ class Spending:
 
     def most(self, prompt: Prompt, model: str) -> Amount:
         """What a request to *model* with this prompt can use: as it counts, at the price of the dearest."""
-        read = self._bounds.most(prompt, model)
+        read = self._bounds.most(prompt, model) if self._is_bounded else prompt.tokens
         most = Usage(input_tokens=read, output_tokens=prompt.max_answer_tokens)
         costs = [self.cost(each, most) or 0 for each in self._models] if self._budgets.in_dollars else []
         return Amount(tokens=read + prompt.max_answer_tokens, nanodollars=max(costs) if costs else None)
