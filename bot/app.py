@@ -184,7 +184,7 @@ async def running_bot(
         token = settings.discord_token.get_secret_value()
         serving = asyncio.create_task(parts.client.run_forever(token), name="serve")
         telling = asyncio.create_task(parts.notices.run(), name="waiting notices")
-        trying = asyncio.create_task(parts.intake.keep_trying(), name="changes set aside")
+        trying = asyncio.create_task(parts.queue.changes.keep_trying(), name="changes set aside")
         doubting = asyncio.create_task(_settle_doubts(parts.pacer, settings, clock=clock), name="token")
         try:
             yield Running(serving=serving, store=parts.store, pacer=parts.pacer, client=parts.client)
@@ -196,7 +196,7 @@ async def running_bot(
             await _end_surely(serving)
             trying.cancel()
             await asyncio.gather(serving, telling, trying, doubting, return_exceptions=True)
-            await parts.intake.try_once_more()
+            await parts.queue.changes.try_once_more()
 
 
 async def _settle_doubts(pacer: Pacer, settings: Settings, *, clock: Clock) -> None:

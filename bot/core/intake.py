@@ -1,6 +1,5 @@
 """Should the bot answer, and the first, durable step: what happens to messages reaches the store here."""
 
-import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,7 +8,7 @@ from functools import partial
 
 from bot.core.access import OnceAnHour
 from bot.core.admission import Admission, Refusal
-from bot.core.changes import Changes
+from bot.core.changes import SECONDS_BETWEEN_TRIES
 from bot.core.conversation_queue import ConversationQueue
 from bot.core.erasures import Erasures, Whole
 from bot.core.errors import AccessRefused, DatabaseUnavailable, NotTakenOn, ResponseExpires, SetAside
@@ -78,21 +77,10 @@ class Intake:
         self._taken: deque[int] = deque(maxlen=STORED_REMEMBERED)
         self._in_vain = InVain(self.deleted)
         self.closed = False
-        # What was edited or deleted is the queue's: no turn is taken up before it. No turn waits for the rest.
-        self._changes = Changes(clock)
 
     def close(self) -> None:
         """The bot is being stopped."""
         self.closed = True
-        self._changes.stop()
-
-    async def keep_trying(self) -> None:
-        """Carry out what the database did not take while it took all else, until this is cancelled."""
-        await asyncio.gather(self._queue.changes.keep_trying(), self._changes.keep_trying())
-
-    async def try_once_more(self) -> None:
-        """The bot stops, and nothing is told any more: what fails now again is forgotten."""
-        await asyncio.gather(self._queue.changes.try_once_more(), self._changes.try_once_more())
 
     def admit(self, message: IncomingMessage) -> Refusal | None:
         """Why a question is not taken on, or None: then it counts, and `take` is to follow at once."""
@@ -173,7 +161,15 @@ class Intake:
     async def open_commands(self) -> list[OpenCommand]:
         """The questions by /chat that are not answered yet and still can be, in its response."""
         now = self._clock.now()
-        commands = await self._changes.surely(self._store.open_commands)
+        while True:
+            try:
+                commands = await self._store.open_commands()
+                break
+            except DatabaseUnavailable as error:
+                if self.closed:
+                    raise
+                log.warning("commands that an earlier run left open are not known yet: %s", error)
+            await self._clock.sleep(SECONDS_BETWEEN_TRIES)
         return [each for each in commands if (by := each.question.address.interaction) and by.expires_at > now]
 
     def end_in_time(self, question_id: int, key: ConversationKey) -> bool:

@@ -1687,3 +1687,18 @@ async def test_a_stopped_model_is_let_go_of_at_once_and_its_call_recorded(words)
 
     assert world.model.closed == 1
     assert [call.outcome for call in world.store.calls] == ["stopped" if words == LONG else "stopped_unread"]
+
+
+async def test_commands_that_were_left_open_are_looked_for_until_the_database_tells() -> None:
+    world, failures = World(), [2, 1]
+
+    async def open_commands():
+        if failures:
+            raise DatabaseUnavailable(f"locked, {failures.pop()}")
+        return []
+
+    world.store.open_commands = open_commands
+
+    assert await world.intake.open_commands() == []
+    assert failures == []
+    assert world.clock.seconds == SECONDS_BETWEEN_TRIES * 2
