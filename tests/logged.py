@@ -1,5 +1,6 @@
 """The log of a test: what is written, and what must never be."""
 
+import asyncio
 import io
 import logging
 import subprocess
@@ -7,6 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import pytest
 
 from bot.logs import LogFormat, configure_logging
 
@@ -62,6 +65,13 @@ def written(lines: LogFormat) -> Iterator[io.StringIO]:
     logging.captureWarnings(capture=False)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
+
+
+async def caught_up(caplog: pytest.LogCaptureFixture) -> None:
+    """Until what was missed is read, as the log says."""
+    async with asyncio.timeout(10):
+        while "caught up: " not in caplog.text:
+            await asyncio.sleep(0)
 
 
 def raised(error):

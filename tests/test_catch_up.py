@@ -18,6 +18,7 @@ from bot.discord.missed_ranges import MissedRanges
 from bot.discord.unread import Unread
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage.turns import SqlTurnStore, open_store
+from tests.logged import caught_up
 from tests.model_server import ModelServer
 from tests.whole_bot import Stage
 
@@ -49,12 +50,6 @@ def _read_channels(stage):
         for request in stage.discord.requests
         if request.method == "GET" and request.route.endswith("/messages")
     }
-
-
-async def _caught_up(caplog):
-    async with asyncio.timeout(10):
-        while "caught up: " not in caplog.text:
-            await asyncio.sleep(0)
 
 
 async def test_what_was_asked_meanwhile_is_answered_in_order(met) -> None:
@@ -256,7 +251,7 @@ async def test_of_an_archived_thread_in_which_nothing_was_said_no_messages_are_r
 
     async with stage.bot():
         await stage.discord.until(lambda: stage.reply_to(missed))
-        await _caught_up(caplog)
+        await caught_up(caplog)
 
     assert _read_channels(stage) == {stage.general.id}
 
@@ -299,7 +294,7 @@ async def test_what_was_said_during_a_server_s_outage_is_answered_when_it_is_bac
     caplog.set_level(logging.INFO)
     async with met.bot():
         await met.ask("before")
-        await _caught_up(caplog)  # with what came before it connected
+        await caught_up(caplog)  # with what came before it connected
         await met.discord.remove_guild(met.discord.guild, unavailable=True)
         missed = await met.discord.post(met.general, met.you, "missed")
         await met.discord.restore_guild(met.discord.guild)
@@ -441,7 +436,7 @@ async def test_a_question_in_the_same_breath_as_its_server_s_return_waits_for_wh
     caplog.set_level(logging.INFO)
     async with met.bot():
         await met.ask("before")
-        await _caught_up(caplog)
+        await caught_up(caplog)
         await met.discord.remove_guild(met.discord.guild, unavailable=True)
         missed = await met.discord.post(met.general, met.you, "missed")
         reading = met.discord.faults.add("GET", r"/messages$", what="hang", times=1)
@@ -474,7 +469,7 @@ async def test_a_question_neither_stored_nor_refused_is_read_again_before_a_newe
 
     async with met.bot():
         await met.ask("before")
-        await _caught_up(caplog)
+        await caught_up(caplog)
         monkeypatch.setattr(SqlTurnStore, "receive", refuse_at_first)
         monkeypatch.setattr(Handled, "could_not_tell", note)
         met.discord.faults.add("POST", r"/messages$", status=400, times=1)

@@ -59,10 +59,12 @@ async def told_in_vain(stage, monkeypatch, change, message):
     return refusing
 
 
-async def called(stage, name, **options):
-    await stage.discord.until(lambda: stage.discord.commands)
-    call = await stage.discord.slash(stage.general, stage.you, name, options)
-    return (await stage.discord.until(lambda: call.original)).content
+async def taken_at_last(stage, refusing):
+    """The database takes it from now on, and is asked again."""
+    refusing.times = 0
+    stage.clock.leap(SECONDS_ASIDE)
+    async with asyncio.timeout(20):
+        await refusing.took.wait()
 
 
 @pytest.mark.parametrize("change", NAMES)
@@ -86,7 +88,8 @@ async def test_whoever_asks_there_is_told_so_and_answered_once_the_database_take
 async def test_a_conversation_that_began_anew_goes_on_at_once(stage, monkeypatch) -> None:
     async with stage.bot():
         await set_aside(stage, monkeypatch, "deleted")
-        await called(stage, "reset")
+        reset = await stage.discord.slash(stage.general, stage.you, "reset")
+        await stage.discord.until(lambda: reset.original)
         answer = await stage.ask("later")
 
     assert answer.content != TOLD
@@ -107,12 +110,9 @@ async def test_it_is_not_shown_there_before_the_database_takes_it(
 ) -> None:
     async with stage.bot():
         refusing = await set_aside(stage, monkeypatch, "deleted")
-        told = await called(stage, look, **options)
-        refusing.times = 0
-        stage.clock.leap(SECONDS_ASIDE)
-        async with asyncio.timeout(20):
-            await refusing.took.wait()
-        afterwards = await called(stage, look, **options)
+        told = (await stage.called(look, **options)).content
+        await taken_at_last(stage, refusing)
+        afterwards = (await stage.called(look, **options)).content
 
     assert told == TOLD
     assert afterwards != TOLD
@@ -141,10 +141,7 @@ async def test_it_is_not_quoted_elsewhere_either(stage, monkeypatch) -> None:
 async def test_the_database_is_asked_again_though_nobody_else_asks(stage, monkeypatch, change) -> None:
     async with stage.bot():
         refusing = await set_aside(stage, monkeypatch, change)
-        refusing.times = 0
-        stage.clock.leap(SECONDS_ASIDE)
-        async with asyncio.timeout(20):
-            await refusing.took.wait()
+        await taken_at_last(stage, refusing)
 
 
 @pytest.fixture
@@ -197,9 +194,7 @@ async def test_the_mark_goes_on_once_the_database_takes_it_and_not_before(stage,
         refusing = await set_aside(stage, monkeypatch, "edited")
         since = stage.clock.now()
         before = await an_hour_later(stage, running, marks)
-        refusing.times = 0
-        stage.clock.leap(SECONDS_ASIDE)
-        await refusing.took.wait()
+        await taken_at_last(stage, refusing)
         while marks[-1] <= since:
             await asyncio.sleep(0)
 
@@ -259,12 +254,9 @@ async def test_of_a_deleted_channel_nothing_is_read_where_it_is_quoted_either(st
 async def test_what_is_quoted_of_a_deleted_channel_is_not_shown_either(stage, monkeypatch, look, options) -> None:
     async with stage.bot():
         refusing = await channel_set_aside(stage, monkeypatch)
-        told = await called(stage, look, **options)
-        refusing.times = 0
-        stage.clock.leap(SECONDS_ASIDE)
-        async with asyncio.timeout(20):
-            await refusing.took.wait()
-        afterwards = await called(stage, look, **options)
+        told = (await stage.called(look, **options)).content
+        await taken_at_last(stage, refusing)
+        afterwards = (await stage.called(look, **options)).content
 
     assert told == TOLD
     assert afterwards != TOLD
@@ -285,10 +277,7 @@ async def test_what_somebody_said_on_a_server_that_was_left_is_not_shown_to_them
         await stage.ask("elsewhere", channel=stage.discord.open_dm(stage.ada), author=stage.ada)
         mine = {"channel": stage.discord.open_dm(stage.you), "what": "my-data"}
         told = (await stage.called("export", **mine)).content
-        refusing.times = 0
-        stage.clock.leap(SECONDS_ASIDE)
-        async with asyncio.timeout(20):
-            await refusing.took.wait()
+        await taken_at_last(stage, refusing)
         afterwards = (await stage.called("export", **mine)).content
 
     assert told == TOLD
@@ -307,10 +296,7 @@ async def test_whoever_presses_regenerate_there_is_told_so_and_the_answer_stays(
         told = [await whispered(stage, await pressed(stage, last, "Regenerate")) for _ in range(2)]
         asked = len(stage.model.requests)
 
-        refusing.times = 0
-        stage.clock.leap(SECONDS_ASIDE)
-        async with asyncio.timeout(20):
-            await refusing.took.wait()
+        await taken_at_last(stage, refusing)
         stage.model.script(Answer(text="Written anew."))
         await pressed(stage, last, "Regenerate")
         await stage.settled(last, "Written anew.")

@@ -1,11 +1,11 @@
 """More was missed than is read: the bound is one absence's, and what is beyond it is left as it was."""
 
-import asyncio
 import logging
 
 import pytest
 
 from bot.discord import missed_channels, missed_ranges
+from tests.logged import caught_up
 from tests.whole_bot import met_before
 
 MOST = 4  # messages, of an absence
@@ -20,16 +20,10 @@ async def met(tmp_path, monkeypatch, caplog):
         yield stage
 
 
-async def _caught_up(caplog):
-    async with asyncio.timeout(10):
-        while "caught up: " not in caplog.text:
-            await asyncio.sleep(0)
-
-
 async def test_each_absence_has_a_bound_of_its_own(met, caplog) -> None:
     async with met.bot():
         await met.ask("before")
-        await _caught_up(caplog)
+        await caught_up(caplog)
         for n in range(3):
             await met.discord.remove_guild(met.discord.guild, unavailable=True)
             missed = await met.discord.post(met.general, met.you, f"missed {n}")
@@ -50,7 +44,7 @@ async def test_where_nothing_can_be_read_any_more_nothing_counts_as_deleted(met,
     async with met.bot():
         await met.discord.until(lambda: not at_once.times)
         at_once.release()
-        await _caught_up(caplog)
+        await caught_up(caplog)
         await met.ask("and now?")
 
     assert "I was here" in str(met.prompts()[-1])

@@ -10,6 +10,7 @@ from bot.core import handled
 from bot.core.handled import EVERYWHERE
 from bot.discord import catch_up, connecting
 from bot.storage.turns import SqlTurnStore
+from tests.logged import caught_up
 from tests.whole_bot import met_before
 
 
@@ -82,9 +83,7 @@ async def test_an_outage_keeps_its_mark_where_the_one_before_it_is_read_to_the_e
 
     monkeypatch.setattr(SqlTurnStore, "write_marks", note)
     async with met.bot():
-        async with asyncio.timeout(10):
-            while "caught up: " not in caplog.text:
-                await asyncio.sleep(0)
+        await caught_up(caplog)
         first = await _say_in_an_outage(met, met.you, "first")
         reading = _hang(met)
         await met.discord.restore_guild(met.discord.guild)

@@ -10,6 +10,7 @@ from bot.core.tokens import TokenBudget
 from bot.discord import catch_up, client
 from bot.storage.turns import SqlTurnStore, open_store
 from tests.fakes import message
+from tests.logged import caught_up
 from tests.whole_bot import met_before
 
 
@@ -17,12 +18,6 @@ from tests.whole_bot import met_before
 async def stage(tmp_path):
     async with met_before(tmp_path) as stage:
         yield stage
-
-
-async def _caught_up(caplog):
-    async with asyncio.timeout(10):
-        while "caught up: " not in caplog.text:
-            await asyncio.sleep(0)
 
 
 async def test_a_question_that_waits_in_a_server_that_is_away_is_no_fault(stage, caplog, monkeypatch) -> None:
@@ -62,7 +57,7 @@ async def test_a_question_between_two_outages_waits_for_what_was_missed(stage, m
 
     async with stage.bot():
         await stage.ask("before", channel=elsewhere, author=stage.ada)
-        await _caught_up(caplog)
+        await caught_up(caplog)
         await stage.discord.remove_guild(here, unavailable=True)
         await stage.discord.post(stage.general, stage.you, "missed")
         monkeypatch.setattr(SqlTurnStore, "recent_threads", list_late)

@@ -15,6 +15,7 @@ from bot.core.errors import DatabaseUnavailable
 from bot.discord import catch_up
 from bot.playground.loopback import LoopbackDiscord
 from bot.storage import sqlite
+from tests.logged import caught_up
 from tests.model_server import Answer, Gate, ModelServer
 from tests.whole_bot import Stage
 
@@ -244,9 +245,7 @@ async def test_damage_met_in_one_conversation_is_told_there_and_others_go_on(
     caplog.set_level(logging.INFO)
 
     async with stage.bot():
-        async with asyncio.timeout(10):
-            while "caught up: " not in caplog.text:
-                await asyncio.sleep(0)
+        await caught_up(caplog)
         told = await stage.ask(f"{mention} and now?", channel=stage.random)
         await asked(stage, "and here?", "All is well.")
 
